@@ -1,12 +1,43 @@
-"""What Airflow discovers of this provider. Imports nothing of Airflow."""
+"""What Airflow discovers of this provider. Imports nothing of Airflow: it is read in every one of its processes."""
+
+from __future__ import annotations
 
 from typing import Any
+
+from airflow_provider_zapi import __version__
+from airflow_provider_zapi.connection_form import CONNECTION_TYPE, HOOK_NAME, conn_fields, ui_field_behaviour
+
+__all__ = ["get_provider_info"]
+
+_INTEGRATION = "Z-API"
 
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, as Airflow's ``provider_info.schema.json`` describes it."""
     return {
+        # With hyphens, as the distribution is called: with underscores `airflow providers list` breaks.
         "package-name": "airflow-provider-zapi",
         "name": "Z-API",
-        "description": "WhatsApp privacy settings through the hosted REST API Z-API.",
+        "description": "The privacy settings of WhatsApp numbers, through the hosted REST API Z-API.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://developer.z-api.io/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": "airflow_provider_zapi.hooks.zapi.ZApiHook",
+                "hook-name": HOOK_NAME,
+                "ui-field-behaviour": ui_field_behaviour(),
+                "conn-fields": conn_fields(),
+            }
+        ],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.hooks.zapi"]}],
+        "operators": [
+            {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.operators.privacy"]}
+        ],
     }

@@ -1,0 +1,346 @@
+"""What an answer of Z-API means.
+
+One table by the text of an answer and one by its status, read in this order because Z-API sends the same condition
+under different statuses. Rows come from Z-API's documentation and from what public clients recorded of its answers.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from airflow_provider_zapi.client.credentials import INSTANCES_PAGE, SECURITY_PAGE
+from airflow_provider_zapi.exceptions import (
+    ZApiAuthenticationError,
+    ZApiError,
+    ZApiInstanceNotFoundError,
+    ZApiInvalidRequestError,
+    ZApiNotConnectedError,
+    ZApiRateLimitError,
+    ZApiRefusedError,
+    ZApiSubscriptionError,
+    ZApiUnexpectedAnswerError,
+    ZApiUnreachableError,
+)
+
+__all__ = ["Again", "Failure", "Reader", "clean", "object_without_error", "read_answer", "success_is_true"]
+
+T = TypeVar("T")
+
+#: Longest piece of the server's text in a message, in characters.
+MAX_SERVER_TEXT = 200
+
+
+class Again(enum.Enum):
+    """Whether the same call is tried again before the error reaches the task."""
+
+    NEVER = enum.auto()
+    #: Only where doing it twice is the same as doing it once: the server may have done it already.
+    IF_REPEATABLE = enum.auto()
+    #: The server has surely not done it.
+    ALWAYS = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try gave no result: the facts that an error is made of, and whether to try again."""
+
+    error: type[ZApiError]
+    what: str
+    advice: str
+    again: Again = Again.NEVER
+    status: int | None = None
+    retry_after: float | None = None
+
+
+#: Turns a parsed 2xx answer into a result, or says why it is none.
+Reader = Callable[[Any], T | Failure]
+
+NOT_ZAPI = Failure(
+    ZApiUnreachableError,
+    "the answer is not one of Z-API's: {detail}",
+    "A proxy or a captive portal may stand between, or the connection's Host is not Z-API's: look at the network.",
+    Again.IF_REPEATABLE,
+)
+NO_SUCH_PATH = Failure(
+    ZApiUnexpectedAnswerError,
+    "Z-API knows no such endpoint",
+    "Nothing was changed. If the connection's Host is Z-API's, this is a defect of this provider: please report it.",
+)
+REFUSED = Failure(
+    ZApiRefusedError,
+    "Z-API refused: {text}",
+    "Nothing is known to have changed; the task's next try asks again.",
+)
+SUCCESS_FALSE = Failure(
+    ZApiRefusedError,
+    "Z-API answered success: false",
+    "WhatsApp did not take the change: its list was changed elsewhere meanwhile, the account is locked, or the session "
+    "is about to drop. The task's next try asks again.",
+)
+
+_COPY_CLIENT_TOKEN = (
+    f"Copy the account security token from Security in the Z-API panel ({SECURITY_PAGE}) into the connection's "
+    '"Account security token"; it is not the instance token.'
+)
+
+#: By the text of `error`, whatever the status. First match wins.
+TEXTS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), failure)
+    for pattern, failure in (
+        (r"^not_found$", NO_SUCH_PATH),
+        (
+            r"client-token is not configured|^\s*null not allowed",
+            Failure(ZApiAuthenticationError, "Z-API asks for a Client-Token and received none", _COPY_CLIENT_TOKEN),
+        ),
+        (
+            r"client-token.*not allowed",
+            Failure(ZApiAuthenticationError, "Z-API refused the Client-Token", _COPY_CLIENT_TOKEN),
+        ),
+        (
+            r"^\s*(?P<address>[0-9a-f.:]*[.:][0-9a-f.:]+) not allowed",
+            Failure(
+                ZApiAuthenticationError,
+                "Z-API takes no calls from the address {address}",
+                f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or run the task "
+                "where an allowed address is used.",
+            ),
+        ),
+        (
+            r"subscribe to this instance",
+            Failure(
+                ZApiSubscriptionError,
+                "the subscription of this instance lapsed",
+                f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+            ),
+        ),
+        (
+            r"instance not found",
+            Failure(
+                ZApiInstanceNotFoundError,
+                "Z-API knows no instance with this id and token",
+                f"Compare the connection's Login (instance id) and Password (instance token) with {INSTANCES_PAGE}.",
+            ),
+        ),
+        (
+            r"invalid phone",
+            Failure(
+                ZApiInvalidRequestError,
+                "Z-API refused a phone number: {text}",
+                "Give each number with country and area code, such as 5544991111111. Z-API does not say which it was.",
+            ),
+        ),
+        (
+            r"not connected|restore the session",
+            Failure(
+                ZApiNotConnectedError,
+                "the instance has no WhatsApp session: {text}",
+                f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
+            ),
+        ),
+    )
+)
+
+_BUSY = Failure(
+    ZApiUnreachableError,
+    "Z-API could not answer{text_after}",
+    "It is busy or broken; the task's next try asks again.",
+    Again.IF_REPEATABLE,
+)
+_REDIRECT = Failure(
+    ZApiUnexpectedAnswerError,
+    "the answer leads to another address, which is not followed because the request holds credentials",
+    "The connection's Host must be Z-API's own address: a proxy or a captive portal may have answered instead.",
+)
+_UNEXPECTED = Failure(
+    ZApiUnexpectedAnswerError,
+    "Z-API gave an answer that this provider does not know{text_after}",
+    "Nothing is known to have changed. Check that the connection's Host is Z-API's; else report it.",
+)
+_DEFECT = Failure(
+    ZApiInvalidRequestError,
+    "Z-API refused the form of the request{text_after}",
+    "This is a defect of the caller: of this provider, or of the method or path of your own request.",
+)
+
+#: By status, where no text was recognised.
+STATUSES: Mapping[int, Failure] = {
+    400: Failure(ZApiInvalidRequestError, "Z-API refused the request{text_after}", "Check the task's parameters."),
+    401: Failure(
+        ZApiAuthenticationError,
+        "Z-API refused the credentials{text_after}",
+        f"Compare Login, Password and Account security token with {INSTANCES_PAGE} and {SECURITY_PAGE}.",
+    ),
+    402: Failure(
+        ZApiSubscriptionError,
+        "Z-API asks for a payment{text_after}",
+        f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+    ),
+    403: Failure(
+        ZApiAuthenticationError,
+        "Z-API refused the call{text_after}",
+        f"Compare the credentials and the allowed addresses with {SECURITY_PAGE}.",
+    ),
+    405: _DEFECT,
+    415: _DEFECT,
+    408: _BUSY,
+    409: _BUSY,
+    425: _BUSY,
+    429: Failure(
+        ZApiRateLimitError,
+        "Z-API takes no more calls for now{text_after}",
+        "Spread the tasks of this instance: give it a pool of one slot, and let tasks retry later.",
+        Again.ALWAYS,
+    ),
+    501: _UNEXPECTED,
+    505: _UNEXPECTED,
+}
+
+
+def read_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    read: Reader[T],
+    scrub: Callable[[str], str],
+    now: float,
+) -> T | Failure:
+    """Say what an answer means: the result that ``read`` makes of it, or why there is none.
+
+    :param read: gets the parsed body of a 2xx answer first, since a healthy ``status`` carries a truthy ``error``
+    :param scrub: takes secrets out of the server's text before any of it goes into a failure
+    :param now: the time as a Unix timestamp, for a ``Retry-After`` that is a date
+    """
+    payload = _parse(body)
+    text = _error_text(payload, scrub)
+    failure: Failure
+    if 200 <= status < 300:
+        if isinstance(payload, _NotJson):
+            failure = replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=payload.why))
+        else:
+            result = read(payload)
+            if not isinstance(result, Failure):
+                return result
+            failure = _by_text(text) or (_filled(REFUSED, text or "no reason given") if result is REFUSED else result)
+    else:
+        failure = _by_text(text) or _filled(_by_status(status), text)
+    return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
+
+
+def success_is_true(payload: Any) -> Failure | None:
+    """Read the answer of a call that changes something: an object, without ``error``, whose ``success`` is true."""
+    checked = object_without_error(payload)
+    if isinstance(checked, Failure):
+        return checked
+    success = checked.get("success")
+    if success is True:
+        return None
+    if success is False:
+        return SUCCESS_FALSE
+    return not_zapi("'success' is missing or neither true nor false")
+
+
+def object_without_error(payload: Any) -> dict[str, Any] | Failure:
+    """Read an answer that is an object and carries no ``error``."""
+    if not isinstance(payload, dict):
+        return not_zapi(f"JSON, but {_kind(payload)} where an object is due")
+    return REFUSED if payload.get("error") else payload
+
+
+def not_zapi(detail: str) -> Failure:
+    """Return the failure of an answer that is no answer of Z-API's."""
+    return replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=detail))
+
+
+def unexpected(detail: str) -> Failure:
+    """Return the failure of an answer whose content breaks the contract; a second call would give the same."""
+    return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class _NotJson:
+    why: str
+
+
+def _parse(body: bytes) -> Any:
+    """Parse strictly: what two readers could understand differently is not an answer."""
+    if not body.strip():
+        return _NotJson("it is empty")
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique)
+    except RecursionError:
+        return _NotJson("its JSON is nested too deeply")
+    except ValueError:
+        return _NotJson("it is not JSON")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
+    error = payload.get("error") if isinstance(payload, dict) else None
+    if not error:
+        return ""
+    text = error if isinstance(error, str) else f"'error' is {_kind(error)}"
+    return clean(text, scrub)
+
+
+def clean(text: str, scrub: Callable[[str], str]) -> str:
+    """Return a text of the server's for a message: in one line, without secrets, cut."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    # Scrubbed whole, then cut: half a secret at the end of a cut text would not be found any more.
+    return " ".join(scrub(printable).split())[:MAX_SERVER_TEXT]
+
+
+def _by_text(text: str) -> Failure | None:
+    for pattern, failure in TEXTS:
+        if match := pattern.search(text):
+            return _filled(failure, text, **match.groupdict())
+    return None
+
+
+def _by_status(status: int) -> Failure:
+    if status in STATUSES:
+        return STATUSES[status]
+    if 300 <= status < 400:
+        return _REDIRECT
+    if status >= 500:
+        return _BUSY
+    return _UNEXPECTED
+
+
+def _filled(failure: Failure, text: str, **groups: str) -> Failure:
+    what = failure.what.format(text=text, text_after=f": {text}" if text else "", **groups)
+    return replace(failure, what=what)
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a ``Retry-After`` asks for; None where there is none (absent, past, unreadable)."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
+        seconds = float(value)
+    else:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return seconds if seconds > 0 else None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

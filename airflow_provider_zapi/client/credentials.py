@@ -1,0 +1,127 @@
+"""What it takes to call one instance, checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "Credentials"]
+
+DEFAULT_BASE_URL = "https://api.z-api.io"
+
+INSTANCES_PAGE = "https://app.z-api.io/app/instances"
+SECURITY_PAGE = "https://app.z-api.io/app/security"
+
+#: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
+_PLACEHOLDERS = ("***", "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER")
+
+#: Both stand in the path of every URL, where `..` or `/` would lead to another address.
+_PATH_SAFE = re.compile(r"[A-Za-z0-9_-]+")
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_BASE_URL = re.compile(
+    rf"(?:(https?)://)?({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?/?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The credentials of one Z-API instance.
+
+    :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
+    :param instance_token: the instance's token (the same characters); it is part of every URL
+    :param client_token: the account security token, sent as header ``Client-Token``; None where the account has none
+    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback alone
+    :param conn_id: the Airflow connection that these come from, for messages
+    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
+    """
+
+    instance_id: str = field(repr=False)
+    instance_token: str = field(repr=False)
+    client_token: str | None = field(default=None, repr=False)
+    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
+    conn_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check(
+            self.instance_id,
+            "Login (the instance id)",
+            _PATH_SAFE,
+            "letters, digits, '_' and '-'",
+            f"It is listed under {INSTANCES_PAGE}.",
+        )
+        self._check(
+            self.instance_token,
+            "Password (the instance token)",
+            _PATH_SAFE,
+            "letters, digits, '_' and '-'",
+            f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
+        )
+        if self.client_token is not None:
+            self._check(
+                self.client_token,
+                "Account security token (extra 'client_token')",
+                _VISIBLE_ASCII,
+                "visible ASCII characters",
+                f"It is found under {SECURITY_PAGE}.",
+            )
+        object.__setattr__(self, "base_url", self._checked_base_url())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Z-API credentials are not pickled: pass the connection id and look it up where it is used")
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Everything that may stand in no text."""
+        return self.instance_token, self.client_token
+
+    def url(self, path: str) -> str:
+        """Return the URL of ``path``. It holds the instance token: it is itself a secret."""
+        return f"{self.base_url}/instances/{self.instance_id}/token/{self.instance_token}/{path}"
+
+    def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
+        if not isinstance(value, str) or not value:
+            self._refuse(f"{name} is {'no text' if value and not isinstance(value, str) else 'empty'}", source)
+        if any(placeholder in value for placeholder in _PLACEHOLDERS):
+            self._refuse(
+                f"{name} holds the placeholder that Airflow shows in place of a stored secret",
+                "Type the secret itself again, then save or test the connection.",
+            )
+        if any(character.isspace() for character in value):
+            self._refuse(f"{name} holds a space or a line break", "Copy the value alone, without what surrounds it.")
+        if not accepted.fullmatch(value):
+            self._refuse(f"{name} holds a character other than {described}", source)
+
+    def _checked_base_url(self) -> str:
+        advice = (
+            f"Leave it empty for {DEFAULT_BASE_URL}, or give the base URL alone, such as https://api-v2.z-api.io: "
+            "no path, user, query or token. The instance id belongs into Login and its token into Password."
+        )
+        match = _BASE_URL.fullmatch(self.base_url)
+        if not match:
+            self._refuse("Host is more or less than a bare base URL", advice)
+        scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
+        if port and not 0 < int(port) < 65536:
+            self._refuse("Host names a port outside 1 to 65535", advice)
+        if scheme == "http" and not _is_loopback(host):
+            self._refuse(
+                "Host begins with http://, which would send the credentials in clear",
+                "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, "
+                "may be called by http://.",
+            )
+        return f"{scheme}://{host}{f':{port}' if port else ''}"
+
+    def _refuse(self, what: str, advice: str) -> NoReturn:
+        raise ZApiConfigurationError(what, advice, conn_id=self.conn_id)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

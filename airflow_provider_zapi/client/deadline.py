@@ -1,0 +1,106 @@
+"""Connections that end at a deadline, wherever the server is in its answer.
+
+A read timeout begins anew with every byte that arrives, so a server that sends one byte a second holds a caller for
+hours, in the headers or in the body. Here each wait for bytes is cut to what is left until the deadline.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+__all__ = ["Deadline", "DeadlineAdapter"]
+
+
+class Deadline:
+    """The time at which the call under way has to end, shared with the connections that serve it.
+
+    :param clock: seconds, monotonic
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._end = float("inf")
+
+    def start(self, seconds: float) -> None:
+        """Begin a call that may take ``seconds``."""
+        self._end = self._clock() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, 0 or less when the time is over."""
+        return self._end - self._clock()
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """The transport adapter of `requests`, with every read bounded by a deadline and no retries of its own.
+
+    :param deadline: bounds the reads of each connection that this adapter opens
+    :param ssl_context: verifies the server of a TLS connection
+    """
+
+    def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext) -> None:
+        self._ssl_context = ssl_context
+        self._pool_classes = {
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, deadline),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, deadline),
+        }
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Open direct connections with the classes and the context of this adapter."""
+        super().init_poolmanager(*args, ssl_context=self._ssl_context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Open connections through a proxy with the same classes and context."""
+        manager = super().proxy_manager_for(proxy, ssl_context=self._ssl_context, **kwargs)
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+
+def _pool_class(pool: type[Any], connection: type[Any], deadline: Deadline) -> type[Any]:
+    def response(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        # HTTPResponse asks its socket for nothing but the file to read from.
+        return http.client.HTTPResponse(cast(socket.socket, _TimedSocket(sock, deadline)), *args, **kwargs)
+
+    timed = type(connection.__name__, (connection,), {"response_class": staticmethod(response)})
+    return type(pool.__name__, (pool,), {"ConnectionCls": timed})
+
+
+class _TimedSocket:
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._read_timeout = sock.gettimeout()
+        self._file = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError("the call's time is over")
+        self._sock.settimeout(remaining if self._read_timeout is None else min(self._read_timeout, remaining))
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,156 @@
+"""The errors of this provider.
+
+Airflow tries a task again after a transient error and fails it at once after a permanent one::
+
+    ZApiError
+    +-- ZApiTransientError                       worth another try of the task
+    |   +-- ZApiRefusedError                     Z-API took the call and did not do it
+    |   +-- ZApiNotConnectedError                the instance has no WhatsApp session now
+    |   +-- ZApiUnreachableError                 no answer, or none of Z-API's
+    |   +-- ZApiRateLimitError                   too many calls
+    +-- ZApiPermanentError (AirflowFailException)    somebody has to change something first
+        +-- ZApiConfigurationError               a field of the connection
+        +-- ZApiAuthenticationError              a credential, or the caller's address
+        +-- ZApiSubscriptionError                the instance's subscription
+        +-- ZApiInstanceNotFoundError            the instance id or its token
+        +-- ZApiInvalidRequestError              a parameter
+        +-- ZApiUnexpectedAnswerError            an answer outside Z-API's contract
+        +-- ZApiConflictError                    somebody else changes the same settings
+
+No error holds a request, a response, an address or a credential: each is made from the facts below alone, and
+outside the ``except`` block of what caused it, so that neither its cause nor its context leads to one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+__all__ = [
+    "ZApiAuthenticationError",
+    "ZApiConfigurationError",
+    "ZApiConflictError",
+    "ZApiError",
+    "ZApiInstanceNotFoundError",
+    "ZApiInvalidRequestError",
+    "ZApiNotConnectedError",
+    "ZApiPermanentError",
+    "ZApiRateLimitError",
+    "ZApiRefusedError",
+    "ZApiSubscriptionError",
+    "ZApiTransientError",
+    "ZApiUnexpectedAnswerError",
+    "ZApiUnreachableError",
+]
+
+
+class ZApiError(Exception):
+    """Base of all errors of this provider.
+
+    :param what: what happened, without a full stop
+    :param advice: what to do about it, as whole sentences
+    :param endpoint: the endpoint's name, such as ``privacy/last-seen``; never its URL, which holds a credential
+    :param conn_id: the Airflow connection
+    :param status: the HTTP status of the last answer, if there was one
+    :param attempts: requests sent for this call
+    :param elapsed: seconds that the call took, with its waits
+    :param retry_after: seconds after which Z-API asked to be called again, if it did
+    """
+
+    def __init__(
+        self,
+        what: str,
+        advice: str = "",
+        *,
+        endpoint: str | None = None,
+        conn_id: str | None = None,
+        status: int | None = None,
+        attempts: int = 0,
+        elapsed: float = 0.0,
+        retry_after: float | None = None,
+    ) -> None:
+        self.what = what
+        self.advice = advice
+        self.endpoint = endpoint
+        self.conn_id = conn_id
+        self.status = status
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.retry_after = retry_after
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        facts = [
+            self.endpoint and f"endpoint {self.endpoint}",
+            self.conn_id and f"connection '{self.conn_id}'",
+            self.status and f"HTTP {self.status}",
+            self.attempts > 1 and f"{self.attempts} attempts in {self.elapsed:.1f} s",
+            self.retry_after is not None and f"asked to wait {self.retry_after:.0f} s",
+        ]
+        named = ", ".join(fact for fact in facts if fact)
+        return f"{self.what}{f' ({named})' if named else ''}.{f' {self.advice}' if self.advice else ''}"
+
+    def after(self, done: str) -> Self:
+        """Return the same error, which also says what had been done before it."""
+        return type(self)(**{**self.__dict__, "advice": f"{done}. {self.advice}".strip()})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way would call the class with the finished message alone and lose the facts.
+        return _rebuild, (type(self), self.__dict__.copy())
+
+
+def _rebuild(kind: type[ZApiError], facts: dict[str, Any]) -> ZApiError:
+    return kind(**facts)
+
+
+class ZApiTransientError(ZApiError):
+    """Worth another try of the task, after ``retry_after`` seconds where Z-API named them."""
+
+
+class ZApiRefusedError(ZApiTransientError):
+    """Z-API answered that it did not do it: ``success: false``, or an error text that this provider does not know."""
+
+
+class ZApiNotConnectedError(ZApiTransientError):
+    """The instance has no WhatsApp session at the moment; the phone has to reconnect."""
+
+
+class ZApiUnreachableError(ZApiTransientError):
+    """No answer, a server error, or an answer that is not Z-API's (a proxy's page, a cut body)."""
+
+
+class ZApiRateLimitError(ZApiTransientError):
+    """Z-API takes no more calls for now (429)."""
+
+
+class ZApiPermanentError(ZApiError, AirflowFailException):
+    """Another try would end the same way: Airflow fails the task at once and keeps its retries."""
+
+
+class ZApiConfigurationError(ZApiPermanentError):
+    """A field of the Airflow connection, or of the environment, cannot be used."""
+
+
+class ZApiAuthenticationError(ZApiPermanentError):
+    """Z-API refused a credential, or the address that the call came from; the message says which."""
+
+
+class ZApiSubscriptionError(ZApiPermanentError):
+    """The instance's subscription lapsed, or a payment is due."""
+
+
+class ZApiInstanceNotFoundError(ZApiPermanentError):
+    """Z-API knows no instance with this id and token."""
+
+
+class ZApiInvalidRequestError(ZApiPermanentError):
+    """A parameter is wrong: found here before anything was sent (no ``status``), or refused by Z-API."""
+
+
+class ZApiUnexpectedAnswerError(ZApiPermanentError):
+    """An answer outside Z-API's contract; taking it for a success would be a guess."""
+
+
+class ZApiConflictError(ZApiPermanentError):
+    """Somebody else keeps changing the same settings."""

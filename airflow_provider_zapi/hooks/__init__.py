@@ -1,0 +1,1 @@
+"""Turns an Airflow connection into a client of its Z-API instance."""

@@ -1,0 +1,201 @@
+"""The hook: an Airflow connection in, a client of its Z-API instance out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_zapi.connection_form import (
+    CONNECTION_TYPE,
+    DEFAULT_CONN_ID,
+    FIELDS,
+    HOOK_NAME,
+    ui_field_behaviour,
+)
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["ZApiHook"]
+
+#: A read timeout beyond the total of a call could never be reached.
+MAX_TIMEOUT = 120.0
+
+
+class ZApiHook(BaseHook):
+    """Manages a Z-API connection: its credentials, its ``Client-Token`` and one kept HTTP session.
+
+    :param zapi_conn_id: the Airflow connection, of type ``zapi``
+    """
+
+    conn_name_attr = "zapi_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONNECTION_TYPE
+    hook_name = HOOK_NAME
+
+    def __init__(self, zapi_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.zapi_conn_id = zapi_conn_id
+        self._client: ZApiClient | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(zapi_conn_id={self.zapi_conn_id!r})"
+
+    def __enter__(self) -> ZApiClient:
+        return self.get_conn()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A client holds credentials and a socket; whoever unpickles the hook looks the connection up again.
+        return {**self.__dict__, "_client": None}
+
+    def get_conn(self) -> ZApiClient:
+        """Return the client of the connection's instance: one look-up and one client for all calls of a task.
+
+        :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
+        """
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def close(self) -> None:
+        """Close the client's kept connection; the next ``get_conn`` makes a new client."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection, by reading the instance's status alone: nothing is changed.
+
+        :return: whether the credentials are good and the phone is connected, and what to do if not
+        """
+        try:
+            with self as client:
+                status = client.status()
+                instance = client.instance_id
+        except ZApiError as error:
+            return False, str(error)
+        if status.connected:
+            return True, f"Z-API accepts the credentials, and instance {instance} is connected to WhatsApp."
+        return False, (
+            f"Z-API accepts the credentials, but the phone of instance {instance} is not connected to WhatsApp"
+            f"{f': {status.reason}' if status.reason else '.'}"
+        )
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the behaviour of the form's standard fields, for Airflow 2.11 to 3.1."""
+        return {key.replace("-", "_"): value for key, value in ui_field_behaviour().items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields that are kept in Extra, for Airflow 2.11 to 3.1."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from wtforms import PasswordField, StringField
+        from wtforms.validators import Optional
+
+        return {
+            field.name: (PasswordField if field.secret else StringField)(
+                field.label,
+                description=field.help,
+                validators=[Optional()],
+                widget=BS3PasswordFieldWidget() if field.secret else BS3TextFieldWidget(),
+            )
+            for field in FIELDS
+            if field.custom
+        }
+
+    def _new_client(self) -> ZApiClient:
+        # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.
+        from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
+        from airflow_provider_zapi.client.credentials import DEFAULT_BASE_URL
+        from airflow_provider_zapi.client.redaction import encodings
+        from airflow_provider_zapi.client.transport import READ_SECONDS
+
+        connection = self.get_connection(self.zapi_conn_id)
+        if connection.conn_type not in ("", None, CONNECTION_TYPE):
+            # Another system's password would go to Z-API.
+            self._refuse(
+                f"the connection is of type {connection.conn_type!r}",
+                f"Give the id of a connection of type {HOOK_NAME}.",
+            )
+        extra = self._extra(connection)
+        self._check_port(connection.port, connection.host)
+        # An absent field arrives as None or, in a connection test, as "".
+        credentials = Credentials(
+            instance_id=connection.login or "",
+            instance_token=connection.password or "",
+            client_token=extra.get("client_token") or None,
+            base_url=connection.host or DEFAULT_BASE_URL,
+            conn_id=self.zapi_conn_id,
+        )
+        for secret in filter(None, credentials.secrets):
+            for form in set(encodings(secret)):
+                _mask_secret(form)
+        return ZApiClient(
+            credentials,
+            transport=Transport(credentials, read_timeout=self._timeout(extra.get("timeout")) or READ_SECONDS),
+        )
+
+    def _extra(self, connection: Any) -> dict[str, Any]:
+        known = sorted(field.name for field in FIELDS if field.custom)
+        extra = _json(connection.extra or "{}")
+        if not isinstance(extra, dict):
+            self._refuse("Extra is no JSON object", f"It may hold {', '.join(known)}.")
+        for key in sorted(set(extra).difference(known)):
+            self.log.warning(
+                "Connection %r: Extra holds %r, which is not used. Used are %s.",
+                self.zapi_conn_id,
+                key,
+                ", ".join(known),
+            )
+        return extra
+
+    def _check_port(self, port: int | None, host: str | None) -> None:
+        # 0 comes from the Test button, 443 is typed to make it work; both say nothing that https does not.
+        if port in (None, 0, 443) or (host or "").rstrip("/").endswith(f":{port}"):
+            return
+        self._refuse(
+            "Port is not used, so that one place alone names the address",
+            "Write it into Host, as in http://127.0.0.1:8765.",
+        )
+
+    def _timeout(self, value: Any) -> float | None:
+        if value in (None, ""):
+            return None
+        try:
+            seconds = float(value) if not isinstance(value, bool) else math.nan
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if not 0 < seconds <= MAX_TIMEOUT:
+            self._refuse(
+                "Read timeout (extra 'timeout') is no number of seconds above 0 and up to 120",
+                "Leave it empty for 30.",
+            )
+        return seconds
+
+    def _refuse(self, what: str, advice: str) -> NoReturn:
+        raise ZApiConfigurationError(what, advice, conn_id=self.zapi_conn_id)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _mask_secret(secret: str) -> None:
+    """Tell Airflow's masker too, so that it hides what other code of the same task may print."""
+    try:
+        masker = importlib.import_module("airflow.sdk.log")
+    except ImportError:  # Airflow 2
+        masker = importlib.import_module("airflow.utils.log.secrets_masker")
+    masker.mask_secret(secret)

@@ -1,0 +1,160 @@
+"""The parameters of a privacy task, read strictly: what is ambiguous is an error before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal, NoReturn, cast, get_args
+
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.phones import kind, normalize_contact
+from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, PrivacySetting
+
+__all__ = ["MAX_CHANGES", "Action", "ContactChange", "parse_changes", "parse_value"]
+
+Action = Literal["add", "remove"]
+
+#: More changes than this in one task are refused: it is the size of a mistake, such as a whole customer table.
+MAX_CHANGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChange:
+    """A contact to add to, or to remove from, a setting's list of exceptions."""
+
+    action: Action
+    phone: str
+
+
+def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
+    """Return the value of a setting as Z-API spells it.
+
+    :param value: what the task was given, after rendering; case and surrounding spaces do not matter
+    :param parameter: the operator's parameter, for messages
+    :raises ZApiInvalidRequestError: the setting has no such value
+    """
+    accepted = ", ".join(setting.values)
+    if not isinstance(value, str):
+        _refuse(parameter, f"is {kind(value)}", f"Accepted for {setting.title}: {accepted}.")
+    text = value.strip()
+    spelled = {known.upper(): known for known in setting.values}
+    if text.upper() in spelled:
+        return spelled[text.upper()]
+    _refuse(
+        parameter,
+        f"is {_shown(text)}" if text else "is an empty text",
+        f"Accepted for {setting.title}: {accepted}.{_closest(text.upper(), spelled)}",
+    )
+
+
+def parse_changes(setting: PrivacySetting, value: str, changes: object, parameter: str) -> tuple[ContactChange, ...]:
+    """Return the changes of a setting's list: each contact once, in the order given.
+
+    :param value: the setting's value that is sent with them, as `parse_value` returns it
+    :param changes: what the task was given, after rendering: None, a sequence of
+        ``{"action": "add" | "remove", "phone": ...}``, or a text that holds a JSON array of them
+    :param parameter: the operator's parameter, for messages
+    :raises ZApiInvalidRequestError: an item cannot be understood, contradicts another, or does not go with ``value``
+    """
+    if changes is None:
+        return ()
+    items = _items(changes, parameter)
+    if items and value != CONTACT_BLACKLIST:
+        _refuse(
+            parameter,
+            f"is given with {value}",
+            f"A list of exceptions belongs to {CONTACT_BLACKLIST} alone: use that value, or leave the list out.",
+        )
+    if len(items) > MAX_CHANGES:
+        _refuse(
+            parameter,
+            f"holds {len(items)} changes",
+            f"At most {MAX_CHANGES} are made in one task. Divide them over several tasks.",
+        )
+    parsed: dict[str, ContactChange] = {}
+    for index, item in enumerate(items):
+        place = f"{parameter}[{index}]"
+        change = _change(item, place)
+        earlier = parsed.setdefault(change.phone, change)
+        if earlier.action != change.action:
+            _refuse(
+                place,
+                f"would {change.action} a contact that an earlier item would {earlier.action}",
+                "Keep one.",
+            )
+    return tuple(parsed.values())
+
+
+def _items(changes: object, parameter: str) -> Sequence[object]:
+    accepted = (
+        'Accepted is a list such as [{"action": "add", "phone": "5544991111111"}], the same as JSON in a text, '
+        "or the name of a .json file beside the DAG."
+    )
+    if isinstance(changes, str):
+        parsed = _parsed(changes)
+        if not isinstance(parsed, list):
+            _refuse(parameter, f"is {_described(changes.strip())}", accepted)
+        return parsed
+    if not isinstance(changes, Sequence) or isinstance(changes, (bytes, bytearray)):
+        _refuse(parameter, f"is {kind(changes)}", accepted)
+    return changes
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _described(text: str) -> str:
+    if not text:
+        return "an empty text"
+    if text == "None":
+        return "the text 'None': a template that found nothing renders so"
+    return "a text that is no JSON array"
+
+
+def _change(item: object, place: str) -> ContactChange:
+    accepted = 'Accepted is {"action": "add" or "remove", "phone": "5544991111111"}.'
+    if not isinstance(item, Mapping):
+        _refuse(place, f"is {kind(item)}", accepted)
+    known = ("action", "phone")
+    for key in item:
+        if key not in known:
+            _refuse(place, f"holds the unknown key {_shown(str(key))}", f"{accepted}{_closest(str(key), known)}")
+    for key in known:
+        if key not in item:
+            _refuse(place, f"lacks '{key}'", accepted)
+    action = item["action"]
+    spelled = action.strip().lower() if isinstance(action, str) else ""
+    actions = get_args(Action)
+    if spelled not in actions:
+        found = _shown(action) if isinstance(action, str) else kind(action)
+        _refuse(f"{place}.action", f"is {found}", f"Accepted: add, remove.{_closest(spelled, actions)}")
+    phone, problem = "", ""
+    try:
+        phone = normalize_contact(item["phone"])
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        _refuse(f"{place}.phone", f"cannot be used: {problem}", "")
+    return ContactChange(cast(Action, spelled), phone)
+
+
+def _shown(text: str) -> str:
+    """Return a word of the user's for a message: cut, and hidden where it may be a phone number."""
+    if sum(character.isdigit() for character in text) >= 5:
+        return "a text with digits"
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]}?" if matches else ""
+
+
+def _refuse(place: str, what: str, advice: str) -> NoReturn:
+    raise ZApiInvalidRequestError(f"{place} {what}", f"{advice} Nothing was sent.".strip())
