@@ -20,7 +20,7 @@ HIDDEN = "***"
 
 #: A path with a token, whoever's token it is, and a header line with one: also those that no redactor knows.
 _SHAPES = (
-    re.compile(r"(?i)(/token(?:/|%2f))[^/\s\"'?#<>,;)]+"),
+    re.compile(r"(?i)((?:/|%2f)token(?:/|%2f))[^/\s\"'?#<>,;)]+"),
     re.compile(r"(?i)(client-token\"?'?\s*[:=]\s*\"?'?)[^\s\"'<>,;)]+"),
     re.compile(r"(?i)(client-token\s+)\S.*?(?=\s+not allowed)"),
 )
@@ -39,7 +39,7 @@ class Redactor:
         forms = {form for secret in secrets if secret for form in encodings(secret)}
         # Longest first, so that a secret that begins with another one goes as a whole.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._values = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._values = re.compile("|".join(map(_pattern, ordered))) if ordered else None
         _live.add(self)
 
     def __repr__(self) -> str:
@@ -53,6 +53,11 @@ class Redactor:
                 break
             text = self._values.sub(HIDDEN, text)
         return _scrub_shapes(text)
+
+
+def _pattern(form: str) -> str:
+    # The two digits after a % are written in either case.
+    return re.sub(r"%[0-9A-Fa-f]{2}", lambda match: f"(?i:{match[0]})", re.escape(form))
 
 
 def encodings(secret: str) -> Iterator[str]:

@@ -1,0 +1,128 @@
+"""Parameters as templates deliver them, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, parse_value
+from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN
+
+ADD = {"action": "add", "phone": "5544991111111"}
+
+VALUES_REFUSED: list[tuple[Any, str]] = [
+    (None, "is None"),
+    (True, "is true or false"),
+    (1, "is an integer"),
+    ("", "is an empty text"),
+    ("CONTACT_BLACKLST", "Did you mean CONTACT_BLACKLIST?"),
+    ("nobody", "Accepted for last seen: ALL, NONE, CONTACTS, CONTACT_BLACKLIST."),
+    ("5544991111111", "is a text with digits"),
+    ("None ALL", "Accepted for last seen"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), VALUES_REFUSED)
+def test_an_unknown_value_is_refused(value: Any, text: str) -> None:
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        parse_value(LAST_SEEN, value, "visualization_type")
+    assert str(caught.value).startswith("visualization_type is ")
+    assert text in str(caught.value)
+    assert str(caught.value).endswith("Nothing was sent.")
+
+
+@pytest.mark.parametrize("value", ["CONTACTS", " contacts\n", "Contacts"])
+def test_case_and_surrounding_spaces_of_a_value_do_not_matter(value: str) -> None:
+    assert parse_value(LAST_SEEN, value, "visualization_type") == "CONTACTS"
+
+
+CHANGES_REFUSED: list[tuple[Any, str, str]] = [
+    # what is given, the place that the message names, a piece of the message
+    ("None", "contacts_blacklist", "the text 'None'"),
+    ("", "contacts_blacklist", "an empty text"),
+    ("5544991111111", "contacts_blacklist", "a text that is no JSON array"),
+    ('{"action": "add", "phone": "5544991111111"}', "contacts_blacklist", "a text that is no JSON array"),
+    ("[" * 100_000, "contacts_blacklist", "a text that is no JSON array"),
+    (ADD, "contacts_blacklist", "a mapping"),
+    (True, "contacts_blacklist", "true or false"),
+    (5544991111111, "contacts_blacklist", "an integer"),
+    (1.5, "contacts_blacklist", "decimal point"),
+    (b"[]", "contacts_blacklist", "type bytes"),
+    (["5544991111111"], "contacts_blacklist[0]", "is a text"),
+    ([ADD, None], "contacts_blacklist[1]", "is None"),
+    ([{"action": "add"}], "contacts_blacklist[0]", "lacks 'phone'"),
+    ([{"phone": "5544991111111"}], "contacts_blacklist[0]", "lacks 'action'"),
+    ([{**ADD, "phones": 1}], "contacts_blacklist[0]", "Did you mean phone?"),
+    ([{**ADD, "action": "ad"}], "contacts_blacklist[0].action", "Did you mean add?"),
+    ([{**ADD, "action": None}], "contacts_blacklist[0].action", "is None"),
+    ([{**ADD, "phone": None}], "contacts_blacklist[0].phone", "None is no phone number"),
+    ([{**ADD, "phone": True}], "contacts_blacklist[0].phone", "true or false is no phone number"),
+    ([{**ADD, "phone": 5544991111111.0}], "contacts_blacklist[0].phone", "decimal point"),
+    ([{**ADD, "phone": 1234567}], "contacts_blacklist[0].phone", "it has 7 digits"),
+    ([{**ADD, "phone": 10**15}], "contacts_blacklist[0].phone", "integer"),
+    ([{**ADD, "phone": 10**6000}], "contacts_blacklist[0].phone", "integer"),
+    ([{**ADD, "phone": -5544991111111}], "contacts_blacklist[0].phone", "integer"),
+    ([{**ADD, "phone": ""}], "contacts_blacklist[0].phone", "it is empty"),
+    ([{**ADD, "phone": "1234567"}], "contacts_blacklist[0].phone", "it has 7 digits"),
+    ([{**ADD, "phone": "1234567890123456"}], "contacts_blacklist[0].phone", "it has 16 digits"),
+    ([{**ADD, "phone": "٥٥٤٤٩٩١١١١١١١"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "call me"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "120363019502650977-group"}], "contacts_blacklist[0].phone", "a group"),
+    ([{**ADD, "phone": "120363019502650977@g.us"}], "contacts_blacklist[0].phone", "a group"),
+    ([{**ADD, "phone": "@lid"}], "contacts_blacklist[0].phone", "something else than digits"),
+    (
+        [ADD, {**ADD, "action": "remove"}],
+        "contacts_blacklist[1]",
+        "would remove a contact that an earlier item would add",
+    ),
+    ([ADD] * 10_001, "contacts_blacklist", "holds 10001 changes"),
+]
+
+
+@pytest.mark.parametrize(("changes", "place", "text"), CHANGES_REFUSED, ids=[str(row[2]) for row in CHANGES_REFUSED])
+def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, text: str) -> None:
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
+    message = str(caught.value)
+    assert message.startswith(f"{place} ")
+    assert text in message
+    assert message.endswith("Nothing was sent.")
+    assert "4991111111" not in message.replace("5544991111111'", "").replace('5544991111111"', "")
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("value", ["ALL", "NONE", "CONTACTS"])
+def test_a_list_with_another_value_is_refused(value: str) -> None:
+    with pytest.raises(ZApiInvalidRequestError, match="belongs to CONTACT_BLACKLIST alone"):
+        parse_changes(LAST_SEEN, value, [ADD], "contacts_blacklist")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"action": " Add ", "phone": "+55 (44) 9.9111-1111 "}],
+        [{"action": "add", "phone": 5544991111111}],
+        ({"action": "add", "phone": "5544991111111"},),
+        '[{"action": "add", "phone": "5544991111111"}]',
+        ' [{"action": "add", "phone": 5544991111111}]\n',
+        [ADD, {"action": "ADD", "phone": "+5544991111111"}],
+    ],
+)
+def test_what_templates_deliver_is_one_change(changes: Any) -> None:
+    parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
+    assert parsed == (ContactChange("add", "5544991111111"),)
+
+
+def test_an_identifier_of_whatsapps_passes_as_it_is() -> None:
+    changes = [{"action": "remove", "phone": "123456789012345@lid"}]
+    parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
+    assert parsed == (ContactChange("remove", "123456789012345@lid"),)
+
+
+@pytest.mark.parametrize("value", ["ALL", CONTACT_BLACKLIST])
+@pytest.mark.parametrize("changes", [None, [], "[]"])
+def test_no_change_is_no_change(value: str, changes: Any) -> None:
+    assert parse_changes(LAST_SEEN, value, changes, "contacts_blacklist") == ()

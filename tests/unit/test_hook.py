@@ -1,0 +1,95 @@
+"""An Airflow connection becomes a client, or an error that names the field."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
+from airflow_provider_zapi.hooks.zapi import ZApiHook
+from tests.support import CLIENT_TOKEN, TOKEN, leaks
+
+CONNECTION: dict[str, Any] = {
+    "conn_type": "zapi",
+    "login": "instance-1",
+    "password": TOKEN,
+    "extra": {"client_token": CLIENT_TOKEN},
+}
+
+
+def hook_of(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any] | str) -> ZApiHook:
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_TEST", connection if isinstance(connection, str) else json.dumps(connection))
+    return ZApiHook("zapi_test")
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        CONNECTION,
+        {**CONNECTION, "extra": json.dumps(CONNECTION["extra"])},
+        {**CONNECTION, "host": "", "port": 0, "schema": "unused"},
+        {**CONNECTION, "host": "https://api-v2.z-api.io", "port": 443},
+        {**CONNECTION, "host": "http://127.0.0.1:8765", "port": 8765},
+        {**CONNECTION, "extra": {"client_token": "", "phone": "5544991111111", "timeout": "12.5"}},
+        {**CONNECTION, "extra": None},
+        f"zapi://instance-1:{TOKEN}@/?client_token=x",
+        f"zapi://instance-1:{TOKEN}@http%3A%2F%2F127.0.0.1%3A8765",
+    ],
+)
+def test_a_connection_becomes_a_client(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any] | str) -> None:
+    hook = hook_of(monkeypatch, connection)
+    with hook as client:
+        assert client.instance_id == "instance-1"
+        assert hook.get_conn() is client
+        assert not leaks(repr(hook), repr(client), str(hook), str(client))
+        assert not leaks(repr(pickle.dumps(hook)))
+    assert hook.get_conn() is not client
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"login": None}, "Login (the instance id) is empty"),
+    ({"password": None}, "Password (the instance token) is empty"),
+    ({"password": "***"}, "Password (the instance token) holds the placeholder"),
+    ({"extra": {"client_token": "a b"}}, "Account security token (extra 'client_token') holds a space"),
+    ({"extra": {"client_token": 12345678}}, "Account security token (extra 'client_token') is no text"),
+    ({"extra": "[1]"}, "Extra is no JSON object"),
+    ({"extra": {"timeout": "soon"}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": 0}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": -1}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": 121}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": "nan"}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": True}}, "Read timeout (extra 'timeout')"),
+    ({"extra": {"timeout": [1]}}, "Read timeout (extra 'timeout')"),
+    ({"port": 8765}, "Port is not used"),
+    ({"host": "http://127.0.0.1:8765", "port": 8766}, "Port is not used"),
+    ({"host": "https://api.z-api.io/x"}, "Host is more or less than a bare base URL"),
+    ({"conn_type": "http"}, "the connection is of type 'http'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_a_connection_that_cannot_be_used_is_refused_by_field(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], text: str
+) -> None:
+    hook = hook_of(monkeypatch, {**CONNECTION, **changes})
+    with pytest.raises(ZApiConfigurationError) as caught:
+        hook.get_conn()
+    assert str(caught.value).startswith(text)
+    assert "connection 'zapi_test'" in str(caught.value)
+    assert caught.value.__context__ is None
+    assert not leaks(str(caught.value))
+    assert hook.test_connection() == (False, str(caught.value))
+
+
+def test_an_unknown_key_of_extra_is_said_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hook = hook_of(monkeypatch, {**CONNECTION, "extra": {"clientToken": CLIENT_TOKEN}})
+    hook.get_conn()
+    # Airflow 2 logs by the standard library, Airflow 3 prints by structlog.
+    said = caplog.text + "".join(capfd.readouterr())
+    assert "'clientToken', which is not used. Used are client_token, phone, timeout." in said
+    assert not leaks(said)
