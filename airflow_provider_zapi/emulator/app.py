@@ -28,7 +28,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "")
 #: The page needs its own inline style and script, and nothing from anywhere else.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -114,6 +114,9 @@ def _remembered(body: bytes) -> Any:
 
 
 def _response(result: Answer) -> Response:
+    if result.status in (204, 304):
+        # These two never have a body, whatever `fail_next` asks for.
+        return Response(status_code=result.status, headers=result.headers)
     if isinstance(result.body, str):
         return HTMLResponse(result.body, status_code=result.status, headers=result.headers)
     return JSONResponse(result.body, status_code=result.status, headers=result.headers)

@@ -92,6 +92,11 @@ class Answer:
     body: Any
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def done(self) -> bool:
+        """Whether the call was carried out: Z-API refuses under status 200 too."""
+        return self.status < 300 and self.body not in (NOT_DONE.body, NO_SUCH_PATH.body)
+
 
 def refusal(error: str, status: int = 400) -> Answer:
     """Return the form in which Z-API refuses: an object whose ``error`` says why."""

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
 from airflow_provider_zapi.emulator.state import Emulator
+from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS
 
 #: How often the event stream looks for a change, in seconds: changes may come from any thread.
 _POLL = 0.1
@@ -29,12 +30,13 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
     """Return the routes of the JSON interface over ``emulator``."""
 
     async def instances(request: Request) -> Response:
-        text = request.query_params.get("exceptions")
-        if text is not None and not (text.isascii() and text.isdigit()):
-            return _error("exceptions must be a count", 400)
-        limit = None if text is None else min(int(text[:9]), 1_000_000)
+        try:
+            limit = _count(request, "exceptions")
+        except InvalidInputError as error:
+            return _error(str(error), 400)
         with emulator.lock:
-            return JSONResponse({"instances": [one.view(limit) for one in emulator.instances.values()]})
+            views = [one.view(limit) for one in emulator.instances.values()]
+        return JSONResponse({"instances": views, "switch_defaults": SWITCH_DEFAULTS})
 
     async def instance(request: Request) -> Response:
         instance_id = request.path_params["id"]
@@ -56,7 +58,14 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         if request.method == "DELETE":
             emulator.clear_requests()
             return Response(status_code=204)
-        return JSONResponse({"requests": emulator.requests})
+        try:
+            last = _count(request, "last")
+        except InvalidInputError as error:
+            return _error(str(error), 400)
+        received = emulator.requests
+        return JSONResponse(
+            {"requests": received if last is None else received[max(len(received) - last, 0) :]}
+        )
 
     async def events(request: Request) -> Response:
         return StreamingResponse(
@@ -85,6 +94,15 @@ async def read_body(request: Request, limit: int) -> bytes | None:
         if len(body) > limit:
             return None
     return bytes(body)
+
+
+def _count(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 6:
+        raise InvalidInputError(f"{name} must be a count of at most six digits")
+    return int(text)
 
 
 def _error(text: str, status: int) -> JSONResponse:

@@ -12,7 +12,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError, require_nam
 from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone
 from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, SETTINGS
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
-from airflow_provider_zapi.emulator.switches import SWITCHES, check_switches, check_value
+from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
 #: How many changes and messages an instance, and requests the emulator, remembers; the oldest are dropped.
 REMEMBERED = 500
@@ -83,7 +83,7 @@ class Instance:
         self.connected = True
         self.smartphone_connected = True
         self.subscription = "active"
-        self.switches: dict[str, Any] = {switch.name: copy.deepcopy(switch.default) for switch in SWITCHES}
+        self.switches: dict[str, Any] = copy.deepcopy(SWITCH_DEFAULTS)
         self.records = {
             setting.name: PrivacyRecord(setting, self.switches, setting.default) for setting in SETTINGS
         }

@@ -217,6 +217,7 @@ SWITCHES = (
 )
 
 SWITCH_BY_NAME = {switch.name: switch for switch in SWITCHES}
+SWITCH_DEFAULTS = {switch.name: switch.default for switch in SWITCHES}
 
 
 def check_switches(given: object) -> dict[str, Any]:
