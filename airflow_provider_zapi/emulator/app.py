@@ -80,6 +80,7 @@ def create_app(
                 "headers": sorted(incoming.headers),
                 "body": _remembered(incoming.body),
                 "status": result.status,
+                "done": result.done,
             }
         )
         if log is not None:

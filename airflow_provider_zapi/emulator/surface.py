@@ -82,12 +82,7 @@ def answer(emulator: Emulator, incoming: Incoming) -> tuple[Answer, Instance | N
             result = HANDLERS[call.handler](instance, incoming, path)
         except InvalidInputError as error:
             return refusal(str(error)), instance
-        if (
-            call.changes_state
-            and result.status == 200
-            and result != NOT_DONE
-            and instance.take("lose_answer")
-        ):
+        if call.changes_state and result.done and instance.take("lose_answer"):
             result = ANSWER_LOST
         return result, instance
 
