@@ -10,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_zapi.emulator.contract import Answer, refusal
@@ -22,7 +22,6 @@ from airflow_provider_zapi.emulator.surface import Incoming, answer
 BODY_LIMIT = 16 * 1024 * 1024
 #: A longer body is remembered by its length alone, so that the record of requests stays small.
 _REMEMBERED_BODY = 64 * 1024
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _TOKEN = re.compile(r"(/token/)[^/]+")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "")
 #: The page needs its own inline style and script, and nothing from anywhere else.
@@ -93,9 +92,11 @@ def create_app(
         routes=[
             Route("/", page, methods=["GET"]),
             *control_routes(emulator, stopping or Stopping(), BODY_LIMIT),
-            Route("/{path:path}", zapi, methods=_METHODS),
         ]
     )
+    # Whatever is not the emulator's own is Z-API's to answer: any path, under any method.
+    app.router.default = request_response(zapi)
+    app.router.redirect_slashes = False
     return _loopback_only(app) if loopback_only else app
 
 

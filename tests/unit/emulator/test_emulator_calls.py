@@ -17,7 +17,7 @@ CHANGES = [
 ]
 LAPSED = "To continue sending a message, you must subscribe to this instance again"
 
-# Path, body, query, and the setting's value afterwards: as Z-API's documentation and published examples have them.
+# Path, body, query, and the setting's value afterwards: as Z-API's published examples have them.
 WRITES = [
     ("privacy/last-seen", {"visualizationType": "ALL"}, {}, "last_seen", "ALL"),
     ("privacy/last-seen", {"visualizationType": "NONE"}, {}, "last_seen", "NONE"),
@@ -48,7 +48,13 @@ WRITES = [
 
 @pytest.mark.parametrize(("path", "body", "query", "setting", "value"), WRITES)
 def test_a_privacy_call_sets_its_setting_and_no_other(
-    zapi: httpx.Client, instance: Instance, path: str, body: Any, query: dict[str, str], setting: str, value: str
+    zapi: httpx.Client,
+    instance: Instance,
+    path: str,
+    body: Any,
+    query: dict[str, str],
+    setting: str,
+    value: str,
 ) -> None:
     before = instance.view()["settings"]
     content = json.dumps(body) if body else ""
@@ -79,7 +85,10 @@ def test_every_setting_is_written_by_a_case_above() -> None:
         ("privacy/photo", {"visualizationType": "CONTACT_BLACKLIST", "contactsBlacklist": CHANGES[0]}, {}),
         (
             "privacy/photo",
-            {"visualizationType": "CONTACT_BLACKLIST", "contactsBlacklist": [{"action": "set", "phone": "554411111111"}]},
+            {
+                "visualizationType": "CONTACT_BLACKLIST",
+                "contactsBlacklist": [{"action": "set", "phone": "554411111111"}],
+            },
             {},
         ),
         ("phone-exists-batch", {"phones": "554411111111"}, {}),
@@ -148,9 +157,21 @@ def test_content_type_may_carry_a_charset(zapi: httpx.Client) -> None:
         ("shop/token/wrong", "shop-client-token", {}, 400, "Instance not found"),
         ("other/token/shop-token", "shop-client-token", {}, 400, "Instance not found"),
         ("shop/token/shop-token", None, {}, 400, "your client-token is not configured"),
-        ("shop/token/shop-token", None, {"missing_client_token": "null_not_allowed"}, 400, "null not allowed"),
+        (
+            "shop/token/shop-token",
+            None,
+            {"missing_client_token": "null_not_allowed"},
+            400,
+            "null not allowed",
+        ),
         ("shop/token/shop-token", "mistyped", {}, 403, "Client-Token mistyped not allowed"),
-        ("shop/token/shop-token", "shop-client-token", {"address_allowed": False}, 403, "127.0.0.1 not allowed"),
+        (
+            "shop/token/shop-token",
+            "shop-client-token",
+            {"address_allowed": False},
+            403,
+            "127.0.0.1 not allowed",
+        ),
     ],
 )
 def test_refused_credentials_are_answered_as_recorded(
@@ -200,9 +221,16 @@ def test_status_tells_the_session(
         ({"subscription": "lapsed"}, LAPSED, {"me"}),
     ],
 )
-@pytest.mark.parametrize("call", [call for call in CALLS if call.method == "GET"], ids=lambda call: str(call.path))
+@pytest.mark.parametrize(
+    "call", [call for call in CALLS if call.method == "GET"], ids=lambda call: str(call.path)
+)
 def test_a_lost_session_or_subscription_refuses_all_calls_but_those_about_it(
-    zapi: httpx.Client, instance: Instance, call: Any, state: dict[str, Any], error: str, still_answered: set[str]
+    zapi: httpx.Client,
+    instance: Instance,
+    call: Any,
+    state: dict[str, Any],
+    error: str,
+    still_answered: set[str],
 ) -> None:
     instance.patch(state)
     path = call.path + ("554411111111" if call.path.endswith("/") else "")
@@ -230,7 +258,9 @@ def test_me_contains_the_token_as_at_z_api(zapi: httpx.Client) -> None:
 @pytest.mark.parametrize("scope", ["lastSeen", "photo", "description", "groupAdd"])
 def test_each_scope_reads_its_own_list(zapi: httpx.Client, instance: Instance, scope: str) -> None:
     for number, name in enumerate(("last_seen", "photo", "description", "group_add")):
-        instance.patch({"settings": {name: {"value": "CONTACT_BLACKLIST", "exceptions": [f"5544111111{number}0"]}}})
+        instance.patch(
+            {"settings": {name: {"value": "CONTACT_BLACKLIST", "exceptions": [f"5544111111{number}0"]}}}
+        )
     number = ["lastSeen", "photo", "description", "groupAdd"].index(scope)
     answer = zapi.get("privacy/disallowed-contacts", params={"type": scope}).json()
     assert answer == {"disallowedContacts": [f"5544111111{number}0"]}
@@ -241,7 +271,9 @@ def test_a_list_of_an_unknown_scope_is_refused(zapi: httpx.Client, query: dict[s
     assert zapi.get("privacy/disallowed-contacts", params=query).status_code == 400
 
 
-def test_phone_exists_batch_tells_the_registered_number_and_one_lid(zapi: httpx.Client, instance: Instance) -> None:
+def test_phone_exists_batch_tells_the_registered_number_and_one_lid(
+    zapi: httpx.Client, instance: Instance
+) -> None:
     instance.patch({"switches": {"ninth_digit": "without", "unregistered_phones": ["5511888887777"]}})
     phones = ["5544991111111", "554491111111", "5511888887777", "abc"]
     long, short, unregistered, invalid = zapi.post("phone-exists-batch", json={"phones": phones}).json()
