@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_zapi.emulator.contract import Answer, refusal
-from airflow_provider_zapi.emulator.control import Stopping, control_routes, read_body
+from airflow_provider_zapi.emulator.control import JsonResponse, Stopping, control_routes, read_body
 from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.surface import Incoming, answer
 
@@ -110,7 +110,7 @@ def _remembered(body: bytes) -> Any:
     if len(body) > _REMEMBERED_BODY:
         return f"({len(body)} bytes)"
     try:
-        return json.loads(body) if body else None
+        return json.loads(body, parse_constant=str) if body else None
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")
 
@@ -121,7 +121,7 @@ def _response(result: Answer) -> Response:
         return Response(status_code=result.status, headers=result.headers)
     if isinstance(result.body, str):
         return HTMLResponse(result.body, status_code=result.status, headers=result.headers)
-    return JSONResponse(result.body, status_code=result.status, headers=result.headers)
+    return JsonResponse(result.body, status_code=result.status, headers=result.headers)
 
 
 def _loopback_only(app: ASGIApp) -> ASGIApp:
@@ -129,7 +129,7 @@ def _loopback_only(app: ASGIApp) -> ASGIApp:
         if scope["type"] == "http":
             host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
             if re.sub(r":\d+$", "", host).lower() not in _LOOPBACK:
-                refused = JSONResponse(
+                refused = JsonResponse(
                     {"error": f"Host {host[:100]} is not this emulator; use 127.0.0.1"}, status_code=421
                 )
                 await refused(scope, receive, send)

@@ -9,10 +9,15 @@ class InvalidInputError(ValueError):
     """What was given cannot be used; the text says why and what is accepted."""
 
 
+def _refuse_constant(name: str) -> None:
+    # Python reads NaN and Infinity, which no JSON has and which could not be answered back.
+    raise InvalidInputError(f"the body must be JSON: {name} is none")
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """Return a body as a JSON object, else raise `InvalidInputError`."""
     try:
-        given = json.loads(body)
+        given = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"the body must be JSON: {error}") from None
     if not isinstance(given, dict):

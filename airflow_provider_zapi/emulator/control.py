@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
@@ -26,6 +26,16 @@ class Stopping:
         self.raised = False
 
 
+class JsonResponse(Response):
+    """JSON in ASCII: half a surrogate pair, which an escape can bring in, could not go out as UTF-8."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the content as JSON."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> list[Route]:
     """Return the routes of the JSON interface over ``emulator``."""
 
@@ -36,7 +46,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
             return _error(str(error), 400)
         with emulator.lock:
             views = [one.view(limit) for one in emulator.instances.values()]
-        return JSONResponse({"instances": views, "switch_defaults": SWITCH_DEFAULTS})
+        return JsonResponse({"instances": views, "switch_defaults": SWITCH_DEFAULTS})
 
     async def instance(request: Request) -> Response:
         instance_id = request.path_params["id"]
@@ -52,7 +62,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
                 return Response(status_code=204)
         except InvalidInputError as error:
             return _error(str(error), 400)
-        return JSONResponse(emulator.instance(instance_id).view())
+        return JsonResponse(emulator.instance(instance_id).view())
 
     async def requests(request: Request) -> Response:
         if request.method == "DELETE":
@@ -63,7 +73,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         except InvalidInputError as error:
             return _error(str(error), 400)
         received = emulator.requests
-        return JSONResponse(
+        return JsonResponse(
             {"requests": received if last is None else received[max(len(received) - last, 0) :]}
         )
 
@@ -105,8 +115,8 @@ def _count(request: Request, name: str) -> int | None:
     return int(text)
 
 
-def _error(text: str, status: int) -> JSONResponse:
-    return JSONResponse({"error": text}, status_code=status)
+def _error(text: str, status: int) -> JsonResponse:
+    return JsonResponse({"error": text}, status_code=status)
 
 
 async def _json_object(request: Request, limit: int) -> dict[str, Any]:

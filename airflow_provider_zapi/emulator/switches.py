@@ -76,11 +76,10 @@ def are_changes(value: Any) -> bool:
 
 def _is_write(value: Any) -> bool:
     require_names(value, ("setting", "value", "changes"), "a write of other_writer")
-    setting = SETTING_BY_NAME.get(value.get("setting"))
-    if setting is None:
+    if value.get("setting") not in tuple(SETTING_BY_NAME):
         raise InvalidInputError(f"setting of other_writer must be one of {', '.join(SETTING_BY_NAME)}")
     if "value" in value:
-        check_value(setting.name, value["value"], f"value of other_writer for {setting.name}")
+        check_value(value["setting"], value["value"], f"value of other_writer for {value['setting']}")
     changes = value.get("changes", [])
     return are_changes(changes) and all(is_identifier(change["phone"]) for change in changes)
 

@@ -90,6 +90,7 @@ def test_patch_changes_the_parts_given_alone(http: httpx.Client, instance: Insta
         ({"switches": {"fail_next": [{"status": 99}]}}, ("fail_next", "answers")),
         ({"switches": {"fail_next": [{"code": 500}]}}, ("code", "status")),
         ({"switches": {"other_writer": [{"setting": "nix"}]}}, ("setting", "last_seen")),
+        ({"switches": {"other_writer": [{"setting": []}]}}, ("setting", "last_seen")),
         ({"switches": {"other_writer": [{"setting": "photo", "value": "X"}]}}, ("other_writer", "CONTACTS")),
         ({"switches": {"other_writer": [{"setting": "photo", "changes": [1]}]}}, ("other_writer", "writes")),
         ({"switches": {"refused_phones": ["x"]}}, ("refused_phones", "phones")),
@@ -120,6 +121,7 @@ def test_an_instance_needs_its_credentials(emulator: Emulator, missing: str) -> 
     [
         ("PATCH", SHOP, "{", 400),
         ("PATCH", SHOP, "[]", 400),
+        ("PATCH", SHOP, '{"switches": {"fail_next": [{"status": 200, "body": NaN}]}}', 400),
         ("GET", "/_emulator/instances/none", "", 404),
         ("PATCH", "/_emulator/instances/none", "{}", 404),
         (
@@ -173,13 +175,20 @@ def test_a_request_is_recorded_without_secrets(zapi: httpx.Client, emulator: Emu
 
 @pytest.mark.parametrize(
     ("content", "remembered"),
-    [("", None), ("{", "{"), ("x" * 70_000, "(70000 bytes)")],
+    [
+        ("", None),
+        ("{", "{"),
+        ("x" * 70_000, "(70000 bytes)"),
+        ('["\\ud800", NaN]', ["\ud800", "NaN"]),
+    ],
 )
 def test_any_body_is_remembered_in_bounds(
-    zapi: httpx.Client, emulator: Emulator, content: str, remembered: str | None
+    zapi: httpx.Client, emulator: Emulator, content: str, remembered: Any
 ) -> None:
     zapi.post("privacy/photo", content=content, headers={"Content-Type": "application/json"})
     assert emulator.requests[-1]["body"] == remembered
+    (request,) = zapi.get("http://127.0.0.1/_emulator/requests").json()["requests"]
+    assert request["body"] == remembered
 
 
 def test_a_recorded_path_cannot_forge_a_line_of_the_log(http: httpx.Client, emulator: Emulator) -> None:
