@@ -1,0 +1,147 @@
+"""Running the emulator: a uvicorn server on its own socket, in the foreground or for a test."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from airflow_provider_zapi.emulator.app import create_app
+from airflow_provider_zapi.emulator.control import Stopping
+from airflow_provider_zapi.emulator.state import Emulator
+
+#: What an emulator holds when nobody says otherwise: instance id -> its parts.
+DEMO_INSTANCE = {
+    "demo-instance": {
+        "token": "demo-token",
+        "client_token": "demo-client-token",
+        "phone": "5544999990000",
+        "name": "Demo number",
+    }
+}
+#: Seconds that open connections get to end when the server stops.
+_GRACE = 1
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams first, for a stream that never ends would use up the grace time."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.raised = True
+        await super().shutdown(sockets)
+
+
+@dataclass(frozen=True)
+class RunningEmulator:
+    """An emulator that answers at ``url``; ``emulator`` is its state, to look at and to change directly."""
+
+    url: str
+    emulator: Emulator
+
+
+def demo_emulator() -> Emulator:
+    """Return an emulator with the demo instance."""
+    emulator = Emulator()
+    for instance_id, parts in DEMO_INSTANCE.items():
+        emulator.put(instance_id, parts)
+    return emulator
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises OSError if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the base URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _server(
+    emulator: Emulator, *, log: Callable[[dict[str, Any]], None] | None = None, loopback_only: bool = True
+) -> _Server:
+    stopping = Stopping()
+    config = uvicorn.Config(
+        create_app(emulator, stopping=stopping, log=log, loopback_only=loopback_only),
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        # uvicorn's access log would print the paths, and with them the tokens.
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    return _Server(config, stopping)
+
+
+def serve(
+    emulator: Emulator,
+    listening: socket.socket,
+    *,
+    log: Callable[[dict[str, Any]], None] | None = None,
+    loopback_only: bool = True,
+) -> None:
+    """Serve on this socket until SIGINT or SIGTERM, then return."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn catches these while it runs and raises them once more afterwards, which would end the
+        # process with an error; by then there is nothing left to end.
+        signal.signal(number, lambda _number, _frame: None)
+    server = _server(emulator, log=log, loopback_only=loopback_only)
+    asyncio.run(server.serve(sockets=[listening]))
+
+
+@contextlib.contextmanager
+def running_emulator(emulator: Emulator | None = None) -> Iterator[RunningEmulator]:
+    """Run an emulator on a free loopback port in a thread, for the length of a ``with`` block.
+
+    Args:
+        emulator: what to serve; without one, the demo instance.
+
+    Raises:
+        RuntimeError: it did not start or did not stop within 10 seconds.
+
+    """
+    emulator = emulator or demo_emulator()
+    server = _server(emulator)
+    with listen("127.0.0.1", 0) as listening:
+        url = url_of(listening)
+        thread = threading.Thread(
+            target=lambda: asyncio.run(server.serve(sockets=[listening])), name="zapi-emulator", daemon=True
+        )
+        thread.start()
+        try:
+            if not server.ready.wait(10):
+                raise RuntimeError("the emulator did not start within 10 seconds")
+            yield RunningEmulator(url, emulator)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+    if thread.is_alive():
+        raise RuntimeError("the emulator did not stop within 10 seconds")

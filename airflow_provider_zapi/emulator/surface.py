@@ -1,0 +1,265 @@
+"""The Z-API calls of an emulated instance, as a function from a request to an answer. No sockets in it."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
+from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone, lid
+from airflow_provider_zapi.emulator.contract import (
+    ANSWER_LOST,
+    BATCH_LIMIT,
+    BLACKLIST,
+    CALLS,
+    DONE,
+    INSTANCE_NOT_FOUND,
+    INVALID_PHONE,
+    MISSING_CLIENT_TOKEN,
+    NO_SUCH_PATH,
+    NOT_CONNECTED,
+    NOT_DONE,
+    SETTING_BY_PATH,
+    SETTING_BY_SCOPE,
+    SUBSCRIPTION_LAPSED,
+    WRONG_CONTENT_TYPE,
+    WRONG_METHOD,
+    Answer,
+    Call,
+    address_refused,
+    client_token_refused,
+    refusal,
+)
+from airflow_provider_zapi.emulator.privacy_list import registered
+from airflow_provider_zapi.emulator.state import Emulator, Instance
+from airflow_provider_zapi.emulator.switches import are_changes
+
+_ADDRESS = re.compile(r"/instances/([^/]+)/token/([^/]+)/(.+)")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One request as the surface sees it: header names in lower case, ``client`` the caller's address."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    client: str
+
+
+def answer(emulator: Emulator, incoming: Incoming) -> tuple[Answer, Instance | None]:
+    """Carry out one Z-API call; return its answer, and the instance if the credentials in the path named one.
+
+    A missing path, a wrong method and a wrong Content-Type are answered before the credentials are looked at:
+    the recorded text for a missing path is that of a router, which comes first. The order of the others is
+    chosen.
+    """
+    address = _ADDRESS.fullmatch(incoming.path)
+    if address is None:
+        return NO_SUCH_PATH, None
+    instance_id, token, path = address.groups()
+    with emulator.lock:
+        instance = emulator.instances.get(instance_id)
+        if instance is not None and instance.token != token:
+            instance = None
+        calls = [call for call in CALLS if _matches(call, path)]
+        if not calls:
+            return NO_SUCH_PATH, instance
+        call = next((call for call in calls if call.method == incoming.method), None)
+        if call is None:
+            return WRONG_METHOD, instance
+        content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if call.method != "GET" and content_type != "application/json":
+            return WRONG_CONTENT_TYPE, instance
+        if instance is None:
+            return INSTANCE_NOT_FOUND, None
+        refused = _refused(instance, call, incoming)
+        if refused is not None:
+            return refused, instance
+        try:
+            result = HANDLERS[call.handler](instance, incoming, path)
+        except InvalidInputError as error:
+            return refusal(str(error)), instance
+        if call.changes_state and result.done and instance.take("lose_answer"):
+            result = ANSWER_LOST
+        return result, instance
+
+
+def _matches(call: Call, path: str) -> bool:
+    if call.path.endswith("/"):
+        return path.startswith(call.path) and "/" not in path.removeprefix(call.path) and path != call.path
+    return path == call.path
+
+
+def _refused(instance: Instance, call: Call, incoming: Incoming) -> Answer | None:
+    switches = instance.switches
+    sent = incoming.headers.get("client-token")
+    if not switches["address_allowed"]:
+        return address_refused(incoming.client)
+    if instance.client_token is not None:
+        if not sent:
+            return MISSING_CLIENT_TOKEN[switches["missing_client_token"]]
+        if sent != instance.client_token:
+            return client_token_refused(sent)
+    if switches["fail_next"]:
+        canned = switches["fail_next"].pop(0)
+        return Answer(canned["status"], canned.get("body", ""), canned.get("headers", {}))
+    if instance.subscription == "lapsed" and call.needs_subscription:
+        return SUBSCRIPTION_LAPSED
+    if not instance.connected and call.needs_session:
+        return NOT_CONNECTED
+    return None
+
+
+def _among(instance: Instance, phones: Iterable[str], switch: str) -> bool:
+    listed = instance.switches[switch]
+    if not listed:
+        return False
+    contacts = {lid(phone) for phone in listed}
+    return any(lid(phone) in contacts for phone in phones)
+
+
+def _write_setting(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    setting = SETTING_BY_PATH[path]
+    # A setting whose value travels in the query has no documented body, so none is read.
+    given: Mapping[str, Any] = json_object(incoming.body) if setting.place == "body" else incoming.query
+    value = given.get(setting.parameter)
+    if value not in setting.values:
+        # Z-API's answer to a wrong value is not recorded; a refusal is the careful choice.
+        return refusal(f"{setting.parameter} must be one of {', '.join(setting.values)}")
+    changes = given.get("contactsBlacklist") if setting.scope else None
+    if changes is None:
+        changes = []
+    if not are_changes(changes):
+        return refusal("contactsBlacklist must be a list of {action: add or remove, phone}")
+    if changes and value != BLACKLIST:
+        # The list is documented for CONTACT_BLACKLIST alone; its effect beside another value is not recorded.
+        return refusal(f"contactsBlacklist is accepted with {BLACKLIST} alone")
+    phones = [change["phone"] for change in changes]
+    # Not recorded: whether one bad phone refuses the whole call (chosen: it does), and whether an `@lid` is
+    # taken as `phone` (chosen: it is, since a removal needs the very string that the read returned).
+    if not all(map(is_identifier, phones)) or _among(instance, phones, "refused_phones"):
+        return INVALID_PHONE
+    return DONE if instance.write(setting.name, value, changes) else NOT_DONE
+
+
+def _read_list(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    setting = SETTING_BY_SCOPE.get(incoming.query.get("type", ""))
+    if setting is None:
+        # Not recorded; a refusal is the careful choice.
+        return refusal(f"type must be one of {', '.join(SETTING_BY_SCOPE)}")
+    return Answer(200, {"disallowedContacts": instance.records[setting.name].read()})
+
+
+def _status(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    # A healthy status carries a truthy `error` too: recorded, not a slip.
+    error = "You are already connected." if instance.connected else instance.switches["session_down_error"]
+    return Answer(
+        200,
+        {
+            "connected": instance.connected,
+            "smartphoneConnected": instance.smartphone_connected,
+            "error": error,
+        },
+    )
+
+
+def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    return Answer(
+        200, {"phone": instance.phone, "name": instance.name, "isBusiness": False, "originalDevice": "iphone"}
+    )
+
+
+def _me(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    active = instance.subscription == "active"
+    return Answer(
+        200,
+        {
+            "id": instance.id,
+            "token": instance.token,
+            "name": instance.name,
+            # Milliseconds since the epoch: the first of January 2100 or of 2020.
+            "due": 4_102_444_800_000 if active else 1_577_836_800_000,
+            "connected": instance.connected,
+            "paymentStatus": "PAID" if active else "PENDING",
+            "connectedCallbackUrl": f"https://hooks.example/{instance.id}/connected",
+            "receivedCallbackUrl": f"https://hooks.example/{instance.id}/received",
+        },
+    )
+
+
+def _existence(instance: Instance, phones: list[str]) -> list[dict[str, Any]]:
+    unregistered = {lid(phone) for phone in instance.switches["unregistered_phones"]}
+    ninth_digit = instance.switches["ninth_digit"]
+    rows = []
+    for phone in phones:
+        contact = lid(phone) if is_phone(phone) else None
+        exists = contact is not None and contact not in unregistered
+        rows.append(
+            {
+                "exists": exists,
+                "inputPhone": phone,
+                "outputPhone": registered(phone, ninth_digit) if exists else phone,
+                "lid": contact if exists else None,
+            }
+        )
+    return rows
+
+
+def _phone_exists_batch(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    phones = json_object(incoming.body).get("phones")
+    if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
+        return refusal("phones must be a list of texts")
+    if len(phones) > BATCH_LIMIT:
+        return refusal(f"phones must be at most {BATCH_LIMIT}")
+    if _among(instance, filter(is_phone, phones), "refused_phones"):
+        return INVALID_PHONE
+    return Answer(200, _existence(instance, phones))
+
+
+def _phone_exists(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    phone = path.rpartition("/")[2]
+    if not is_phone(phone) or _among(instance, [phone], "refused_phones"):
+        return INVALID_PHONE
+    rows = _existence(instance, [phone])
+    form = instance.switches["phone_exists_answer"]
+    if form == "object_with_text":
+        rows[0]["exists"] = str(rows[0]["exists"]).lower()
+    return Answer(200, rows if form == "list" else rows[0])
+
+
+def _profile_name(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    name = json_object(incoming.body).get("value")
+    if not isinstance(name, str) or not name:
+        return refusal("value must be a text")
+    instance.name = name[:200]
+    # Documented so: `value`, not `success`.
+    return Answer(200, {"value": True})
+
+
+def _send_text(instance: Instance, incoming: Incoming, path: str) -> Answer:
+    body = json_object(incoming.body)
+    phone, message = body.get("phone"), body.get("message")
+    if not isinstance(message, str) or not message:
+        return refusal("message must be a text")
+    if not isinstance(phone, str) or not is_identifier(phone) or _among(instance, [phone], "refused_phones"):
+        return INVALID_PHONE
+    number = instance.send(phone, message)["number"]
+    message_id = f"message-{number}"
+    return Answer(200, {"zaapId": f"zaap-{number}", "messageId": message_id, "id": message_id})
+
+
+#: What carries out a call, by the name in `Call.handler`.
+HANDLERS: dict[str, Callable[[Instance, Incoming, str], Answer]] = {
+    "write_setting": _write_setting,
+    "read_list": _read_list,
+    "status": _status,
+    "device": _device,
+    "me": _me,
+    "phone_exists_batch": _phone_exists_batch,
+    "phone_exists": _phone_exists,
+    "profile_name": _profile_name,
+    "send_text": _send_text,
+}

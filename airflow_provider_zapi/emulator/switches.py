@@ -1,0 +1,229 @@
+"""What one can turn on an emulated instance: WhatsApp's rules, and faults on request. One row per switch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.contacts import is_identifier
+from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
+
+#: The longest wait that ``delay`` accepts, in seconds.
+MAX_DELAY = 60
+_MAX_COUNT = 1_000_000
+
+#: ``list_after_leaving``: what a list reads as while another value is in force, and whether coming back
+#: restores it.
+AFTER_LEAVING = {
+    "kept": ("the list", True),
+    "hidden": ("nothing", True),
+    "empty": ("nothing", False),
+    "stale": ("the list", False),
+}
+
+
+def check_value(setting_name: str, value: object, where: str) -> None:
+    """Raise `InvalidInputError` unless ``value`` is one that the setting has."""
+    values = SETTING_BY_NAME[setting_name].values
+    if value not in values:
+        raise InvalidInputError(f"{where} must be one of {', '.join(values)}")
+
+
+def _choice(*choices: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in choices
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_DELAY
+
+
+def _are_phones(value: Any) -> bool:
+    return isinstance(value, list) and all(map(is_identifier, value))
+
+
+def _is_answer(value: Any) -> bool:
+    require_names(value, ("status", "body", "headers"), "an answer of fail_next")
+    status, headers = value.get("status"), value.get("headers", {})
+    return (
+        isinstance(status, int)
+        and 200 <= status <= 599
+        and isinstance(headers, dict)
+        and all(isinstance(name, str) and isinstance(text, str) for name, text in headers.items())
+    )
+
+
+def _are_answers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_answer, value))
+
+
+def are_changes(value: Any) -> bool:
+    """Tell whether this is a list of changes in Z-API's form: ``action`` (add or remove) and ``phone``."""
+    return isinstance(value, list) and all(
+        isinstance(change, dict)
+        and change.get("action") in ("add", "remove")
+        and isinstance(change.get("phone"), str)
+        for change in value
+    )
+
+
+def _is_write(value: Any) -> bool:
+    require_names(value, ("setting", "value", "changes"), "a write of other_writer")
+    if value.get("setting") not in tuple(SETTING_BY_NAME):
+        raise InvalidInputError(f"setting of other_writer must be one of {', '.join(SETTING_BY_NAME)}")
+    if "value" in value:
+        check_value(value["setting"], value["value"], f"value of other_writer for {value['setting']}")
+    changes = value.get("changes", [])
+    return are_changes(changes) and all(is_identifier(change["phone"]) for change in changes)
+
+
+def _are_writes(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_write, value))
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One switch: its name, what it accepts (in words, and as a check), its default, and what it does."""
+
+    name: str
+    accepts: str
+    check: Callable[[Any], bool]
+    default: Any
+    doc: str
+
+
+def _of(name: str, choices: tuple[str, ...], doc: str) -> Switch:
+    return Switch(name, " or ".join(f'"{choice}"' for choice in choices), _choice(*choices), choices[0], doc)
+
+
+SWITCHES = (
+    Switch(
+        "exact_removal",
+        "true or false",
+        _is_flag,
+        True,
+        "A removal takes effect only for the exact identifier that a read returns, else for any spelling.",
+    ),
+    _of(
+        "list_as",
+        ("phone", "lid", "mixed"),
+        "What a list holds and reads back: phones, `@lid` identifiers, or some of each.",
+    ),
+    _of(
+        "ninth_digit",
+        ("as_sent", "with", "without", "mixed"),
+        "How phones with two spellings (Brazil, Mexico, Argentina) are registered: as first sent, the "
+        "longer, the shorter, or some of each.",
+    ),
+    _of(
+        "list_after_leaving",
+        tuple(AFTER_LEAVING),
+        f"The list while another value than {BLACKLIST} is in force: `kept` and `stale` read as it was, "
+        "`hidden` and `empty` read empty; coming back restores it under `kept` and `hidden` alone.",
+    ),
+    _of(
+        "empty_list",
+        ("accepted", "refused"),
+        f'Whether {BLACKLIST} with an empty list is done, or answered with `{{"success": false}}`.',
+    ),
+    Switch(
+        "conflicts",
+        "a count",
+        _is_count,
+        0,
+        'The next so many privacy writes are not applied and answer `{"success": false}` (a stale version).',
+    ),
+    Switch(
+        "other_writer",
+        "a list of writes",
+        _are_writes,
+        [],
+        "Changes that another client makes, one before each of the next privacy writes: "
+        '`{"setting": "last_seen", "value": "...", "changes": [{"action": "add", "phone": "..."}]}`.',
+    ),
+    Switch(
+        "read_lag",
+        "a count",
+        _is_count,
+        0,
+        "After every write, so many reads of that list still show it as it was before.",
+    ),
+    Switch(
+        "fail_next",
+        "a list of answers",
+        _are_answers,
+        [],
+        "Answers given to the next authenticated calls, one each, before anything is applied: "
+        '`{"status": 503, "body": {}, "headers": {"Retry-After": "2"}}`; a text as `body` is sent as it is.',
+    ),
+    Switch(
+        "lose_answer",
+        "a count",
+        _is_count,
+        0,
+        "The next so many writes are applied, but their answer is a gateway's 504.",
+    ),
+    Switch(
+        "delay",
+        f"seconds, 0 to {MAX_DELAY}",
+        _is_seconds,
+        0,
+        "How long every answer waits after its call was carried out.",
+    ),
+    Switch(
+        "refused_phones",
+        "a list of phones",
+        _are_phones,
+        [],
+        'A call that names one of these, in any spelling, answers 400 `{"error": "Invalid phone"}`.',
+    ),
+    Switch(
+        "unregistered_phones",
+        "a list of phones",
+        _are_phones,
+        [],
+        "`phone-exists-batch` and `phone-exists` say that these, in any spelling, do not exist.",
+    ),
+    _of(
+        "missing_client_token",
+        tuple(MISSING_CLIENT_TOKEN),
+        "Which of the two recorded texts answers a call without Client-Token.",
+    ),
+    Switch(
+        "address_allowed",
+        "true or false",
+        _is_flag,
+        True,
+        "Whether the caller's address is on the account's list.",
+    ),
+    _of(
+        "session_down_error",
+        ("You are not connected.", "You need to restore the session."),
+        "What `status` says in `error` while the session is disconnected.",
+    ),
+    _of(
+        "phone_exists_answer",
+        ("list", "object", "object_with_text"),
+        "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a text.",
+    ),
+)
+
+SWITCH_BY_NAME = {switch.name: switch for switch in SWITCHES}
+SWITCH_DEFAULTS = {switch.name: switch.default for switch in SWITCHES}
+
+
+def check_switches(given: object) -> dict[str, Any]:
+    """Return the switches given, or raise `InvalidInputError` for an unknown name or a wrong value."""
+    switches = require_names(given, SWITCH_BY_NAME, "switches")
+    for name, value in switches.items():
+        switch = SWITCH_BY_NAME[name]
+        if not switch.check(value):
+            raise InvalidInputError(f"switch {name} must be {switch.accepts}")
+    return switches
