@@ -8,7 +8,10 @@ from tests.faults.server import Behaviour, FaultServer
 
 TARGET = "/instances/demo/token/demo-token/privacy/last-seen"
 CLIENT_TOKEN = "canary/+=%"
-REQUEST = f"POST {TARGET} HTTP/1.1\r\nHost: z\r\nClient-Token: {CLIENT_TOKEN}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+REQUEST = (
+    f"POST {TARGET} HTTP/1.1\r\nHost: z\r\nClient-Token: {CLIENT_TOKEN}\r\n".encode()
+    + b"Content-Length: 2\r\n\r\n{}"
+)
 #: Status, reason phrase, headers and body.
 Read = tuple[int, str, dict[str, str], bytes]
 #: Long enough for what loopback delivers, short enough to pay for in every test of a silence.

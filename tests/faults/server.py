@@ -26,6 +26,8 @@ LIFETIME = 60.0
 MAX_HEAD = 1 << 20
 #: Seconds that a clean close waits for the client's own close. Closing with unread data would send a reset.
 FIN_PATIENCE = 1.0
+#: Seconds before a reset: one that overtakes connecting or reading looks different from client to client.
+RESET_DELAY = 0.02
 
 BLOCK = 1 << 16
 
@@ -157,7 +159,8 @@ class Wire:
         self.close()
 
     def reset(self) -> None:
-        """Close with a TCP reset."""
+        """Close with a TCP reset, once the client has had the time to read what was sent before it."""
+        self.wait(RESET_DELAY)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
@@ -252,6 +255,8 @@ class FaultServer:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                # Bytes must leave when they are sent: a reset drops what still waits in the socket.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     if self.closing.is_set():
                         return sock.close()
@@ -261,7 +266,7 @@ class FaultServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         wire = Wire(self, sock, number)
-        # The client went away, the time is over, a handshake failed or the server closes: all end the connection.
+        # The client left, the time is over, a handshake failed, the server closes: all end the connection.
         with contextlib.suppress(OSError), contextlib.closing(wire):
             behaviour = self._take_before_request()
             if behaviour:

@@ -1,4 +1,4 @@
-"""The fault server does what its rows say, seen on raw sockets, so that no HTTP client smooths anything over."""
+"""The fault server does what its rows say, seen on raw sockets: no HTTP client smooths anything over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows made from tables (bodies, statuses, Retry-After, echoes, gzip, redirects) send what their names say."""
+"""Rows made from tables (bodies, statuses, Retry-After, echoes, redirects) send what their names say."""
 
 from __future__ import annotations
 
