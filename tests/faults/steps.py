@@ -6,6 +6,7 @@ import datetime
 import functools
 import http
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,9 +172,19 @@ def http_date(seconds: float, clock: Clock = utc_now) -> Callable[[Received], st
 
 @functools.cache
 def gzip_bomb() -> bytes:
-    """A few hundred kilobytes that expand to a padded JSON success of more than ``HUGE`` bytes."""
-    compressor = zlib.compressobj(level=6, wbits=31)
-    block = b" " * MIB
-    pieces = [compressor.compress(SUCCESS[:-1])]
-    pieces += [compressor.compress(block) for _ in range(HUGE // MIB + 1)]
-    return b"".join([*pieces, compressor.compress(SUCCESS[-1:]), compressor.flush()])
+    """A few hundred kilobytes that expand to a padded JSON success of more than ``HUGE`` bytes.
+
+    Made in the time of an answer: one compressed block is repeated, which full flushes around it allow.
+    """
+    compressor = zlib.compressobj(level=9, wbits=-15)
+    texts = (SUCCESS[:-1], b" " * MIB, SUCCESS[-1:])
+    flushes = (zlib.Z_FULL_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_FINISH)
+    counts = (1, HUGE // MIB + 1, 1)
+    header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    pieces, checksum, size = [header], 0, 0
+    for text, flush, count in zip(texts, flushes, counts, strict=True):
+        pieces.append((compressor.compress(text) + compressor.flush(flush)) * count)
+        size += len(text) * count
+        for _ in range(count):
+            checksum = zlib.crc32(text, checksum)
+    return b"".join([*pieces, struct.pack("<II", checksum, size)])

@@ -42,8 +42,14 @@ def test_a_gzip_bomb_is_small_and_expands_past_200_mb() -> None:
     assert len(body) < 500_000
     # A gzip trailer ends with the size of what it holds.
     assert struct.unpack("<I", body[-4:])[0] > HUGE
+    # Read to its end, the stream is checked against its size and checksum.
+    count = 0
     with gzip.open(io.BytesIO(body)) as stream:
         assert stream.read(20) == SUCCESS[:-1] + b"    "
+        while block := stream.read(1 << 20):
+            count += len(block)
+            end = block[-1:]
+    assert (count + 20, end) == (struct.unpack("<I", body[-4:])[0], b"}")
 
 
 @pytest.mark.parametrize(
