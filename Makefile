@@ -57,7 +57,7 @@ define venv_rule
 $(call venv_of,$(1))/.made: pyproject.toml constraints/airflow-$(1).txt
 	@echo "Installing Airflow $(1) into $(call venv_of,$(1))/"
 	@$(PYTHON) -m venv --clear $(call venv_of,$(1))
-	@$(call venv_of,$(1))/bin/python -m pip install -q uv
+	@$(call venv_of,$(1))/bin/python -m pip install -qq uv
 	@$(call venv_of,$(1))/bin/python -m uv pip install -q --python $(call venv_of,$(1)) \
 		-c constraints/airflow-$(1).txt -e '.[dev]'
 	@touch $$@

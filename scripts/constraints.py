@@ -1,7 +1,7 @@
 """Write one constraints file for every supported Airflow: ``make constraints``.
 
-Releases of dependencies that came after an Airflow release break it, so each version is resolved as of a day when it
-worked. The day, not a lock file, makes the result reproducible: a lock file would record where packages come from.
+Releases of dependencies that came after an Airflow release break it, so each version is resolved as of a day when
+it worked. The day makes the result reproducible, as a lock file would, but does not record where packages come from.
 """
 
 import subprocess
@@ -28,9 +28,11 @@ SUPPORTED = (
         "3.0.6",
         "2025-09-10",
         later={
-            "apache-airflow-providers-common-compat": "2026-10-30",  # 1.12.0, the first with compat.sdk, is younger
-            "urllib3": "2026-03-25",  # 2.6.3 has security fixes that pyproject.toml asks for
-            "ruff": "2026-11-20",  # tools of the developer, unrelated to Airflow
+            # The first with what pyproject.toml asks for came after that day.
+            "apache-airflow-providers-common-compat": "2026-10-30",
+            "urllib3": "2026-03-25",
+            # Tools of the developer, which do not depend on Airflow.
+            "ruff": "2026-11-20",
             "mypy": "2026-11-20",
         },
     ),
@@ -62,7 +64,7 @@ def resolve(airflow: SupportedAirflow) -> str:
 
 
 def main() -> None:
-    """Write the files that changed; the others keep their time, so that no virtual environment is made anew for them."""
+    """Write the files that changed; the others keep their time, and with it the environments made from them."""
     for airflow in SUPPORTED:
         path = PROJECT / "constraints" / f"airflow-{airflow.version}.txt"
         text = resolve(airflow)
