@@ -1,0 +1,65 @@
+# Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION.
+NEWEST := 3.3.2
+SUPPORTED := $(patsubst constraints/airflow-%.txt,%,$(sort $(wildcard constraints/airflow-*.txt)))
+
+AIRFLOW ?= $(NEWEST)
+PYTHON ?= python3
+ARGS ?=
+
+ifneq ($(words $(AIRFLOW)) $(filter $(AIRFLOW),$(SUPPORTED)),1 $(AIRFLOW))
+$(error AIRFLOW=$(AIRFLOW) is not supported here; take one of: $(SUPPORTED))
+endif
+
+venv_of = .venv$(if $(filter-out $(NEWEST),$(1)),-$(1))
+VENV := $(call venv_of,$(AIRFLOW))
+NEWEST_VENV := $(call venv_of,$(NEWEST))
+
+# What the caller has set for another Python or another Airflow must not reach those started here.
+unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo airflow test lint format constraints clean
+
+help: ## List these targets.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@echo "AIRFLOW=VERSION chooses another Airflow for venv and test: $(SUPPORTED)."
+	@echo "ARGS='...' is passed to pytest."
+
+venv: $(VENV)/.made ## Make the virtual environment, anew when pyproject.toml or its constraints changed.
+
+demo: $(NEWEST_VENV)/.made ## Run a DAG on a real Airflow against the emulator, show what it did, stop everything.
+	@exec $(NEWEST_VENV)/bin/python -m scripts.airflow_demo
+
+airflow: $(NEWEST_VENV)/.made ## The same, but leave Airflow's and the emulator's pages open until Ctrl-C.
+	@exec $(NEWEST_VENV)/bin/python -m scripts.airflow_demo --stay
+
+test: $(VENV)/.made ## Run the tests.
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(NEWEST_VENV)/.made ## Check style, format and types.
+	$(NEWEST_VENV)/bin/python -m ruff check
+	$(NEWEST_VENV)/bin/python -m ruff format --check
+	$(NEWEST_VENV)/bin/python -m mypy
+
+format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
+	$(NEWEST_VENV)/bin/python -m ruff format
+	$(NEWEST_VENV)/bin/python -m ruff check --select I --fix
+
+constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
+	$(NEWEST_VENV)/bin/python -m scripts.constraints
+
+clean: ## Delete the virtual environments, the demo's files and every cache.
+	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last: an interrupted set-up starts again from nothing.
+define venv_rule
+$(call venv_of,$(1))/.made: pyproject.toml constraints/airflow-$(1).txt
+	@echo "Installing Airflow $(1) into $(call venv_of,$(1))/"
+	@$(PYTHON) -m venv --clear $(call venv_of,$(1))
+	@$(call venv_of,$(1))/bin/python -m pip install -qq uv
+	@$(call venv_of,$(1))/bin/python -m uv pip install -q --python $(call venv_of,$(1)) \
+		-c constraints/airflow-$(1).txt -e '.[dev]'
+	@touch $$@
+endef
+$(foreach version,$(SUPPORTED),$(eval $(call venv_rule,$(version))))

@@ -1,0 +1,238 @@
+"""Run a DAG of this project on a real Airflow against the emulator: ``make demo``; to stay, ``make airflow``.
+
+No account of Z-API is touched: the connections below lead to the emulator, on loopback.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
+from scripts.standalone import ApiError, RunningAirflow, request_json
+
+PROJECT = Path(__file__).resolve().parent.parent
+DAG_ID = "zapi_hide_last_seen"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A WhatsApp number of the demo: an instance of the emulator, and the connection and the pool for it."""
+
+    connection: str
+    instance: str
+    token: str = "demo-token"  # noqa: S105 - the emulator alone knows it
+    client_token: str = "demo-client-token"  # noqa: S105 - likewise
+
+    @property
+    def emulator_argument(self) -> str:
+        """The instance as the emulator's ``--instance`` wants it."""
+        return f"{self.instance}:{self.token}:{self.client_token}"
+
+    def variable(self, port: int) -> tuple[str, str]:
+        """Name and value of the environment variable that gives Airflow the connection."""
+        value = {
+            "conn_type": "zapi",
+            "login": self.instance,
+            "password": self.token,
+            "host": f"http://127.0.0.1:{port}",
+            "extra": {"client_token": self.client_token},
+        }
+        return f"AIRFLOW_CONN_{self.connection.upper()}", json.dumps(value)
+
+
+NUMBERS = (
+    Number("zapi_default", "demo-instance"),
+    Number("zapi_sales", "sales-instance"),
+    Number("zapi_support", "support-instance"),
+)
+
+
+class Interruption(Exception):  # noqa: N818 - somebody asked for it, so it is no error
+    """A signal asked to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_code = 128 + number
+
+
+class Interruptible:
+    """Waiting that ends at a signal.
+
+    The handler only remembers the signal, and ``pause()`` raises: so no signal comes in the midst of the start or the
+    stop of a process, where that could be lost.
+    """
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # started under nohup
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._received = self._received or number
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; raise ``Interruption`` within a quarter of a second of a signal."""
+        end = time.monotonic() + seconds
+        while self._received is None and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.25))
+        if self._received is not None:
+            raise Interruption(self._received)
+
+
+class Demo:
+    """One run of the demo: what it prints, and the servers that it looks at."""
+
+    def __init__(self, home: Path, dags_folder: Path, pause: Interruptible) -> None:
+        self.home = home
+        self.dags_folder = dags_folder
+        self.interruptible = pause
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line, dated by the seconds since the start and without the credentials."""
+        for number in NUMBERS:
+            text = text.replace(number.client_token, "***").replace(number.token, "***")
+        try:
+            print(f"{time.monotonic() - self._started:6.1f} s  {text}", flush=True)
+        except OSError:
+            return  # the terminal is gone: go on to stop what runs
+
+    def run(self, *, stay: bool) -> None:
+        """Start both servers, run the DAG, tell what it did, with ``stay`` wait for a signal, stop both."""
+        emulator_port = free_ports(1)[0]
+        self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; their files: {self.home}")
+        with (
+            self._emulator(emulator_port) as emulator,
+            RunningAirflow(
+                self._folder("airflow"),
+                self.dags_folder,
+                dict(number.variable(emulator_port) for number in NUMBERS),
+                self.interruptible.pause,
+            ) as airflow,
+        ):
+            try:
+                emulator.wait_for("the emulator", lambda: last_seen(emulator_port), 30)
+                airflow.wait_until_ready()
+                self.say("Airflow is up; waiting for it to read the DAGs")
+                self._run_dag(airflow, emulator_port)
+                if stay:
+                    self._stay(airflow, emulator, emulator_port)
+            finally:
+                self.say("Stopping both")
+        self.say("Done")
+
+    def _folder(self, name: str) -> Path:
+        folder = self.home / name
+        folder.mkdir()
+        return folder
+
+    def _emulator(self, port: int) -> BackgroundProcess:
+        instances = [part for number in NUMBERS for part in ("--instance", number.emulator_argument)]
+        module = "airflow_provider_zapi.emulator"
+        return BackgroundProcess(
+            "The emulator",
+            [sys.executable, "-m", module, "--port", str(port), *instances, "--quiet"],
+            env=clean_environment(os.environ),
+            log=self.home / "emulator.log",
+            grace=3,
+            pause=self.interruptible.pause,
+        )
+
+    def _run_dag(self, airflow: RunningAirflow, emulator_port: int) -> None:
+        for number in NUMBERS:
+            airflow.api("POST", "/pools", {"name": number.connection, "slots": 1})
+        airflow.wait_for_dag(DAG_ID)
+        before = last_seen(emulator_port)
+        self.say(f"Who sees the number's last seen, before: {before}")
+        began = time.monotonic()
+        tasks = airflow.run_dag(DAG_ID)
+        self.say(f"The DAG {DAG_ID} ran to success in {time.monotonic() - began:.1f} s")
+        for task in tasks:
+            self.say(f"Task {task['task_id']} returned {json.dumps(airflow.returned(DAG_ID, task))}")
+        after = last_seen(emulator_port)
+        self.say(f"Who sees the number's last seen, after: {after}")
+        if after == before:
+            raise BackgroundError("The run succeeded, but the number's privacy is as before.")
+
+    def _stay(self, airflow: RunningAirflow, emulator: BackgroundProcess, emulator_port: int) -> None:
+        self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")
+        self.say(f"Emulator:  http://127.0.0.1:{emulator_port}/  (the numbers' privacy, as it changes)")
+        self.say("Ctrl-C stops both")
+        while True:
+            airflow.check()
+            emulator.check()
+            try:
+                self.interruptible.pause(1)
+            except Interruption:
+                return
+
+
+def last_seen(port: int) -> str | None:
+    """Return who sees the first number's last seen, or ``None`` while the emulator does not answer."""
+    try:
+        state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
+    except OSError:
+        return None
+    return str(state["settings"]["last_seen"])
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[IO[str]]:
+    """Empty the folder and keep it for this run alone. One with other files than a demo's is refused."""
+    mark = folder / ".airflow-demo"
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise BackgroundError(f"{folder} would be emptied, but has other files than this demo's.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with mark.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackgroundError(f"Another demo runs in {folder}: stop it first.") from None
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != mark:
+                entry.unlink()
+        yield lock
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.airflow_demo", description=__doc__)
+    parser.add_argument("--stay", action="store_true", help="leave both pages open until Ctrl-C")
+    parser.add_argument(
+        "--home", type=Path, default=PROJECT / ".demo", help="folder for the files, emptied first"
+    )
+    parser.add_argument(
+        "--dags-folder", type=Path, default=PROJECT / "example_dags", help="where the DAGs are"
+    )
+    options = parser.parse_args(arguments)
+    demo = Demo(options.home.resolve(), options.dags_folder.resolve(), Interruptible())
+    try:
+        with emptied(demo.home):
+            demo.run(stay=options.stay)
+    except Interruption as interrupted:
+        demo.say(str(interrupted).capitalize())
+        return interrupted.exit_code
+    except (BackgroundError, ApiError, OSError) as error:
+        demo.say(f"Failed: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
