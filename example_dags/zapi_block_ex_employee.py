@@ -8,17 +8,11 @@ from airflow.providers.common.compat.sdk import DAG, Param
 
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
-COMMON = {
-    "schedule": None,
-    "start_date": datetime(2026, 1, 1),
-    "catchup": False,
-    "tags": ["zapi", "example"],
-    "default_args": {
-        "pool": "zapi_default",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(minutes=5),
-    },
+DEFAULT_ARGS = {
+    "pool": "zapi_default",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "execution_timeout": timedelta(minutes=5),
 }
 
 with DAG(
@@ -30,7 +24,11 @@ with DAG(
 `ex_employees.json`, beside this DAG, holds changes: whom to add to the exceptions and whom to take off. Applying it
 again changes nothing.
 """,
-    **COMMON,
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["zapi", "example"],
+    default_args=DEFAULT_ARGS,
 ):
     SetLastSeenPrivacyOperator(
         task_id="apply_file",
@@ -50,7 +48,11 @@ with DAG(
 
 Start it with a phone number: this contact no longer sees when the number was last online. With `remove` it does again.
 """,
-    **COMMON,
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["zapi", "example"],
+    default_args=DEFAULT_ARGS,
 ):
     SetLastSeenPrivacyOperator(
         task_id="change_one",

@@ -9,16 +9,11 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 # Two schedules on one number: its pool has one slot, so that one never overtakes the other.
-COMMON = {
-    "start_date": datetime(2026, 1, 1),
-    "catchup": False,
-    "tags": ["zapi", "example"],
-    "default_args": {
-        "pool": "zapi_default",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(minutes=5),
-    },
+DEFAULT_ARGS = {
+    "pool": "zapi_default",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "execution_timeout": timedelta(minutes=5),
 }
 
 with DAG(
@@ -33,7 +28,10 @@ the contacts again at 8:00.
 
 Needs the connection `zapi_default` and a pool `zapi_default` with one slot.
 """,
-    **COMMON,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["zapi", "example"],
+    default_args=DEFAULT_ARGS,
 ):
     SetLastSeenPrivacyOperator(task_id="hide_last_seen", visualization_type="NONE")
 
@@ -46,6 +44,9 @@ with DAG(
 
 The other half of `zapi_hide_last_seen`: from 8:00 on working days the contacts see it again.
 """,
-    **COMMON,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    tags=["zapi", "example"],
+    default_args=DEFAULT_ARGS,
 ):
     SetLastSeenPrivacyOperator(task_id="show_last_seen", visualization_type="CONTACTS")

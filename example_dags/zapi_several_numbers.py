@@ -27,9 +27,10 @@ with DAG(
     doc_md="""
 ### The same for several numbers
 
-A mapped task for each number, with one instance for each department's list. All tasks of a number share its pool of one
-slot, so that no two of them, of this or another DAG, write to the number at the same time; different numbers run side by
-side. A mapped task has one pool for all its instances: that is why the numbers are a loop, and the lists are mapped.
+A mapped task for each number, with one instance for each department's list. All tasks of a number share its pool of
+one slot, so that no two of them, of this or another DAG, write to the number at the same time; different numbers run
+side by side. A mapped task has one pool for all its instances: that is why the numbers are a loop, and the lists are
+mapped.
 """,
     default_args={
         "retries": 3,

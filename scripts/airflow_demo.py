@@ -214,12 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.airflow_demo", description=__doc__)
     parser.add_argument("--stay", action="store_true", help="leave both pages open until Ctrl-C")
-    parser.add_argument(
-        "--home", type=Path, default=PROJECT / ".demo", help="folder for the files, emptied first"
-    )
-    parser.add_argument(
-        "--dags-folder", type=Path, default=PROJECT / "example_dags", help="where the DAGs are"
-    )
+    parser.add_argument("--home", type=Path, default=PROJECT / ".demo", help="folder for the files, emptied first")
+    parser.add_argument("--dags-folder", type=Path, default=PROJECT / "example_dags", help="where the DAGs are")
     options = parser.parse_args(arguments)
     demo = Demo(options.home.resolve(), options.dags_folder.resolve(), Interruptible())
     try:

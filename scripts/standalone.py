@@ -133,9 +133,7 @@ class RunningAirflow(BackgroundProcess):
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Call the REST API, ``path`` without ``/api/v2``, and return the JSON it answers."""
-        return request_json(
-            self.port, method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"}
-        )
+        return request_json(self.port, method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"})
 
     def find(self, path: str) -> Any | None:
         """Return what the REST API has there, or ``None`` while there is nothing."""
@@ -160,9 +158,7 @@ class RunningAirflow(BackgroundProcess):
                 broken_since = broken_since or time.monotonic()
                 if time.monotonic() - broken_since > patience:
                     texts = "\n".join(f"{each['filename']}:\n{each['stack_trace']}" for each in errors)
-                    raise BackgroundError(
-                        f"The DAG {dag_id} was not found, and there are import errors:\n{texts}"
-                    )
+                    raise BackgroundError(f"The DAG {dag_id} was not found, and there are import errors:\n{texts}")
             return None
 
         self.wait_for(f"the DAG {dag_id}", look, seconds)
@@ -190,9 +186,7 @@ class RunningAirflow(BackgroundProcess):
 
     def task_log(self, run: str, task: Mapping[str, Any]) -> str:
         """Return the log of a task instance's last try."""
-        path = (
-            f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}?map_index={task['map_index']}"
-        )
+        path = f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}?map_index={task['map_index']}"
         lines = self.api("GET", path)["content"]
         return "\n".join(line if isinstance(line, str) else _log_line(line) for line in lines)
 

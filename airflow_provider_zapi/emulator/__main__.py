@@ -69,11 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             emulator.put(instance_id, parts)
         listening = listen(options.host, options.port)
     except (InvalidInputError, OSError, OverflowError) as error:
-        where = (
-            ""
-            if isinstance(error, InvalidInputError)
-            else f"cannot listen on {options.host}:{options.port}: "
-        )
+        where = "" if isinstance(error, InvalidInputError) else f"cannot listen on {options.host}:{options.port}: "
         print(f"emulator: {where}{getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     with listening:

@@ -33,9 +33,7 @@ SETTINGS = (
     Setting("last_seen", "privacy/last-seen", "body", "visualizationType", _WHO, "ALL", "lastSeen"),
     Setting("photo", "privacy/photo", "body", "visualizationType", _WHO, "ALL", "photo"),
     Setting("description", "privacy/description", "body", "visualizationType", _WHO, "ALL", "description"),
-    Setting(
-        "group_add", "privacy/group-add", "body", "type", ("ALL", "CONTACTS", BLACKLIST), "ALL", "groupAdd"
-    ),
+    Setting("group_add", "privacy/group-add", "body", "type", ("ALL", "CONTACTS", BLACKLIST), "ALL", "groupAdd"),
     Setting("online", "privacy/online", "body", "visualizationType", ("ALL", "SAME_LAST_SEEN"), "ALL"),
     Setting("read_receipts", "privacy/read-receipts", "query", "value", ("enable", "disable"), "enable"),
     Setting(
@@ -105,9 +103,7 @@ def refusal(error: str, status: int = 400) -> Answer:
 
 DONE = Answer(200, {"success": True})
 NOT_DONE = Answer(200, {"success": False})
-NO_SUCH_PATH = Answer(
-    200, {"error": "NOT_FOUND", "message": "Unable to find matching target resource method"}
-)
+NO_SUCH_PATH = Answer(200, {"error": "NOT_FOUND", "message": "Unable to find matching target resource method"})
 INSTANCE_NOT_FOUND = refusal("Instance not found")
 NOT_CONNECTED = refusal("You are not connected.")
 SUBSCRIPTION_LAPSED = refusal("To continue sending a message, you must subscribe to this instance again")

@@ -73,9 +73,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         except InvalidInputError as error:
             return _error(str(error), 400)
         received = emulator.requests
-        return JsonResponse(
-            {"requests": received if last is None else received[max(len(received) - last, 0) :]}
-        )
+        return JsonResponse({"requests": received if last is None else received[max(len(received) - last, 0) :]})
 
     async def events(request: Request) -> Response:
         return StreamingResponse(

@@ -84,9 +84,7 @@ class Instance:
         self.smartphone_connected = True
         self.subscription = "active"
         self.switches: dict[str, Any] = copy.deepcopy(SWITCH_DEFAULTS)
-        self.records = {
-            setting.name: PrivacyRecord(setting, self.switches, setting.default) for setting in SETTINGS
-        }
+        self.records = {setting.name: PrivacyRecord(setting, self.switches, setting.default) for setting in SETTINGS}
         self.history: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self.messages: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self.messages_sent = 0
@@ -113,9 +111,7 @@ class Instance:
             self.switches.update(copy.deepcopy(switches))
             for name, parts in settings.items():
                 record = self.records[name]
-                self._remember(
-                    "control", record.replace(parts.get("value", record.value), parts.get("exceptions"))
-                )
+                self._remember("control", record.replace(parts.get("value", record.value), parts.get("exceptions")))
             self._changed()
 
     def write(self, setting: str, value: str, changes: Iterable[Mapping[str, str]] = ()) -> bool:
@@ -127,11 +123,7 @@ class Instance:
             if self.take("conflicts"):
                 return False
             record = self.records[setting]
-            if (
-                value == BLACKLIST
-                and self.switches["empty_list"] == "refused"
-                and record.would_be_empty(changes)
-            ):
+            if value == BLACKLIST and self.switches["empty_list"] == "refused" and record.would_be_empty(changes):
                 return False
             self._remember("api", record.write(value, changes))
             return True

@@ -67,9 +67,7 @@ def _are_answers(value: Any) -> bool:
 def are_changes(value: Any) -> bool:
     """Tell whether this is a list of changes in Z-API's form: ``action`` (add or remove) and ``phone``."""
     return isinstance(value, list) and all(
-        isinstance(change, dict)
-        and change.get("action") in ("add", "remove")
-        and isinstance(change.get("phone"), str)
+        isinstance(change, dict) and change.get("action") in ("add", "remove") and isinstance(change.get("phone"), str)
         for change in value
     )
 

@@ -9,8 +9,7 @@ from tests.faults.server import Behaviour, FaultServer
 TARGET = "/instances/demo/token/demo-token/privacy/last-seen"
 CLIENT_TOKEN = "canary/+=%"
 REQUEST = (
-    f"POST {TARGET} HTTP/1.1\r\nHost: z\r\nClient-Token: {CLIENT_TOKEN}\r\n".encode()
-    + b"Content-Length: 2\r\n\r\n{}"
+    f"POST {TARGET} HTTP/1.1\r\nHost: z\r\nClient-Token: {CLIENT_TOKEN}\r\n".encode() + b"Content-Length: 2\r\n\r\n{}"
 )
 #: Status, reason phrase, headers and body.
 Read = tuple[int, str, dict[str, str], bytes]

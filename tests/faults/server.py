@@ -197,9 +197,7 @@ class FaultServer:
     behaviour acts; ``connections`` counts accepted connections, those that brought no request included.
     """
 
-    def __init__(
-        self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, lifetime: float = LIFETIME
-    ) -> None:
+    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, lifetime: float = LIFETIME) -> None:
         if not behaviours:
             raise ValueError("a server needs at least one behaviour")
         self.lifetime = lifetime

@@ -161,9 +161,7 @@ def test_the_event_stream_tells_of_each_change_and_ends_with_the_server() -> Non
             stream = client.send(client.build_request("GET", f"{running.url}/_emulator/events"), stream=True)
             assert stream.headers["Content-Type"].startswith("text/event-stream")
             lines = stream.iter_lines()
-            revisions = (
-                json.loads(line.removeprefix("data: "))["revision"] for line in lines if "data" in line
-            )
+            revisions = (json.loads(line.removeprefix("data: "))["revision"] for line in lines if "data" in line)
             first = next(revisions)
             running.emulator.instance("demo-instance").patch({"connected": False})
             assert next(revisions) > first

@@ -190,9 +190,7 @@ def test_a_drip_comes_in_many_pieces_and_ends_with_the_connections_lifetime(name
     assert re.search(pattern, b"".join(pieces))
 
 
-@pytest.mark.parametrize(
-    "name", ["silent_before_request", "silent", "drip_headers", "drip_body", "body_huge"]
-)
+@pytest.mark.parametrize("name", ["silent_before_request", "silent", "drip_headers", "drip_body", "body_huge"])
 def test_closing_the_server_ends_what_is_under_way(name: str) -> None:
     server = FaultServer(FAULTS[name])
     with server, connect(server.port) as sock:

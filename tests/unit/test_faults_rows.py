@@ -88,9 +88,7 @@ def test_retry_after_says_each_of_its_values_under_each_status() -> None:
         "empty": "",
     }
     assert {name: (status, headers["Retry-After"]) for name, (status, _, headers, _) in read.items()} == {
-        f"retry_after_{status}_{name}": (status, value)
-        for status in STATUSES
-        for name, value in expected.items()
+        f"retry_after_{status}_{name}": (status, value) for status in STATUSES for name, value in expected.items()
     }
 
 
@@ -113,11 +111,7 @@ DECODERS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_echo_gives_path_and_tokens_back_in_each_encoding(encoding: str) -> None:
-    rows = {
-        name: row
-        for name, row in FAULTS.items()
-        if re.fullmatch(rf"echo_(json|page)(_200)?_{encoding}", name)
-    }
+    rows = {name: row for name, row in FAULTS.items() if re.fullmatch(rf"echo_(json|page)(_200)?_{encoding}", name)}
     assert len(rows) == 4
     for name, (_, _, _, body) in answers(rows).items():
         text = json.loads(body)["error"] if "_json" in name[:10] else body.decode()

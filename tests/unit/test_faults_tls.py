@@ -115,9 +115,7 @@ def test_a_proxy_records_and_tunnels(made: Certificates) -> None:
             f"{target.url}{TARGET}", proxies={"https": proxy.url}, verify=str(made.ca_file), timeout=5
         )
     assert response.json() == {"success": True}
-    assert [(seen.method, seen.target) for seen in proxy.requests] == [
-        ("CONNECT", f"127.0.0.1:{target.port}")
-    ]
+    assert [(seen.method, seen.target) for seen in proxy.requests] == [("CONNECT", f"127.0.0.1:{target.port}")]
     assert [seen.target for seen in target.requests] == [TARGET]
 
 

@@ -35,9 +35,7 @@ class AppTransport(httpx.BaseTransport):
 def emulator() -> Emulator:
     """One instance, with a clock that stands still."""
     emulator = Emulator(clock=lambda: NOON)
-    emulator.put(
-        "shop", {"token": "shop-token", "client_token": "shop-client-token", "phone": "5544999990000"}
-    )
+    emulator.put("shop", {"token": "shop-token", "client_token": "shop-client-token", "phone": "5544999990000"})
     return emulator
 
 

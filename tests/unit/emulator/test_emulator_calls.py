@@ -221,9 +221,7 @@ def test_status_tells_the_session(
         ({"subscription": "lapsed"}, LAPSED, {"me"}),
     ],
 )
-@pytest.mark.parametrize(
-    "call", [call for call in CALLS if call.method == "GET"], ids=lambda call: str(call.path)
-)
+@pytest.mark.parametrize("call", [call for call in CALLS if call.method == "GET"], ids=lambda call: str(call.path))
 def test_a_lost_session_or_subscription_refuses_all_calls_but_those_about_it(
     zapi: httpx.Client,
     instance: Instance,
@@ -258,9 +256,7 @@ def test_me_contains_the_token_as_at_z_api(zapi: httpx.Client) -> None:
 @pytest.mark.parametrize("scope", ["lastSeen", "photo", "description", "groupAdd"])
 def test_each_scope_reads_its_own_list(zapi: httpx.Client, instance: Instance, scope: str) -> None:
     for number, name in enumerate(("last_seen", "photo", "description", "group_add")):
-        instance.patch(
-            {"settings": {name: {"value": "CONTACT_BLACKLIST", "exceptions": [f"5544111111{number}0"]}}}
-        )
+        instance.patch({"settings": {name: {"value": "CONTACT_BLACKLIST", "exceptions": [f"5544111111{number}0"]}}})
     number = ["lastSeen", "photo", "description", "groupAdd"].index(scope)
     answer = zapi.get("privacy/disallowed-contacts", params={"type": scope}).json()
     assert answer == {"disallowedContacts": [f"5544111111{number}0"]}
@@ -271,9 +267,7 @@ def test_a_list_of_an_unknown_scope_is_refused(zapi: httpx.Client, query: dict[s
     assert zapi.get("privacy/disallowed-contacts", params=query).status_code == 400
 
 
-def test_phone_exists_batch_tells_the_registered_number_and_one_lid(
-    zapi: httpx.Client, instance: Instance
-) -> None:
+def test_phone_exists_batch_tells_the_registered_number_and_one_lid(zapi: httpx.Client, instance: Instance) -> None:
     instance.patch({"switches": {"ninth_digit": "without", "unregistered_phones": ["5511888887777"]}})
     phones = ["5544991111111", "554491111111", "5511888887777", "abc"]
     long, short, unregistered, invalid = zapi.post("phone-exists-batch", json={"phones": phones}).json()

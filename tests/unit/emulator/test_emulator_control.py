@@ -259,8 +259,7 @@ def test_the_documentation_lists_the_switches_as_they_are() -> None:
     table = text.partition("| switch | accepts | default | what it does |\n|---|---|---|---|\n")[2]
     rows = table.partition("\n\n")[0].splitlines()
     expected = [
-        f"| `{switch.name}` | {switch.accepts} | `{json.dumps(switch.default)}` | {switch.doc} |"
-        for switch in SWITCHES
+        f"| `{switch.name}` | {switch.accepts} | `{json.dumps(switch.default)}` | {switch.doc} |" for switch in SWITCHES
     ]
     assert rows == expected
 

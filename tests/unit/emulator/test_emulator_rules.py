@@ -159,9 +159,7 @@ def test_an_empty_list_is_accepted_or_refused_as_a_whole(
     assert read(instance, "photo") == ([] if done else [ANA])
 
 
-def test_a_conflict_refuses_the_next_writes_alone(
-    zapi: httpx.Client, instance: Instance, switch: Any
-) -> None:
+def test_a_conflict_refuses_the_next_writes_alone(zapi: httpx.Client, instance: Instance, switch: Any) -> None:
     switch(conflicts=2)
     answers = [zapi.post("privacy/photo", json={"visualizationType": "NONE"}).json() for _ in range(3)]
     assert answers == [{"success": False}, {"success": False}, {"success": True}]
@@ -230,9 +228,7 @@ def test_a_lost_answer_leaves_the_write_done(zapi: httpx.Client, instance: Insta
     assert zapi.post("privacy/photo", json=body).status_code == 200
 
 
-def test_a_delay_waits_after_the_call_was_carried_out(
-    zapi: httpx.Client, switch: Any, slept: list[float]
-) -> None:
+def test_a_delay_waits_after_the_call_was_carried_out(zapi: httpx.Client, switch: Any, slept: list[float]) -> None:
     zapi.get("status")
     switch(delay=2.5)
     zapi.get("status")
