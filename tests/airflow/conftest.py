@@ -1,0 +1,43 @@
+"""An emulator with two instances, the connections that lead to it, and the DAGs of the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
+from tests.airflow.support import DAGS, dag_bag
+from tests.support import CLIENT_TOKEN, TOKEN
+
+#: Connection id -> instance of the emulator.
+NUMBERS = {"zapi_default": "instance-1", "zapi_sales": "instance-2", "zapi_support": "instance-3"}
+
+
+def connection(url: str, instance: str, **changes: Any) -> str:
+    fields = {
+        "conn_type": "zapi",
+        "login": instance,
+        "password": TOKEN,
+        "host": url,
+        "extra": {"client_token": CLIENT_TOKEN},
+    }
+    return json.dumps({**fields, **changes})
+
+
+@pytest.fixture
+def zapi(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
+    with running_emulator() as running:
+        for conn_id, instance in NUMBERS.items():
+            running.emulator.put(instance, {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000"})
+            monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(running.url, instance))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_db: None) -> dict[str, Any]:
+    bag = dag_bag(DAGS)
+    assert not bag.import_errors
+    return dict(bag.dags)

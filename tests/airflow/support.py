@@ -1,0 +1,47 @@
+"""Running a DAG of the tests in this process, on whichever Airflow is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+DAGS = Path(__file__).parent.parent / "dags"
+EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
+
+
+def dag_bag(folder: Path) -> Any:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # up to Airflow 3.1
+        from airflow.models.dagbag import DagBag
+    return DagBag(dag_folder=str(folder), include_examples=False)
+
+
+def run(dag: Any, conf: dict[str, Any] | None = None) -> Any:
+    """Run a DAG to its end in this process and return its run."""
+    return dag.test(run_conf=conf or {})
+
+
+def results(dag_run: Any, task_id: str) -> dict[int, Any]:
+    """Return what a task returned, by map index (-1 for a task that is not mapped)."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    query = text(
+        "SELECT map_index, value FROM xcom WHERE key = 'return_value' AND run_id = :run AND dag_id = :dag AND task_id = :task"
+    )
+    with create_session() as session:
+        rows = session.execute(query, {"run": dag_run.run_id, "dag": dag_run.dag_id, "task": task_id}).all()
+    return {index: _decoded(value) for index, value in rows}
+
+
+def _decoded(value: Any) -> Any:
+    # Airflow 2 keeps JSON as bytes, Airflow 3 in a JSON column of text.
+    while isinstance(value, (str, bytes)):
+        value = json.loads(value)
+    return value
+
+
+def states(dag_run: Any) -> dict[str, str]:
+    return {instance.task_id: str(instance.state) for instance in dag_run.get_task_instances()}

@@ -1,0 +1,138 @@
+"""`SetLastSeenPrivacyOperator` in a DAG run of this process, against the emulator over loopback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.emulator import RunningEmulator
+from tests.airflow.conftest import connection
+from tests.airflow.support import results, run, states
+from tests.support import leaks
+
+ADD = {"action": "add", "phone": "+55 44 99111-1111"}
+
+
+def last_seen(zapi: RunningEmulator, instance: str = "instance-1") -> tuple[str, list[str]]:
+    state = zapi.emulator.instance(instance).state()["settings"]["last_seen"]
+    return state["value"], state["exceptions"]
+
+
+@pytest.mark.parametrize("dag_id", ["zapi_test_text", "zapi_test_native"])
+@pytest.mark.parametrize(
+    "changes", [[ADD], '[{"action": "add", "phone": "5544991111111"}]'], ids=["a list", "JSON in a text"]
+)
+def test_templates_deliver_the_type_and_the_list(
+    zapi: RunningEmulator, dags: dict[str, Any], dag_id: str, changes: Any
+) -> None:
+    dag_run = run(dags[dag_id], {"value": " contact_blacklist", "changes": changes})
+    assert states(dag_run) == {"set": "success"}
+    assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
+    assert results(dag_run, "set") == {
+        -1: {"setting": "last_seen", "value": "CONTACT_BLACKLIST", "added": 1, "removed": 0, "calls": 1}
+    }
+
+
+@pytest.mark.parametrize("dag_id", ["zapi_test_items_text", "zapi_test_items_native"])
+def test_a_phone_may_be_templated_inside_the_list(zapi: RunningEmulator, dags: dict[str, Any], dag_id: str) -> None:
+    dag_run = run(dags[dag_id], {"phone": "5544992222222"})
+    assert states(dag_run) == {"set": "success"}
+    assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544992222222"])
+
+
+def test_a_json_file_beside_the_dag_is_the_list(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": ["5544992222222"]}}})
+    dag_run = run(dags["zapi_test_file"])
+    assert states(dag_run) == {"set": "success"}
+    assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
+    assert results(dag_run, "set")[-1] == {
+        "setting": "last_seen",
+        "value": "CONTACT_BLACKLIST",
+        "added": 1,
+        "removed": 1,
+        "calls": 1,
+    }
+
+
+def test_a_mapped_task_sets_several_numbers(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    dag_run = run(dags["zapi_test_mapped"])
+    assert states(dag_run) == {"set": "success"}
+    assert [last_seen(zapi, f"instance-{number}")[0] for number in (1, 2, 3)] == ["CONTACTS", "CONTACTS", "ALL"]
+    assert len(results(dag_run, "set")) == 2
+
+
+def test_results_of_earlier_tasks_are_parameters(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    dag_run = run(dags["zapi_test_xcom"])
+    assert set(states(dag_run).values()) == {"success"}
+    assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
+
+
+#: What goes wrong, how the number's instance or connection is, and what the log says of it.
+FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("wrong Client-Token", {}, {"extra": {"client_token": "canary/wrong+token"}}, "Z-API refused the Client-Token"),
+    ("no Client-Token", {}, {"extra": {}}, "Z-API asks for a Client-Token and received none"),
+    ("wrong instance", {}, {"login": "nobody"}, "Z-API knows no instance with this id and token"),
+    ("wrong token", {}, {"password": "another-token"}, "Z-API knows no instance with this id and token"),
+    ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: nothing listens"),
+    ("lapsed subscription", {"subscription": "lapsed"}, {}, "the subscription of this instance lapsed"),
+    ("disconnected", {"connected": False}, {}, "the instance has no WhatsApp session"),
+    ("placeholder", {}, {"password": "***"}, "Password (the instance token) holds the placeholder"),
+]
+
+
+@pytest.mark.parametrize(("state", "fields", "text"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
+def test_a_failed_task_says_why_in_its_log(
+    zapi: RunningEmulator,
+    dags: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    state: dict[str, Any],
+    fields: dict[str, Any],
+    text: str,
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", connection(zapi.url, **{"instance": "instance-1", **fields}))
+    dag_run = run(dags["zapi_test_plain"])
+    assert states(dag_run) == {"set": "failed"}
+    assert last_seen(zapi) == ("ALL", [])
+    log = caplog.text + "".join(capfd.readouterr())
+    assert text in log
+    assert not leaks(log)
+
+
+#: Every bad parameter: nothing was sent.
+BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
+    ({"value": "NOBODY"}, "visualization_type is 'NOBODY'"),
+    ({"value": ""}, "visualization_type is an empty text"),
+    ({"changes": "None"}, "contacts_blacklist is the text 'None'"),
+    ({"changes": "5544991111111"}, "contacts_blacklist is a"),
+    ({"value": "ALL", "changes": [ADD]}, "contacts_blacklist is given with ALL"),
+    ({"changes": [{"action": "add", "phone": "12"}]}, "contacts_blacklist[0].phone cannot be used: it has 2 digits"),
+    ({"changes": [{"action": "drop", "phone": "5544991111111"}]}, "contacts_blacklist[0].action is 'drop'"),
+    ({"changes": [ADD, {**ADD, "action": "remove"}]}, "contacts_blacklist[1] would remove a contact"),
+]
+
+
+@pytest.mark.parametrize("dag_id", ["zapi_test_text", "zapi_test_native"])
+@pytest.mark.parametrize(("conf", "text"), BAD_PARAMETERS, ids=[row[1] for row in BAD_PARAMETERS])
+def test_a_bad_parameter_fails_the_task_and_sends_nothing(
+    zapi: RunningEmulator,
+    dags: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    dag_id: str,
+    conf: dict[str, Any],
+    text: str,
+) -> None:
+    dag_run = run(dags[dag_id], conf)
+    assert states(dag_run) == {"set": "failed"}
+    assert text in caplog.text + "".join(capfd.readouterr())
+    assert not zapi.emulator.requests
+
+
+def test_a_list_that_an_earlier_task_did_not_return_is_an_error(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    dag_run = run(dags["zapi_test_xcom_none"])
+    assert states(dag_run)["set"] == "failed"
+    assert not zapi.emulator.requests

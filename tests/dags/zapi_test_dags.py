@@ -1,0 +1,71 @@
+"""DAGs that the tests run: each way in which a parameter reaches an operator."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
+
+BEGIN = datetime(2026, 1, 1)
+PARAMS = {"value": "CONTACT_BLACKLIST", "changes": [], "conn_id": "zapi_default"}
+
+for native in (False, True):
+    with DAG(
+        dag_id="zapi_test_native" if native else "zapi_test_text",
+        schedule=None,
+        start_date=BEGIN,
+        params=PARAMS,
+        render_template_as_native_obj=native,
+    ):
+        SetLastSeenPrivacyOperator(
+            task_id="set",
+            visualization_type="{{ params.value }}",
+            contacts_blacklist="{{ params.changes if params.changes is string else params.changes | tojson }}",
+            zapi_conn_id="{{ params.conn_id }}",
+        )
+
+    with DAG(
+        dag_id="zapi_test_items_native" if native else "zapi_test_items_text",
+        schedule=None,
+        start_date=BEGIN,
+        params={"phone": "5544991111111"},
+        render_template_as_native_obj=native,
+    ):
+        SetLastSeenPrivacyOperator(
+            task_id="set",
+            visualization_type="CONTACT_BLACKLIST",
+            contacts_blacklist=[{"action": "add", "phone": "{{ params.phone }}"}],
+        )
+
+with DAG(dag_id="zapi_test_plain", schedule=None, start_date=BEGIN):
+    SetLastSeenPrivacyOperator(task_id="set", visualization_type="NONE")
+
+with DAG(dag_id="zapi_test_file", schedule=None, start_date=BEGIN):
+    SetLastSeenPrivacyOperator(task_id="set", visualization_type="CONTACT_BLACKLIST", contacts_blacklist="changes.json")
+
+with DAG(dag_id="zapi_test_mapped", schedule=None, start_date=BEGIN):
+    SetLastSeenPrivacyOperator.partial(task_id="set", visualization_type="CONTACTS").expand(
+        zapi_conn_id=["zapi_default", "zapi_sales"]
+    )
+
+with DAG(dag_id="zapi_test_xcom", schedule=None, start_date=BEGIN):
+
+    @task
+    def changes_of_today() -> list[dict[str, str]]:
+        return [{"action": "add", "phone": "+55 44 99111-1111"}]
+
+    @task
+    def type_of_today() -> str:
+        return "CONTACT_BLACKLIST"
+
+    SetLastSeenPrivacyOperator(task_id="set", visualization_type=type_of_today(), contacts_blacklist=changes_of_today())
+
+with DAG(dag_id="zapi_test_xcom_none", schedule=None, start_date=BEGIN):
+
+    @task
+    def no_changes() -> None:
+        return None
+
+    SetLastSeenPrivacyOperator(task_id="set", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=no_changes())
