@@ -96,7 +96,6 @@ def create_app(
     )
     # Whatever is not the emulator's own is Z-API's to answer: any path, under any method.
     app.router.default = request_response(zapi)
-    app.router.redirect_slashes = False
     return _loopback_only(app) if loopback_only else app
 
 

@@ -203,8 +203,9 @@ def test_requests_are_bounded_cut_and_cleared(http: httpx.Client, emulator: Emul
         emulator.record_request({})
     numbers = [request["number"] for request in http.get("/_emulator/requests").json()["requests"]]
     assert numbers == list(range(11, 511))
-    last = http.get("/_emulator/requests?last=2").json()["requests"]
-    assert [request["number"] for request in last] == [509, 510]
+    for last, expected in ((2, [509, 510]), (0, []), (9999, numbers)):
+        cut = http.get("/_emulator/requests", params={"last": last}).json()["requests"]
+        assert [request["number"] for request in cut] == expected
     assert http.delete("/_emulator/requests").status_code == 204
     assert emulator.requests == []
 
