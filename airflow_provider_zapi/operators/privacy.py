@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -13,7 +13,7 @@ from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, 
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, PrivacySetting
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_zapi.client import ZApiClient
 
@@ -50,8 +50,8 @@ class SetLastSeenPrivacyOperator(BaseOperator):
     def __init__(
         self,
         *,
-        visualization_type: str,
-        contacts_blacklist: Sequence[dict[str, str]] | str | None = None,
+        visualization_type: str | XComArg,
+        contacts_blacklist: Sequence[Mapping[str, Any]] | str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:

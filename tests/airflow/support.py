@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
 
 def dag_bag(folder: Path) -> Any:
     try:
-        from airflow.dag_processing.dagbag import DagBag
+        module = importlib.import_module("airflow.dag_processing.dagbag")
     except ImportError:  # up to Airflow 3.1
-        from airflow.models.dagbag import DagBag
-    return DagBag(dag_folder=str(folder), include_examples=False)
+        module = importlib.import_module("airflow.models.dagbag")
+    return module.DagBag(dag_folder=str(folder))
 
 
 def run(dag: Any, conf: dict[str, Any] | None = None) -> Any:

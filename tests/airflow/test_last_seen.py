@@ -15,7 +15,7 @@ ADD = {"action": "add", "phone": "+55 44 99111-1111"}
 
 
 def last_seen(zapi: RunningEmulator, instance: str = "instance-1") -> tuple[str, list[str]]:
-    state = zapi.emulator.instance(instance).state()["settings"]["last_seen"]
+    state = zapi.emulator.instance(instance).view()["settings"]["last_seen"]
     return state["value"], state["exceptions"]
 
 
