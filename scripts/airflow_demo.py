@@ -187,7 +187,7 @@ def last_seen(port: int) -> str | None:
         state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
     except OSError:
         return None
-    return str(state["settings"]["last_seen"])
+    return str(state["settings"]["last_seen"]["value"])
 
 
 @contextmanager
