@@ -181,12 +181,9 @@ class Demo:
                 return
 
 
-def last_seen(port: int) -> str | None:
-    """Return who sees the first number's last seen, or ``None`` while the emulator does not answer."""
-    try:
-        state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
-    except OSError:
-        return None
+def last_seen(port: int) -> str:
+    """Return who sees the first number's last seen; raise ``OSError`` while the emulator does not answer."""
+    state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
     return str(state["settings"]["last_seen"]["value"])
 
 

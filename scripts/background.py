@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -127,18 +127,20 @@ class BackgroundProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, and return that.
+        """Call ``look`` until it returns something, and return that; an ``OSError`` is no answer yet.
 
         Raises ``BackgroundError`` when the process ends before, or when the time is over.
         """
         deadline = time.monotonic() + seconds
-        while (seen := look()) is None:
+        while True:
+            with suppress(OSError):
+                if (seen := look()) is not None:
+                    return seen
             self.check()
             if time.monotonic() > deadline:
                 problem = f"{what}: not seen within {seconds:.0f} s."
                 raise BackgroundError(f"{problem} The end of the output of {self.name}:\n{self.tail()}")
             self.pause(0.1)
-        return seen
 
     def stop(self) -> None:
         """Interrupt it as Ctrl-C would, wait a while, then kill what is left of its session.

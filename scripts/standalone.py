@@ -122,11 +122,8 @@ class RunningAirflow(BackgroundProcess):
     def wait_until_ready(self, seconds: float = 120) -> Self:
         """Wait until the REST API answers and has given a token."""
 
-        def token() -> str | None:
-            try:
-                return str(request_json(self.port, "GET", "/auth/token")["access_token"])
-            except OSError:
-                return None
+        def token() -> str:
+            return str(request_json(self.port, "GET", "/auth/token")["access_token"])
 
         self._token = self.wait_for("Airflow's REST API", token, seconds)
         return self
