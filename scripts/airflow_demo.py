@@ -63,15 +63,15 @@ class Interruption(Exception):  # noqa: N818 - somebody asked for it, so it is n
     """A signal asked to stop."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__(f"Stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
 
 
 class Interruptible:
     """Waiting that ends at a signal.
 
-    The handler only remembers the signal, and ``pause()`` raises: so no signal comes in the midst of the start or the
-    stop of a process, where that could be lost.
+    The handler only remembers the signal, and ``pause()`` raises: so none comes in the midst of the start or
+    the stop of a process, which could be lost by that.
     """
 
     def __init__(self) -> None:
@@ -96,10 +96,10 @@ class Interruptible:
 class Demo:
     """One run of the demo: what it prints, and the servers that it looks at."""
 
-    def __init__(self, home: Path, dags_folder: Path, pause: Interruptible) -> None:
+    def __init__(self, home: Path, dags_folder: Path, interruptible: Interruptible) -> None:
         self.home = home
         self.dags_folder = dags_folder
-        self.interruptible = pause
+        self.interruptible = interruptible
         self._started = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -181,13 +181,10 @@ class Demo:
                 return
 
 
-def last_seen(port: int) -> str | None:
-    """Return who sees the first number's last seen, or ``None`` while the emulator does not answer."""
-    try:
-        state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
-    except OSError:
-        return None
-    return str(state["settings"]["last_seen"])
+def last_seen(port: int) -> str:
+    """Return who sees the first number's last seen; raise ``OSError`` while the emulator does not answer."""
+    state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
+    return str(state["settings"]["last_seen"]["value"])
 
 
 @contextmanager
@@ -222,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with emptied(demo.home):
             demo.run(stay=options.stay)
     except Interruption as interrupted:
-        demo.say(str(interrupted).capitalize())
+        demo.say(str(interrupted))
         return interrupted.exit_code
     except (BackgroundError, ApiError, OSError) as error:
         demo.say(f"Failed: {error}")

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -66,9 +66,9 @@ def alive_in_session(session: int) -> list[int]:
 class BackgroundProcess:
     """A command in a session of its own, with its output in a file.
 
-    The session keeps a terminal's Ctrl-C away from it, so that it is stopped in one way alone: by ``stop()``, which
-    the end of the ``with`` block calls. ``pause`` is how to wait; a caller that must react to signals gives one that
-    raises. ``grace`` is how many seconds it has to end after an interrupt.
+    The session keeps a terminal's Ctrl-C away from it, so that it is stopped in one way alone: by ``stop()``,
+    which the end of the ``with`` block calls. ``grace`` is how many seconds it then has to end by itself.
+    ``pause`` is how to wait; a caller that must react to signals gives one that raises.
     """
 
     def __init__(
@@ -127,29 +127,31 @@ class BackgroundProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, and return that.
+        """Call ``look`` until it returns something, and return that; an ``OSError`` is no answer yet.
 
         Raises ``BackgroundError`` when the process ends before, or when the time is over.
         """
         deadline = time.monotonic() + seconds
-        while (seen := look()) is None:
+        while True:
+            with suppress(OSError):
+                if (seen := look()) is not None:
+                    return seen
             self.check()
             if time.monotonic() > deadline:
                 problem = f"{what}: not seen within {seconds:.0f} s."
                 raise BackgroundError(f"{problem} The end of the output of {self.name}:\n{self.tail()}")
             self.pause(0.1)
-        return seen
 
     def stop(self) -> None:
         """Interrupt it as Ctrl-C would, wait a while, then kill what is left of its session.
 
-        A part of Airflow outlives its parent, and a task leaves its parent's process group, but not the session.
+        A part of Airflow outlives its parent, a task leaves its parent's group, but none leaves the session.
         """
         process, self._process = self._process, None
         if process is None:
             return
-        # Not send_signal(), which would take an ended process from the table: its id, by which the rest is found,
-        # could then be given to another one.
+        # Not send_signal(), which would take an ended process from the table: its id, by which the rest is
+        # found, could then be given to another one.
         _kill(os.kill, process.pid, signal.SIGINT)
         deadline = time.monotonic() + self._grace
         while not _has_ended(process.pid) and time.monotonic() < deadline:

@@ -1,7 +1,7 @@
 """Write one constraints file for every supported Airflow: ``make constraints``.
 
-Releases of dependencies that came after an Airflow release break it, so each version is resolved as of a day when
-it worked. The day makes the result reproducible, as a lock file would, but does not record where packages come from.
+Dependencies released after an Airflow break it, so each version is resolved as of a day when it worked. The
+day makes the result reproducible, as a lock file would, without a record of where packages come from.
 """
 
 import subprocess
@@ -64,7 +64,7 @@ def resolve(airflow: SupportedAirflow) -> str:
 
 
 def main() -> None:
-    """Write the files that changed; the others keep their time, and with it the environments made from them."""
+    """Write the files that changed; the others keep their time, and so the environments made from them."""
     for airflow in SUPPORTED:
         path = PROJECT / "constraints" / f"airflow-{airflow.version}.txt"
         text = resolve(airflow)

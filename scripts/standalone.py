@@ -112,7 +112,7 @@ class RunningAirflow(BackgroundProcess):
         )
 
     def check(self) -> None:
-        """Raise ``BackgroundError`` if Airflow or a part of it has ended: ``standalone`` goes on without one."""
+        """Raise ``BackgroundError`` if Airflow or a part of it has ended: the rest goes on without one."""
         super().check()
         dead = self.dead_parts()
         if dead & self._dead_before:  # twice: one that is just being waited for is no part
@@ -122,11 +122,8 @@ class RunningAirflow(BackgroundProcess):
     def wait_until_ready(self, seconds: float = 120) -> Self:
         """Wait until the REST API answers and has given a token."""
 
-        def token() -> str | None:
-            try:
-                return str(request_json(self.port, "GET", "/auth/token")["access_token"])
-            except OSError:
-                return None
+        def token() -> str:
+            return str(request_json(self.port, "GET", "/auth/token")["access_token"])
 
         self._token = self.wait_for("Airflow's REST API", token, seconds)
         return self
@@ -145,7 +142,7 @@ class RunningAirflow(BackgroundProcess):
             raise
 
     def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
-        """Wait until the DAG can be run. Raises ``BackgroundError``, with the import errors, if it does not come."""
+        """Wait until the DAG can be run; raise ``BackgroundError``, with import errors, if it never can."""
         patience = 10.0  # for a DAG in one file while another file is broken
         broken_since: float | None = None
 

@@ -36,7 +36,7 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         return dict(DEMO_INSTANCE)
     instances: dict[str, dict[str, Any]] = {}
     for number, text in enumerate(given):
-        instance_id, *tokens = text.split(":")
+        instance_id, *tokens = text.split(":", 2)
         if len(tokens) not in (1, 2):
             raise InvalidInputError("--instance must be ID:TOKEN or ID:TOKEN:CLIENT_TOKEN")
         instances[instance_id] = {

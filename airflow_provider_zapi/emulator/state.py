@@ -19,11 +19,18 @@ REMEMBERED = 500
 #: WhatsApp's own picker stops at so many exceptions.
 MAX_EXCEPTIONS = 64_000
 
+#: Both stand in paths.
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-]{1,200}")
+#: Z-API documents no form for the Client-Token, so anything goes that a header can carry.
+_HEADER_VALUE = re.compile(r"[!-~]{1,200}")
 
 
 def _is_credential(value: object) -> bool:
     return isinstance(value, str) and _CREDENTIAL.fullmatch(value) is not None
+
+
+def _is_client_token(value: object) -> bool:
+    return value is None or (isinstance(value, str) and _HEADER_VALUE.fullmatch(value) is not None)
 
 
 def _is_name(value: object) -> bool:
@@ -37,10 +44,7 @@ def _is_flag(value: object) -> bool:
 #: What can be set of an instance besides settings and switches: name -> check, what is accepted.
 PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "token": (_is_credential, "letters, digits, _ and -"),
-    "client_token": (
-        lambda value: value is None or _is_credential(value),
-        "letters, digits, _ and -, or null",
-    ),
+    "client_token": (_is_client_token, "visible ASCII characters, or null"),
     "phone": (is_phone, "8 to 15 digits"),
     "name": (_is_name, "a text of at most 200 characters"),
     "connected": (_is_flag, "true or false"),

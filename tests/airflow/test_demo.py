@@ -1,0 +1,123 @@
+"""The demo as a user runs it: a real Airflow, the emulator, a DAG, and nothing left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from scripts.background import alive_in_session, processes
+
+PROJECT = Path(__file__).resolve().parents[2]
+SUPPORTED = [path.stem.removeprefix("airflow-") for path in PROJECT.glob("constraints/airflow-*.txt")]
+NEWEST = max(SUPPORTED, key=lambda name: [int(part) for part in name.split(".")])
+
+pytestmark = pytest.mark.skipif(
+    version("apache-airflow") != NEWEST, reason=f"the demo is made for the newest supported Airflow, {NEWEST}"
+)
+
+#: Of a caller with another Airflow: nothing of it may matter.
+FOREIGN = {
+    "AIRFLOW_HOME": "/nonexistent",
+    "AIRFLOW__CORE__EXECUTOR": "Nonsense",
+    "PYTHONPATH": "/nonexistent",
+}
+
+FAILING_DAG = """
+from airflow.sdk import DAG, task
+
+with DAG("zapi_hide_last_seen", default_args={"retries": 3}):
+    @task
+    def hide():
+        raise ValueError("the phone is in the sea")
+
+    hide()
+"""
+
+
+def start_demo(home: Path, *options: str) -> subprocess.Popen[str]:
+    """Start the demo as the leader of a process group, like a command that is typed at a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.airflow_demo", "--home", str(home), *options],
+        cwd=PROJECT,
+        env=os.environ | FOREIGN,
+        process_group=0,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def output_until(process: subprocess.Popen[str], text: str) -> str:
+    """Read the output up to the line with the text, or else to its end."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if text in line:
+            break
+    return seen
+
+
+def server_sessions(process: subprocess.Popen[str]) -> list[int]:
+    """Wait for both servers, each of which leads a session, and return the sessions."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = [each.pid for each in processes() if each.parent == process.pid and each.session == each.pid]
+        if len(found) == 2:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("the demo did not start two servers")
+
+
+def left_over(sessions: list[int]) -> list[int]:
+    return [pid for session in sessions for pid in alive_in_session(session)]
+
+
+def test_it_shows_the_privacy_before_and_after_and_what_the_task_returned(tmp_path: Path) -> None:
+    with start_demo(tmp_path / "home") as process:
+        output = output_until(process, "Airflow is up")
+        sessions = server_sessions(process)
+        output += output_until(process, "never")
+    assert process.returncode == 0, output
+    assert re.search(r"last seen, before: ALL$", output, re.MULTILINE)
+    assert re.search(r"Task \w+ returned \{.*last_seen.*\}$", output, re.MULTILINE)
+    assert re.search(r"last seen, after: NONE$", output, re.MULTILINE)
+    assert "token" not in output
+    assert left_over(sessions) == []
+
+
+def test_a_failed_task_ends_it_with_the_log_and_exit_code_1(tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "failing.py").write_text(FAILING_DAG)
+    with start_demo(tmp_path / "home", "--dags-folder", str(dags)) as process:
+        output = output_until(process, "never")
+    assert process.returncode == 1
+    assert "A task of zapi_hide_last_seen failed" in output
+    assert "ValueError: the phone is in the sea" in output
+
+
+@pytest.mark.parametrize("moment", ["Starting Airflow", "Airflow is up"])
+def test_an_interrupt_leaves_no_process(tmp_path: Path, moment: str) -> None:
+    with start_demo(tmp_path / "home") as process:
+        output_until(process, moment)
+        sessions = server_sessions(process)
+        os.killpg(process.pid, signal.SIGINT)
+        output = output_until(process, "never")
+    assert process.returncode == 128 + signal.SIGINT
+    assert output.endswith("Stopped by SIGINT\n")
+    assert left_over(sessions) == []
+
+
+def test_a_folder_with_other_files_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    with start_demo(tmp_path) as process:
+        output = output_until(process, "never")
+    assert process.returncode == 1
+    assert "has other files than this demo's" in output
+    assert (tmp_path / "precious").exists()

@@ -1,0 +1,52 @@
+"""The commands that the documentation names are the Makefile's."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = sorted([PROJECT / "README.md", *PROJECT.glob("docs/*.md")])
+MAKEFILE = (PROJECT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+def named_targets(page: str) -> set[str]:
+    """The targets of each `make ...` in inline code or at the start of a line of a code block."""
+    commands = re.findall(r"(?:`|^[ \t]*(?:\$ )?)make((?:[ \t]+[a-zA-Z][\w.=-]*)+)", page, re.MULTILINE)
+    return {word for command in commands for word in command.split() if "=" not in word}
+
+
+@pytest.mark.parametrize(
+    ("page", "targets"),
+    [
+        ("Type `make demo`, then `make test AIRFLOW=2.11.2`.", {"demo", "test"}),
+        ("```\n$ make airflow\nmake lint test\n```", {"airflow", "lint", "test"}),
+        ("Tests make sure of it.", set()),
+    ],
+)
+def test_targets_are_read_from_code_and_not_from_prose(page: str, targets: set[str]) -> None:
+    assert named_targets(page) == targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_target_that_a_page_names_exists(page: Path) -> None:
+    assert named_targets(page.read_text()) <= TARGETS
+
+
+def test_every_target_is_phony_and_explained_by_help() -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert phony is not None
+    assert set(phony[1].split()) == TARGETS
+    assert set(re.findall(r"^([a-z]+):.*## \S", MAKEFILE, re.MULTILINE)) == TARGETS
+
+
+def test_an_airflow_without_constraints_is_refused_by_naming_those_that_have_some() -> None:
+    answer = subprocess.run(
+        ["make", "test", "AIRFLOW=1.10.15"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "AIRFLOW=1.10.15 is not supported" in answer.stderr
+    for path in PROJECT.glob("constraints/airflow-*.txt"):
+        assert path.stem.removeprefix("airflow-") in answer.stderr
