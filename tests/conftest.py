@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,4 +34,6 @@ def airflow_home() -> Iterator[Path]:
 def airflow_db(airflow_home: Path) -> None:
     from airflow.utils.db import initdb
 
-    initdb()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what Airflow builds upon; nothing of ours runs here
+        initdb()

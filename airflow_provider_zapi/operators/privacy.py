@@ -59,12 +59,16 @@ class SetLastSeenPrivacyOperator(BaseOperator):
         self.visualization_type = visualization_type
         self.contacts_blacklist = contacts_blacklist
         self.zapi_conn_id = zapi_conn_id
+        # A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
+        self._list_given = contacts_blacklist is not None
         self._client: ZApiClient | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the parameters, send them, and return the counts."""
         value = parse_value(self.setting, self.visualization_type, "visualization_type")
-        changes = parse_changes(self.setting, value, self.contacts_blacklist, "contacts_blacklist")
+        changes = parse_changes(
+            self.setting, value, self.contacts_blacklist, "contacts_blacklist", given=self._list_given
+        )
         if value == CONTACT_BLACKLIST and not changes:
             self.log.info("No contacts_blacklist: the type is set and the list of exceptions stays as it is.")
         with ZApiHook(self.zapi_conn_id) as client:

@@ -49,16 +49,19 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
     )
 
 
-def parse_changes(setting: PrivacySetting, value: str, changes: object, parameter: str) -> tuple[ContactChange, ...]:
+def parse_changes(
+    setting: PrivacySetting, value: str, changes: object, parameter: str, *, given: bool = False
+) -> tuple[ContactChange, ...]:
     """Return the changes of a setting's list: each contact once, in the order given.
 
     :param value: the setting's value that is sent with them, as `parse_value` returns it
     :param changes: what the task was given, after rendering: None, a sequence of
         ``{"action": "add" | "remove", "phone": ...}``, or a text that holds a JSON array of them
     :param parameter: the operator's parameter, for messages
+    :param given: whether there has to be a list, so that None is an error
     :raises ZApiInvalidRequestError: an item cannot be understood, contradicts another, or does not go with ``value``
     """
-    if changes is None:
+    if changes is None and not given:
         return ()
     items = _items(changes, parameter)
     if items and value != CONTACT_BLACKLIST:

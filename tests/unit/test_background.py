@@ -64,9 +64,7 @@ def test_ports_chosen_together_differ() -> None:
     assert len(set(free_ports(20))) == 20
 
 
-@pytest.mark.parametrize(
-    ("interrupt", "grace"), [("", 5.0), (IGNORES, 0.2)], ids=["obeys", "ignores the interrupt"]
-)
+@pytest.mark.parametrize(("interrupt", "grace"), [("", 5.0), (IGNORES, 0.2)], ids=["obeys", "ignores the interrupt"])
 def test_nothing_is_left_of_a_session_after_the_stop(tmp_path: Path, interrupt: str, grace: float) -> None:
     with parent(tmp_path / "log", interrupt, grace) as process:
         session, child = process.pid, child_of(process)

@@ -94,6 +94,11 @@ def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, t
     assert caught.value.__cause__ is None
 
 
+def test_a_list_that_got_lost_is_refused() -> None:
+    with pytest.raises(ZApiInvalidRequestError, match="contacts_blacklist is None"):
+        parse_changes(LAST_SEEN, CONTACT_BLACKLIST, None, "contacts_blacklist", given=True)
+
+
 @pytest.mark.parametrize("value", ["ALL", "NONE", "CONTACTS"])
 def test_a_list_with_another_value_is_refused(value: str) -> None:
     with pytest.raises(ZApiInvalidRequestError, match="belongs to CONTACT_BLACKLIST alone"):
