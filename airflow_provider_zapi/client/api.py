@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_zapi.client.answers import Failure, object_without_error, success_is_true, unexpected
+from airflow_provider_zapi.client.answers import (
+    SUCCESS_FALSE,
+    Failure,
+    object_without_error,
+    success_is_true,
+    unexpected,
+)
 from airflow_provider_zapi.client.credentials import Credentials
+from airflow_provider_zapi.client.redaction import hide_phone
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange
 from airflow_provider_zapi.privacy.settings import PrivacySetting
 
-__all__ = ["InstanceStatus", "ZApiClient"]
+__all__ = ["InstanceStatus", "ResolvedContact", "ZApiClient"]
 
 #: A list of 64,000 exceptions, WhatsApp's own limit, is under 2 MiB; the rest is room.
 MAX_LIST_BODY = 8 << 20
 
 #: Changes that travel in one call. Z-API publishes no limit; this stays far from what servers commonly refuse.
 CHANGES_PER_CALL = 500
+
+#: Z-API's own limit of ``phone-exists-batch``.
+PHONES_PER_CALL = 50_000
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+#: No segment of dots alone, which would lead out of the instance's address.
+_SEGMENT = r"(?!\.+(?:/|$))[A-Za-z0-9_.~@-]+"
+_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
+#: A path can hold a phone number, which its name in messages may not.
+_LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,20 @@ class InstanceStatus:
 
     connected: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedContact:
+    """How WhatsApp registered a phone number.
+
+    :param exists: whether it is on WhatsApp
+    :param phone: the number in WhatsApp's own form, where it tells one
+    :param lid: the contact's ``<digits>@lid``, where it tells one
+    """
+
+    exists: bool
+    phone: str | None
+    lid: str | None
 
 
 class ZApiClient:
@@ -112,6 +144,62 @@ class ZApiClient:
                 progress(done, len(changes))
         return len(chunks)
 
+    def resolve_contacts(self, phones: Iterable[str]) -> dict[str, ResolvedContact]:
+        """Ask WhatsApp how it registered phone numbers: the exact form, and the ``@lid`` where it tells one.
+
+        :param phones: contacts as `normalize_contact` returns them; an ``@lid`` cannot be turned into a phone
+        :return: what WhatsApp says, by the phone that was asked; at most 50,000 go out in one call
+        :raises ZApiError: there is no such answer
+        """
+        asked = list(dict.fromkeys(phones))
+        resolved: dict[str, ResolvedContact] = {}
+        for at in range(0, len(asked), PHONES_PER_CALL):
+            call = _call(
+                "POST", "phone-exists-batch", json={"phones": asked[at : at + PHONES_PER_CALL]}, max_body=MAX_LIST_BODY
+            )
+            resolved |= self._transport.call(call, _resolved_contacts)
+        return resolved
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Call any endpoint of Z-API, with the same transport, errors and secrecy.
+
+        :param method: ``GET``, ``POST``, ``PUT`` or ``DELETE``
+        :param path: the path below the instance's own address, such as ``profile-name``
+        :param json: the body
+        :param params: the query
+        :param repeatable: whether doing it twice is the same as doing it once, so that it is tried again after a lost
+            answer; by default every method but ``POST``
+        :return: the answer's JSON, as it is: some endpoints answer with secrets (``me`` holds the instance's token)
+        :raises ZApiInvalidRequestError: method or path cannot be used; nothing was sent
+        :raises ZApiError: the answer carries an ``error`` or ``success: false``, or there is none
+        """
+        if method not in _METHODS:
+            raise ZApiInvalidRequestError("method is unknown", f"Accepted: {', '.join(_METHODS)}. Nothing was sent.")
+        if not _PATH.fullmatch(path):
+            raise ZApiInvalidRequestError(
+                "path cannot be used",
+                "Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': letters, digits, "
+                "_ . ~ @ - between single slashes, no '..', no scheme, no query. Nothing was sent.",
+            )
+        call = Call(
+            method,
+            path,
+            endpoint=_LONG_NUMBER.sub(lambda match: hide_phone(match[0]), path),
+            json=json,
+            params=params,
+            repeatable=method != "POST" if repeatable is None else repeatable,
+            max_body=MAX_LIST_BODY,
+        )
+        return self._transport.call(call, _anything_done)
+
     def disallowed_contacts(self, setting: PrivacySetting) -> tuple[str, ...]:
         """Read a setting's list of exceptions, each exactly as WhatsApp holds it: a phone or an ``@lid``.
 
@@ -134,6 +222,34 @@ def _status(payload: Any) -> InstanceStatus | Failure:
         return InstanceStatus(payload["connected"], str(payload.get("error") or ""))
     checked = object_without_error(payload)
     return checked if isinstance(checked, Failure) else unexpected("'connected' is missing")
+
+
+def _anything_done(payload: Any) -> Any | Failure:
+    if isinstance(payload, list):
+        return payload
+    checked = object_without_error(payload)
+    return SUCCESS_FALSE if not isinstance(checked, Failure) and checked.get("success") is False else checked
+
+
+def _resolved_contacts(payload: Any) -> dict[str, ResolvedContact] | Failure:
+    if not isinstance(payload, list):
+        checked = object_without_error(payload)
+        return checked if isinstance(checked, Failure) else unexpected("the contacts are no list")
+    resolved = {}
+    for item in payload:
+        if not isinstance(item, dict) or not isinstance(item.get("inputPhone"), str):
+            return unexpected("a contact lacks its 'inputPhone'")
+        # Some accounts were seen to answer it as a text.
+        exists = {"true": True, "false": False}.get(str(item.get("exists")).lower())
+        phone, lid = item.get("outputPhone"), item.get("lid")
+        if exists is None or not _is_text_or_none(phone) or not _is_text_or_none(lid):
+            return unexpected("a contact's 'exists', 'outputPhone' or 'lid' is of another type")
+        resolved[item["inputPhone"]] = ResolvedContact(exists, phone or None, lid or None)
+    return resolved
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _disallowed_contacts(payload: Any) -> tuple[str, ...] | Failure:

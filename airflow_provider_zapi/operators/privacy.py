@@ -1,51 +1,114 @@
-"""Operators that set a number's privacy: each is a setting, its parameters and one call."""
+"""Operators that set a number's privacy: each is a setting, its parameters and one call.
+
+They share one behaviour. Parameters are checked after rendering and before anything is sent: one that cannot be used
+raises `ZApiInvalidRequestError`. What Z-API did not do raises another `ZApiError`. Setting the same again changes
+nothing, so that a task may be retried. The result is ``{"setting", "value", "added", "removed", "calls"}``: counts,
+never a phone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, parse_value
-from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, PrivacySetting
+from airflow_provider_zapi.operators.base import ZApiOperator
+from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, parse_setting, parse_value
+from airflow_provider_zapi.privacy.settings import (
+    CONTACT_BLACKLIST,
+    DESCRIPTION,
+    GROUP_ADD,
+    LAST_SEEN,
+    MESSAGES_DURATION,
+    ONLINE,
+    PHOTO,
+    READ_RECEIPTS,
+    PrivacySetting,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_zapi.client import ZApiClient
+__all__ = [
+    "GetDisallowedContactsOperator",
+    "SetDescriptionPrivacyOperator",
+    "SetGroupAddPrivacyOperator",
+    "SetLastSeenPrivacyOperator",
+    "SetMessagesDurationOperator",
+    "SetOnlinePrivacyOperator",
+    "SetProfilePhotoPrivacyOperator",
+    "SetReadReceiptsOperator",
+]
 
-__all__ = ["SetLastSeenPrivacyOperator"]
+
+class SettingOperator(ZApiOperator):
+    """Sets the value of one setting; a subclass names the setting and takes the parameters."""
+
+    setting: ClassVar[PrivacySetting]
+    #: The operator's own name of the value.
+    value_parameter: ClassVar[str]
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the parameters, send them, and return the counts."""
+        value = parse_value(self.setting, getattr(self, self.value_parameter), self.value_parameter)
+        changes = self.changes(value)
+        with self.client() as client:
+            calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
+        added = sum(change.action == "add" for change in changes)
+        removed = len(changes) - added
+        self.log.info(
+            "Z-API accepted: %s is %s now; exceptions: %d added, %d removed.",
+            self.setting.title,
+            value,
+            added,
+            removed,
+        )
+        self._log_consequences(value, context)
+        return {"setting": self.setting.name, "value": value, "added": added, "removed": removed, "calls": calls}
+
+    def changes(self, value: str) -> Sequence[ContactChange]:
+        """Return the checked changes of the setting's list; a setting without one has none."""
+        return ()
+
+    def _log_progress(self, done: int, total: int) -> None:
+        if done < total:
+            self.log.info("%d of %d changes are made.", done, total)
+
+    def _log_consequences(self, value: str, context: Context) -> None:
+        if value in self.setting.consequences:
+            self.log.info("%s", self.setting.consequences[value])
+        if self.setting is LAST_SEEN and value == "NONE" and not _sets_online(context):
+            self.log.info(
+                "The number still shows 'online' while it is in use. To hide that too, set online to SAME_LAST_SEEN "
+                "(SetOnlinePrivacyOperator)."
+            )
 
 
-class SetLastSeenPrivacyOperator(BaseOperator):
-    """Set who sees when this WhatsApp number was last online.
+def _sets_online(context: Context) -> bool:
+    """Whether a task of the same DAG sets online."""
+    dag = context.get("dag")
+    return dag is not None and any(task.task_type == SetOnlinePrivacyOperator.__name__ for task in dag.tasks)
 
-    The parameters are checked after rendering and before anything is sent. Setting the same again changes nothing, so
-    the task may be retried.
 
-    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``: all my contacts except those on
-        the list. (templated)
-    :param contacts_blacklist: changes of that list, for ``CONTACT_BLACKLIST`` alone: a list of
-        ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same as JSON in a text, or the name of a
-        ``.json`` file beside the DAG. These are changes: who is on the list already is not sent again. Without it the
-        list stays as it is. At most 10,000. (templated)
-    :param zapi_conn_id: the Z-API connection. (templated)
-    :return: ``{"setting", "value", "added", "removed", "calls"}``: counts, never a phone
-    :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
-    :raises ZApiError: Z-API did not do it; see `airflow_provider_zapi.exceptions`
+class VisibilityOperator(SettingOperator):
+    """Sets who sees something."""
 
-    Source: Z-API, ``POST privacy/last-seen``.
-    """
+    template_fields: Sequence[str] = ("visualization_type", "zapi_conn_id")
+    value_parameter = "visualization_type"
+
+    def __init__(
+        self, *, visualization_type: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any
+    ) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.visualization_type = visualization_type
+
+
+class VisibilityWithListOperator(VisibilityOperator):
+    """Sets who sees something, with a list of exceptions."""
 
     template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
-    ui_color = "#d9f2e3"
-
-    setting: ClassVar[PrivacySetting] = LAST_SEEN
 
     def __init__(
         self,
@@ -55,54 +118,157 @@ class SetLastSeenPrivacyOperator(BaseOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.visualization_type = visualization_type
+        super().__init__(visualization_type=visualization_type, zapi_conn_id=zapi_conn_id, **kwargs)
         self.contacts_blacklist = contacts_blacklist
-        self.zapi_conn_id = zapi_conn_id
         # A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
         self._list_given = contacts_blacklist is not None
-        self._client: ZApiClient | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Check the parameters, send them, and return the counts."""
-        value = parse_value(self.setting, self.visualization_type, "visualization_type")
+    def changes(self, value: str) -> Sequence[ContactChange]:
+        """Return the checked changes of the setting's list."""
         changes = parse_changes(
             self.setting, value, self.contacts_blacklist, "contacts_blacklist", given=self._list_given
         )
         if value == CONTACT_BLACKLIST and not changes:
             self.log.info("No contacts_blacklist: the type is set and the list of exceptions stays as it is.")
-        with ZApiHook(self.zapi_conn_id) as client:
-            self._client = client
-            calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
-        result = {
-            "setting": self.setting.name,
-            "value": value,
-            "added": _count(changes, "add"),
-            "removed": _count(changes, "remove"),
-            "calls": calls,
-        }
-        self.log.info(
-            "Z-API accepted: %s is %s now; exceptions: %d added, %d removed.",
-            self.setting.title,
-            value,
-            result["added"],
-            result["removed"],
-        )
-        return result
-
-    def on_kill(self) -> None:
-        """Send nothing more. Airflow calls it in a signal handler, so it sets a flag and no more."""
-        if self._client is not None:
-            self._client.cancel()
-
-    def _log_progress(self, done: int, total: int) -> None:
-        if total > done or total > CHANGES_SHOWN:
-            self.log.info("%d of %d changes are made.", done, total)
+        return changes
 
 
-#: Below this many changes the last line of the log says enough.
-CHANGES_SHOWN = 500
+class ValueOperator(SettingOperator):
+    """Sets something that is no question of who."""
+
+    template_fields: Sequence[str] = ("value", "zapi_conn_id")
+    value_parameter = "value"
+
+    def __init__(self, *, value: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.value = value
 
 
-def _count(changes: Sequence[ContactChange], action: str) -> int:
-    return sum(change.action == action for change in changes)
+class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
+    """Set who sees when this WhatsApp number was last online.
+
+    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``: all contacts except those on
+        the list. (templated)
+    :param contacts_blacklist: changes of that list, for ``CONTACT_BLACKLIST`` alone: a list of
+        ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same as JSON in a text, or the name of a
+        ``.json`` file beside the DAG. These are changes: who is on the list already is not sent again. Without it the
+        list stays as it is. At most 10,000. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/last-seen``.
+    """
+
+    setting = LAST_SEEN
+
+
+class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
+    """Set who sees this WhatsApp number's profile photo.
+
+    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
+    :param contacts_blacklist: changes of the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/photo``.
+    """
+
+    setting = PHOTO
+
+
+class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
+    """Set who sees this WhatsApp number's description ("about").
+
+    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
+    :param contacts_blacklist: changes of the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/description``.
+    """
+
+    setting = DESCRIPTION
+
+
+class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
+    """Set who may add this WhatsApp number to groups.
+
+    :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
+    :param contacts_blacklist: changes of this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/group-add``.
+    """
+
+    setting = GROUP_ADD
+
+
+class SetOnlinePrivacyOperator(VisibilityOperator):
+    """Set who sees that this WhatsApp number is online.
+
+    :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN``: whoever sees last seen. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/online``.
+    """
+
+    setting = ONLINE
+
+
+class SetReadReceiptsOperator(ValueOperator):
+    """Set whether people see that this WhatsApp number read their messages.
+
+    :param value: ``enable`` or ``disable``. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/read-receipts``.
+    """
+
+    setting = READ_RECEIPTS
+
+
+class SetMessagesDurationOperator(ValueOperator):
+    """Set after how long messages disappear in new one-to-one chats of this WhatsApp number.
+
+    :param value: ``days90``, ``days7``, ``hours24`` or ``disable``. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+
+    Source: Z-API, ``POST privacy/messages-duration``.
+    """
+
+    setting = MESSAGES_DURATION
+
+
+class GetDisallowedContactsOperator(ZApiOperator):
+    """Read a setting's list of exceptions, for the tasks after this one.
+
+    This is the one result of this provider that holds phone numbers: Airflow keeps it in its database and shows it in
+    the task's XCom. With ``as_count`` it is their number alone.
+
+    :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
+    :param as_count: return how many there are, in place of who
+    :param zapi_conn_id: the Z-API connection. (templated)
+    :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number
+
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
+    may read empty or stale (inferred).
+    """
+
+    template_fields: Sequence[str] = ("setting", "zapi_conn_id")
+
+    def __init__(
+        self,
+        *,
+        setting: str | XComArg,
+        as_count: bool = False,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.setting = setting
+        self.as_count = as_count
+
+    def execute(self, context: Context) -> list[str] | int:
+        """Read the list and return it, or its length."""
+        setting = parse_setting(self.setting, "setting", with_list=True)
+        with self.client() as client:
+            contacts = client.disallowed_contacts(setting)
+        self.log.info("The list of %s holds %d contacts.", setting.title, len(contacts))
+        return len(contacts) if self.as_count else list(contacts)

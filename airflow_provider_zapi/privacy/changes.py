@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from typing import Literal, NoReturn, cast, get_args
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
-from airflow_provider_zapi.privacy.phones import kind, normalize_contact
-from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, PrivacySetting
+from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_contact
+from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 
-__all__ = ["MAX_CHANGES", "Action", "ContactChange", "parse_changes", "parse_value"]
+__all__ = ["MAX_CHANGES", "Action", "ContactChange", "parse_changes", "parse_setting", "parse_value"]
 
 Action = Literal["add", "remove"]
 
@@ -26,6 +26,24 @@ class ContactChange:
 
     action: Action
     phone: str
+
+
+def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> PrivacySetting:
+    """Return the setting of a name.
+
+    :param name: what the task was given, after rendering; case and surrounding spaces do not matter
+    :param parameter: the operator's parameter, for messages
+    :param with_list: whether it has to have a list of exceptions
+    :raises ZApiInvalidRequestError: there is no such setting
+    """
+    known = {setting.name: setting for setting in SETTINGS if setting.list_scope or not with_list}
+    accepted = f"Accepted: {', '.join(known)}."
+    if not isinstance(name, str):
+        _refuse(parameter, f"is {kind(name)}", accepted)
+    text = name.strip().lower()
+    if text not in known:
+        _refuse(parameter, f"is {_shown(text)}" if text else "is an empty text", f"{accepted}{_closest(text, known)}")
+    return known[text]
 
 
 def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
@@ -45,7 +63,7 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
     _refuse(
         parameter,
         f"is {_shown(text)}" if text else "is an empty text",
-        f"Accepted for {setting.title}: {accepted}.{_closest(text.upper(), spelled)}",
+        f"Accepted for {setting.title}: {accepted}.{_closest(text, setting.values)}",
     )
 
 
@@ -80,7 +98,8 @@ def parse_changes(
     for index, item in enumerate(items):
         place = f"{parameter}[{index}]"
         change = _change(item, place)
-        earlier = parsed.setdefault(change.phone, change)
+        # Two forms of one number are one contact here too.
+        earlier = parsed.setdefault(contact_key(change.phone), change)
         if earlier.action != change.action:
             _refuse(
                 place,
@@ -155,8 +174,12 @@ def _shown(text: str) -> str:
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
-    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]}?" if matches else ""
+    spelled = {name.lower(): name for name in known}
+    word = word.lower()
+    # The same letters in another order first: 90days is days90, which looks less like it than days7 does.
+    same = [name for name in spelled if sorted(name) == sorted(word)]
+    matches = same or get_close_matches(word, spelled, n=1, cutoff=0.5)
+    return f" Did you mean {spelled[matches[0]]}?" if matches else ""
 
 
 def _refuse(place: str, what: str, advice: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["kind", "normalize_contact"]
+__all__ = ["contact_key", "kind", "normalize_contact", "same_contact"]
 
 #: What people and spreadsheets put between the digits.
 _FORMATTING = str.maketrans("", "", "+(). -")
@@ -42,6 +42,36 @@ ACCEPTED = (
     "accepted are country code, area code and number, 8 to 15 digits in all, such as '5544991111111', or an "
     "identifier such as '123456789012345@lid'"
 )
+
+
+#: Numbers that WhatsApp knows in two forms: which one it registered no rule tells, and a list may hold either.
+#: Each pattern leaves out the digit that only one of the forms has.
+_DOUBLE_FORMS = (
+    # Brazil: a mobile number with and without its ninth digit; a landline begins with 2 to 5 and has no such form.
+    re.compile(r"(55[1-9][1-9])9?([6-9][0-9]{7})"),
+    # Mexico, with and without 1; Argentina, with and without 9.
+    re.compile(r"(52)1?([2-9][0-9]{9})"),
+    re.compile(r"(54)9?([1-9][0-9]{9})"),
+)
+
+
+def contact_key(contact: str) -> str:
+    """Return what is equal for all forms of one contact, for comparing only: never send it.
+
+    :param contact: a contact as `normalize_contact` returns it, or as a list was read
+    """
+    for form in _DOUBLE_FORMS:
+        if match := form.fullmatch(contact):
+            return match[1] + match[2]
+    return contact
+
+
+def same_contact(first: str, second: str) -> bool:
+    """Tell whether two contacts are surely one: the same identifier, or two forms of one number.
+
+    An ``@lid`` and a phone may be one contact too, which only WhatsApp can tell (`ZApiClient.resolve_contacts`).
+    """
+    return contact_key(first) == contact_key(second)
 
 
 def kind(value: object) -> str:

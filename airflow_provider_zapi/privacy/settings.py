@@ -6,10 +6,23 @@ answer that disagrees, as it would at Z-API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["CONTACT_BLACKLIST", "LAST_SEEN", "SETTINGS", "PrivacySetting"]
+__all__ = [
+    "CONTACT_BLACKLIST",
+    "DESCRIPTION",
+    "GROUP_ADD",
+    "LAST_SEEN",
+    "MESSAGES_DURATION",
+    "ONLINE",
+    "PHOTO",
+    "READ_RECEIPTS",
+    "SETTINGS",
+    "PrivacySetting",
+]
 
 #: The value that has a list of exceptions: everybody among the contacts, except those on it.
 CONTACT_BLACKLIST = "CONTACT_BLACKLIST"
@@ -26,6 +39,7 @@ class PrivacySetting:
     :param values: what the value may be
     :param place: where the value travels
     :param list_scope: Z-API's name of its list of exceptions; None where it has none
+    :param consequences: what a value does besides, which WhatsApp says nowhere at that moment
     """
 
     name: str
@@ -35,6 +49,7 @@ class PrivacySetting:
     values: tuple[str, ...]
     place: Literal["body", "query"] = "body"
     list_scope: str | None = None
+    consequences: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 LAST_SEEN = PrivacySetting(
@@ -44,6 +59,71 @@ LAST_SEEN = PrivacySetting(
     parameter="visualizationType",
     values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
     list_scope="lastSeen",
+    consequences={"NONE": "This number no longer sees when other people were last seen."},
 )
 
-SETTINGS: tuple[PrivacySetting, ...] = (LAST_SEEN,)
+PHOTO = PrivacySetting(
+    name="photo",
+    title="profile photo",
+    endpoint="privacy/photo",
+    parameter="visualizationType",
+    values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
+    list_scope="photo",
+)
+
+DESCRIPTION = PrivacySetting(
+    name="description",
+    title="description",
+    endpoint="privacy/description",
+    parameter="visualizationType",
+    values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
+    list_scope="description",
+)
+
+GROUP_ADD = PrivacySetting(
+    name="group_add",
+    title="who may add to groups",
+    endpoint="privacy/group-add",
+    # Not like its siblings, and there is no NONE.
+    parameter="type",
+    values=("ALL", "CONTACTS", CONTACT_BLACKLIST),
+    list_scope="groupAdd",
+)
+
+ONLINE = PrivacySetting(
+    name="online",
+    title="online",
+    endpoint="privacy/online",
+    parameter="visualizationType",
+    values=("ALL", "SAME_LAST_SEEN"),
+    consequences={"SAME_LAST_SEEN": "From whom last seen is hidden, of them this number sees no 'online' either."},
+)
+
+READ_RECEIPTS = PrivacySetting(
+    name="read_receipts",
+    title="read receipts",
+    endpoint="privacy/read-receipts",
+    parameter="value",
+    values=("enable", "disable"),
+    place="query",
+    consequences={"disable": "This number no longer sees whether other people read its messages, groups excepted."},
+)
+
+MESSAGES_DURATION = PrivacySetting(
+    name="messages_duration",
+    title="default message duration",
+    endpoint="privacy/messages-duration",
+    parameter="value",
+    values=("days90", "days7", "hours24", "disable"),
+    place="query",
+)
+
+SETTINGS: tuple[PrivacySetting, ...] = (
+    LAST_SEEN,
+    PHOTO,
+    DESCRIPTION,
+    GROUP_ADD,
+    ONLINE,
+    READ_RECEIPTS,
+    MESSAGES_DURATION,
+)

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from airflow_provider_zapi import exceptions as errors
-from airflow_provider_zapi.client import InstanceStatus, ZApiClient
+from airflow_provider_zapi.client import InstanceStatus, ResolvedContact, ZApiClient
 from airflow_provider_zapi.privacy.changes import ContactChange
-from airflow_provider_zapi.privacy.settings import LAST_SEEN
+from airflow_provider_zapi.privacy.settings import LAST_SEEN, PHOTO, SETTINGS, PrivacySetting
 from tests.support import CLIENT_TOKEN, GOOD, TOKEN, Canned, client_with, leaks
 
 CHANGES = (ContactChange("add", "554411111111"), ContactChange("remove", "554422222222"))
@@ -43,6 +43,21 @@ PUBLISHED: list[tuple[str, Callable[[ZApiClient], Any], Canned, str, str, dict[s
         "privacy/last-seen",
         {},
         {"visualizationType": "ALL"},
+    ),
+    (
+        "privacy-photo",
+        lambda client: client.set_privacy(PHOTO, "CONTACT_BLACKLIST", CHANGES),
+        GOOD,
+        "POST",
+        "privacy/photo",
+        {},
+        {
+            "visualizationType": "CONTACT_BLACKLIST",
+            "contactsBlacklist": [
+                {"action": "add", "phone": "554411111111"},
+                {"action": "remove", "phone": "554422222222"},
+            ],
+        },
     ),
     (
         "disallowed-contacts",
@@ -87,6 +102,65 @@ def test_a_request_is_the_published_one(
     # Z-API asks for it on every call, also where its example leaves it out.
     assert headers.pop("Content-Type") == "application/json"
     assert set(headers) <= TRANSPORT_HEADERS
+
+
+#: Z-API's page of each setting: path, name of the value, values, and where the value travels.
+DOCUMENTED = {
+    "last_seen": ("privacy/last-seen", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
+    "photo": ("privacy/photo", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
+    "description": ("privacy/description", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
+    "group_add": ("privacy/group-add", "type", "ALL CONTACTS CONTACT_BLACKLIST", "body"),
+    "online": ("privacy/online", "visualizationType", "ALL SAME_LAST_SEEN", "body"),
+    "read_receipts": ("privacy/read-receipts", "value", "enable disable", "query"),
+    "messages_duration": ("privacy/messages-duration", "value", "days90 days7 hours24 disable", "query"),
+}
+#: Z-API's page of the lists: what each is called there.
+LISTS = {"last_seen": "lastSeen", "photo": "photo", "description": "description", "group_add": "groupAdd"}
+
+
+def test_the_settings_are_the_documented_ones() -> None:
+    assert {setting.name: " ".join(setting.values) for setting in SETTINGS} == {
+        name: row[2] for name, row in DOCUMENTED.items()
+    }
+    assert {setting.name: setting.list_scope for setting in SETTINGS if setting.list_scope} == LISTS
+
+
+@pytest.mark.parametrize(("setting", "value"), [(setting, value) for setting in SETTINGS for value in setting.values])
+def test_each_documented_value_is_the_documented_request(setting: PrivacySetting, value: str) -> None:
+    path, parameter, _, place = DOCUMENTED[setting.name]
+    client, adapter, _ = client_with(GOOD)
+    client.set_privacy(setting, value)
+    [request] = adapter.requests
+    url = urlsplit(request.url or "")
+    assert (request.method, url.path) == ("POST", f"/instances/instance-1/token/{TOKEN}/{path}")
+    sent = dict(parse_qsl(url.query)), json.loads(request.body or "{}")
+    assert sent == ({parameter: value}, {}) if place == "query" else ({}, {parameter: value})
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Length"] == str(len(request.body or b""))
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.list_scope])
+def test_each_list_is_changed_and_read_under_its_own_name(setting: PrivacySetting) -> None:
+    client, adapter, _ = client_with(GOOD, Canned({"disallowedContacts": ["554411111111"]}))
+    client.set_privacy(setting, "CONTACT_BLACKLIST", CHANGES)
+    assert client.disallowed_contacts(setting) == ("554411111111",)
+    changed, read = adapter.requests
+    assert json.loads(changed.body or b"") == {
+        DOCUMENTED[setting.name][1]: "CONTACT_BLACKLIST",
+        "contactsBlacklist": [
+            {"action": "add", "phone": "554411111111"},
+            {"action": "remove", "phone": "554422222222"},
+        ],
+    }
+    assert (read.url or "").endswith(f"privacy/disallowed-contacts?type={LISTS[setting.name]}")
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if not setting.list_scope])
+def test_a_setting_without_a_list_has_none_to_read(setting: PrivacySetting) -> None:
+    client, adapter, _ = client_with(GOOD)
+    with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of exceptions"):
+        client.disallowed_contacts(setting)
+    assert not adapter.requests
 
 
 def test_no_client_token_sends_no_header() -> None:
@@ -183,3 +257,125 @@ def test_a_malformed_list_is_never_an_empty_one(payload: dict[str, Any]) -> None
     with pytest.raises(errors.ZApiUnexpectedAnswerError, match="disallowedContacts"):
         client.disallowed_contacts(LAST_SEEN)
     assert len(adapter.requests) == 1
+
+
+RESOLVED: list[dict[str, Any]] = [
+    {"exists": True, "inputPhone": "5544991111111", "outputPhone": "554491111111", "lid": "123456789012345@lid"},
+    {"exists": "true", "inputPhone": "5544992222222", "outputPhone": "5544992222222", "lid": None},
+    {"exists": False, "inputPhone": "5544993333333", "outputPhone": "", "lid": None},
+]
+
+
+def test_phones_are_resolved_as_whatsapp_registered_them() -> None:
+    client, adapter, _ = client_with(Canned(RESOLVED))
+    phones = [item["inputPhone"] for item in RESOLVED]
+    assert client.resolve_contacts([*phones, phones[0]]) == {
+        "5544991111111": ResolvedContact(True, "554491111111", "123456789012345@lid"),
+        "5544992222222": ResolvedContact(True, "5544992222222", None),
+        "5544993333333": ResolvedContact(False, None, None),
+    }
+    [request] = adapter.requests
+    assert json.loads(request.body or b"") == {"phones": phones}
+
+
+def test_more_phones_than_one_call_takes_go_out_in_several() -> None:
+    client, adapter, _ = client_with(Canned([]))
+    client.resolve_contacts(str(554400000000 + number) for number in range(50_001))
+    assert [len(json.loads(request.body or b"")["phones"]) for request in adapter.requests] == [50_000, 1]
+    assert client.resolve_contacts([]) == {}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"exists": True},
+        [None],
+        [{"exists": True}],
+        [{**RESOLVED[0], "exists": None}],
+        [{**RESOLVED[0], "outputPhone": 5544991111111}],
+        [{**RESOLVED[0], "lid": ["x"]}],
+    ],
+)
+def test_malformed_contacts_are_an_unexpected_answer(payload: Any) -> None:
+    client, _, _ = client_with(Canned(payload))
+    with pytest.raises(errors.ZApiUnexpectedAnswerError):
+        client.resolve_contacts(["5544991111111"])
+
+
+def test_any_other_endpoint_is_called_with_the_same_care() -> None:
+    client, adapter, _ = client_with(Canned({"value": True}))
+    assert client.request("PUT", "profile-name", json={"value": "Support"}, params={"a": "b c"}) == {"value": True}
+    [request] = adapter.requests
+    assert request.method == "PUT"
+    assert (request.url or "").endswith(f"/token/{TOKEN}/profile-name?a=b+c")
+    assert json.loads(request.body or b"") == {"value": "Support"}
+    assert request.headers["Client-Token"] == CLIENT_TOKEN
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/x",
+        "x/",
+        "a//b",
+        "..",
+        "a/../b",
+        "a/.",
+        "https://x.y/z",
+        "a?b=c",
+        "a#b",
+        "a b",
+        "a%2e%2e",
+        "é",
+        "a\n",
+        "a\\b",
+        "x:y",
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+    client, adapter, _ = client_with(GOOD)
+    with pytest.raises(errors.ZApiInvalidRequestError, match="path cannot be used"):
+        client.request("GET", path)
+    assert not adapter.requests
+
+
+def test_an_unknown_method_is_refused() -> None:
+    client, adapter, _ = client_with(GOOD)
+    with pytest.raises(errors.ZApiInvalidRequestError, match="method is unknown"):
+        client.request("get", "status")
+    assert not adapter.requests
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Canned({"error": "x"}), errors.ZApiRefusedError),
+        (Canned({"success": False}), errors.ZApiRefusedError),
+        (Canned("text"), errors.ZApiUnreachableError),
+        (Canned("5"), errors.ZApiUnreachableError),
+    ],
+)
+def test_an_answer_of_any_other_endpoint_that_is_no_success(answer: Canned, error: type[errors.ZApiError]) -> None:
+    client, _, _ = client_with(answer)
+    with pytest.raises(error):
+        client.request("GET", "x")
+
+
+@pytest.mark.parametrize(
+    ("method", "repeatable", "requests"),
+    [("GET", None, 4), ("PUT", None, 4), ("POST", None, 1), ("POST", True, 4), ("PUT", False, 1)],
+)
+def test_a_post_of_ones_own_is_not_repeated_after_a_lost_answer(
+    method: str, repeatable: bool | None, requests: int
+) -> None:
+    client, adapter, _ = client_with(Canned(status=504))
+    with pytest.raises(errors.ZApiUnreachableError):
+        client.request(method, "send-text", json={}, repeatable=repeatable)
+    assert len(adapter.requests) == requests
+
+
+def test_a_phone_in_a_path_is_hidden_in_messages() -> None:
+    client, _, _ = client_with(Canned({"error": "x"}))
+    with pytest.raises(errors.ZApiRefusedError, match=r"endpoint phone-exists/\*\*\*1111"):
+        client.request("GET", "phone-exists/5544991111111")

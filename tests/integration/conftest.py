@@ -1,0 +1,3 @@
+"""The emulator and the connections of the tests in real DAG runs."""
+
+from tests.airflow.conftest import zapi as zapi
