@@ -36,8 +36,12 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": conn_fields(),
             }
         ],
+        "asset-uris": [{"schemes": ["zapi"], "handler": "airflow_provider_zapi.assets.sanitize_uri"}],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.hooks.zapi"]}],
         "operators": [
-            {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.operators.privacy"]}
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_zapi.operators.privacy", "airflow_provider_zapi.operators.policy"],
+            }
         ],
     }

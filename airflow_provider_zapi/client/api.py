@@ -15,10 +15,10 @@ from airflow_provider_zapi.client.answers import (
     unexpected,
 )
 from airflow_provider_zapi.client.credentials import Credentials
-from airflow_provider_zapi.client.redaction import hide_phone
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange
+from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.privacy.settings import PrivacySetting
 
 __all__ = ["InstanceStatus", "ResolvedContact", "ZApiClient"]
@@ -106,6 +106,17 @@ class ZApiClient:
         """
         status = self._transport.call(_call("GET", "status"), _status)
         return replace(status, reason=self._transport.clean(status.reason))
+
+    def paired_phone(self) -> str:
+        """Read which number is paired with the instance; an instance is not bound to one.
+
+        :raises ZApiError: there is no answer, or no number in it
+        """
+        return self._transport.call(_call("GET", "device"), _phone)
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two calls; the wait ends early when the task is killed."""
+        self._transport.pause(seconds)
 
     def set_privacy(
         self,
@@ -222,6 +233,14 @@ def _status(payload: Any) -> InstanceStatus | Failure:
         return InstanceStatus(payload["connected"], str(payload.get("error") or ""))
     checked = object_without_error(payload)
     return checked if isinstance(checked, Failure) else unexpected("'connected' is missing")
+
+
+def _phone(payload: Any) -> str | Failure:
+    checked = object_without_error(payload)
+    if isinstance(checked, Failure):
+        return checked
+    phone = checked.get("phone")
+    return phone if isinstance(phone, str) and phone else unexpected("'phone' is missing")
 
 
 def _anything_done(payload: Any) -> Any | Failure:

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-__all__ = ["HIDDEN", "Redactor", "encodings", "hide_phone"]
+__all__ = ["HIDDEN", "Redactor", "encodings"]
 
 #: What stands for a secret. Airflow's own mark, so that a reader knows what it means.
 HIDDEN = "***"
@@ -78,11 +78,6 @@ def encodings(secret: str) -> Iterator[str]:
             form = encode(b"\0" * before + raw + b"\0\0").decode()[start:end]
             if len(form) > 5:
                 yield form
-
-
-def hide_phone(phone: str) -> str:
-    """Return ``phone`` with all but its last four characters hidden (personal data); a short one whole hidden."""
-    return f"{HIDDEN}{phone[-4:]}" if len(phone) > 6 else HIDDEN
 
 
 def _scrub_shapes(text: str) -> str:

@@ -141,7 +141,7 @@ class Transport:
             retry=tenacity.retry_if_result(lambda result: isinstance(result, Failure) and _again(result, call)),
             wait=_wait,
             stop=self._too_late,
-            sleep=self._pause,
+            sleep=self.pause,
             before_sleep=lambda state: self._log_retry(call, state),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )(attempt)
@@ -217,7 +217,8 @@ class Transport:
             or state.upcoming_sleep >= self._deadline.remaining()
         )
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait, in slices after each of which a killed task is noticed."""
         end = self._clock() + seconds
         while not self._cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))

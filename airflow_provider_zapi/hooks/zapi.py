@@ -42,6 +42,7 @@ class ZApiHook(BaseHook):
         super().__init__()
         self.zapi_conn_id = zapi_conn_id
         self._client: ZApiClient | None = None
+        self._expected_phone: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(zapi_conn_id={self.zapi_conn_id!r})"
@@ -64,6 +65,12 @@ class ZApiHook(BaseHook):
         if self._client is None:
             self._client = self._new_client()
         return self._client
+
+    @property
+    def expected_phone(self) -> str | None:
+        """The number that has to be paired with the instance, as the connection's extra ``phone`` says."""
+        self.get_conn()
+        return self._expected_phone
 
     def close(self) -> None:
         """Close the client's kept connection; the next ``get_conn`` makes a new client."""
@@ -136,6 +143,7 @@ class ZApiHook(BaseHook):
             base_url=connection.host or DEFAULT_BASE_URL,
             conn_id=self.zapi_conn_id,
         )
+        self._expected_phone = extra.get("phone") or None
         for secret in filter(None, credentials.secrets):
             for form in set(encodings(secret)):
                 _mask_secret(form)

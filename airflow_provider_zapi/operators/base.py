@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
+from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiClient
 
-__all__ = ["ZApiOperator"]
+__all__ = ["ZApiOperator", "require_phone"]
 
 
 class ZApiOperator(BaseOperator):
@@ -33,12 +35,19 @@ class ZApiOperator(BaseOperator):
         self._killed = False
 
     @contextmanager
-    def client(self) -> Iterator[ZApiClient]:
-        """Look the connection up and yield its client, which sends nothing more once the task is killed."""
-        with ZApiHook(self.zapi_conn_id) as client:
+    def client(self, expected_phone: object = None) -> Iterator[ZApiClient]:
+        """Look the connection up and yield its client, which sends nothing more once the task is killed.
+
+        :param expected_phone: the number that has to be paired; by default what the connection's extra ``phone`` says.
+            With one, another number fails the task before anything is sent
+        """
+        hook = ZApiHook(self.zapi_conn_id)
+        with hook as client:
             self._client = client
             if self._killed:  # meanwhile
                 client.cancel()
+            if expected := expected_phone or hook.expected_phone:
+                require_phone(client, expected, self.zapi_conn_id)
             yield client
 
     def on_kill(self) -> None:
@@ -46,3 +55,28 @@ class ZApiOperator(BaseOperator):
         self._killed = True
         if self._client is not None:
             self._client.cancel()
+
+
+def require_phone(client: ZApiClient, expected: object, conn_id: str) -> None:
+    """Check that the number paired with the instance is the expected one, in any of its forms.
+
+    :raises ZApiConfigurationError: another number is paired, or what is expected is no phone number
+    """
+    problem = ""
+    try:
+        wanted = normalize_contact(expected)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        raise ZApiConfigurationError(
+            f"The expected phone (parameter 'expected_phone', or extra 'phone') cannot be used: {problem}",
+            "Nothing was sent.",
+            conn_id=conn_id,
+        )
+    paired = client.paired_phone()
+    if not same_contact(paired, wanted):
+        raise ZApiConfigurationError(
+            f"The number {hide_phone(paired)} is paired with the instance, where {hide_phone(wanted)} is expected",
+            "Nothing was changed. Pair the expected phone in the Z-API panel, or correct the expected one.",
+            conn_id=conn_id,
+        )

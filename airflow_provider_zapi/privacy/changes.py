@@ -12,9 +12,11 @@ from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 
-__all__ = ["MAX_CHANGES", "Action", "ContactChange", "parse_changes", "parse_setting", "parse_value"]
+__all__ = ["MAX_CHANGES", "NOTHING_SENT", "Action", "ContactChange", "parse_changes", "parse_setting", "parse_value"]
 
 Action = Literal["add", "remove"]
+
+NOTHING_SENT = "Nothing was sent."
 
 #: More changes than this in one task are refused: it is the size of a mistake, such as a whole customer table.
 MAX_CHANGES = 10_000
@@ -92,7 +94,8 @@ def parse_changes(
         _refuse(
             parameter,
             f"holds {len(items)} changes",
-            f"At most {MAX_CHANGES} are made in one task. Divide them over several tasks.",
+            f"At most {MAX_CHANGES} are made in one task. For more, state the whole list in a policy "
+            "(ApplyPrivacyPolicyOperator), which takes up to 64,000 contacts.",
         )
     parsed: dict[str, ContactChange] = {}
     for index, item in enumerate(items):
@@ -183,4 +186,4 @@ def _closest(word: str, known: Iterable[str]) -> str:
 
 
 def _refuse(place: str, what: str, advice: str) -> NoReturn:
-    raise ZApiInvalidRequestError(f"{place} {what}", f"{advice} Nothing was sent.".strip())
+    raise ZApiInvalidRequestError(f"{place} {what}", f"{advice} {NOTHING_SENT}".strip())

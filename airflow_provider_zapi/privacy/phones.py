@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["contact_key", "kind", "normalize_contact", "same_contact"]
+__all__ = ["contact_key", "hide_phone", "kind", "normalize_contact", "same_contact"]
 
 #: What people and spreadsheets put between the digits.
 _FORMATTING = str.maketrans("", "", "+(). -")
@@ -72,6 +72,11 @@ def same_contact(first: str, second: str) -> bool:
     An ``@lid`` and a phone may be one contact too, which only WhatsApp can tell (`ZApiClient.resolve_contacts`).
     """
     return contact_key(first) == contact_key(second)
+
+
+def hide_phone(phone: str) -> str:
+    """Return ``phone`` with all but its last four digits hidden (personal data); a short one whole hidden."""
+    return f"***{phone[-4:]}" if len(phone) > 6 else "***"
 
 
 def kind(value: object) -> str:

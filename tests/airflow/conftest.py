@@ -27,13 +27,21 @@ def connection(url: str, instance: str, **changes: Any) -> str:
     return json.dumps({**fields, **changes})
 
 
-@pytest.fixture
-def zapi(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
+@pytest.fixture(scope="session")
+def emulator_server() -> Iterator[RunningEmulator]:
     with running_emulator() as running:
-        for conn_id, instance in NUMBERS.items():
-            running.emulator.put(instance, {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000"})
-            monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(running.url, instance))
         yield running
+
+
+@pytest.fixture
+def zapi(emulator_server: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    """The emulator with the three instances as they are at first, and no request received."""
+    for conn_id, instance in NUMBERS.items():
+        parts = {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000"}
+        emulator_server.emulator.put(instance, parts)
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(emulator_server.url, instance))
+    emulator_server.emulator.clear_requests()
+    return emulator_server
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from airflow_provider_zapi.client.redaction import Redactor, hide_phone
+from airflow_provider_zapi.client.redaction import Redactor
 from tests.support import CANARIES, CLIENT_TOKEN, TOKEN
 
 FORMS: dict[str, Callable[[str], str]] = {
@@ -73,8 +73,3 @@ def test_urllib3_prints_no_secret(name: str, caplog: pytest.LogCaptureFixture) -
 
 def test_a_redactor_shows_nothing() -> None:
     assert repr(Redactor(CANARIES)) == "Redactor()"
-
-
-@pytest.mark.parametrize(("phone", "shown"), [("5544991111111", "***1111"), ("123456", "***"), ("", "***")])
-def test_a_phone_shows_its_last_four_digits_at_most(phone: str, shown: str) -> None:
-    assert hide_phone(phone) == shown

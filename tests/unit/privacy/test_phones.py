@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_zapi.privacy.phones import contact_key, normalize_contact, same_contact
+from airflow_provider_zapi.privacy.phones import contact_key, hide_phone, normalize_contact, same_contact
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,8 @@ def test_a_key_is_the_key_of_itself(contact: str) -> None:
 def test_a_contact_is_digits_or_an_identifier(given: object, sent: str) -> None:
     assert normalize_contact(given) == sent
     assert normalize_contact(sent) == sent
+
+
+@pytest.mark.parametrize(("phone", "shown"), [("5544991111111", "***1111"), ("123456", "***"), ("", "***")])
+def test_a_phone_shows_its_last_four_digits_at_most(phone: str, shown: str) -> None:
+    assert hide_phone(phone) == shown

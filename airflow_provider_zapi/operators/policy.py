@@ -1,0 +1,173 @@
+"""The operator that makes a number's privacy what a policy says, and proves what can be proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_provider_zapi.assets import privacy_uri
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.exceptions import ZApiConflictError, ZApiInvalidRequestError
+from airflow_provider_zapi.operators.base import ZApiOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_zapi.privacy.reconcile import SettingPlan, SettingResult
+
+__all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
+
+#: Under this alias the tasks publish what they changed; the asset itself is named only at run time, by its connection.
+PRIVACY_ALIAS = AssetAlias("zapi_privacy")
+
+
+class ApplyPrivacyPolicyOperator(ZApiOperator):
+    """Make a WhatsApp number's privacy what a policy says.
+
+    Lists of exceptions are read, compared by contact, changed by what differs, and read again. Values cannot be read:
+    they are always sent, and their result says ``verified: null``. Settings that the policy leaves out are left alone.
+    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``.
+
+    :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
+        "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
+        the DAG. (templated)
+    :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
+    :param fail_on_drift: with ``plan``, fail if a list is not as the policy says
+    :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
+        ``phone``. With one, another number fails the task before anything is sent. (templated)
+    :param zapi_conn_id: the Z-API connection. (templated)
+    :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, and for a list ``added``,
+        ``removed``, ``kept``, ``unknown`` and ``rounds``: counts, never a phone
+    :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
+    :raises ZApiConflictError: a list still differs after three rounds, or has drifted (``fail_on_drift``)
+    :raises ZApiError: a call failed; the message says what was done before and what was not
+    """
+
+    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "zapi_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
+    template_ext: Sequence[str] = (".yaml", ".yml", ".json")
+    ui_color = "#b8e6cc"
+
+    def __init__(
+        self,
+        *,
+        policy: Mapping[str, Any] | str | XComArg,
+        mode: Literal["apply", "plan"] | str = "apply",
+        fail_on_drift: bool = False,
+        allow_mass_removal: bool = False,
+        expected_phone: str | None = None,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        kwargs["outlets"] = [*_as_list(kwargs.get("outlets")), PRIVACY_ALIAS]
+        # Its own events tell what was asserted last.
+        kwargs["inlets"] = [*_as_list(kwargs.get("inlets")), PRIVACY_ALIAS]
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.policy = policy
+        self.mode = mode
+        self.fail_on_drift = fail_on_drift
+        self.allow_mass_removal = allow_mass_removal
+        self.expected_phone = expected_phone
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the policy and the lists, log the plan, and apply it."""
+        # Here and not at the top: a parse of a DAG file needs neither YAML nor the comparing of lists.
+        from airflow_provider_zapi.privacy.policy import parse_policy
+        from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
+
+        if self.mode not in ("apply", "plan"):
+            raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
+        policy = parse_policy(self.policy)
+        with self.client(self.expected_phone) as client:
+            plans = plan_policy(policy, client)
+            self.log.info("%s", plan_table(plans))
+            if self.mode == "plan":
+                return self._planned(plans)
+            results = apply_policy(plans, client, allow_mass_removal=self.allow_mass_removal)
+        settings = {name: asdict(result) for name, result in results.items()}
+        changed = self._publish(context, results, settings)
+        self.log.info("Applied: %s.", ", ".join(_told(name, result) for name, result in results.items()))
+        return {"mode": "apply", "changed": changed, "settings": settings}
+
+    def _planned(self, plans: Sequence[SettingPlan]) -> dict[str, Any]:
+        drifted = [plan.wanted.setting.name for plan in plans if plan.change and plan.change.differs]
+        if drifted and self.fail_on_drift:
+            raise ZApiConflictError(
+                f"The lists of {', '.join(drifted)} are not as the policy says",
+                "The log has the counts; a task with mode='apply' sets them right. Nothing was changed.",
+                conn_id=self.zapi_conn_id,
+            )
+        return {
+            "mode": "plan",
+            "changed": False,
+            "settings": {plan.wanted.setting.name: _counts(plan) for plan in plans},
+        }
+
+    def _publish(self, context: Context, results: Mapping[str, SettingResult], settings: dict[str, Any]) -> bool:
+        """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
+        events = context.get("outlet_events")
+        values = {name: result.value for name, result in results.items()}
+        asserted = self._asserted_last(context)
+        changed = any(result.added or result.removed for result in results.values()) or any(
+            asserted.get(name) != value for name, value in values.items()
+        )
+        if changed and events is not None and hasattr(events[PRIVACY_ALIAS], "add"):
+            extra: dict[str, Any] = {
+                "conn_id": self.zapi_conn_id,
+                "asserted": {**asserted, **values},
+                "settings": settings,
+            }
+            events[PRIVACY_ALIAS].add(Asset(privacy_uri(self.zapi_conn_id)), extra=extra)
+        return changed
+
+    def _asserted_last(self, context: Context) -> dict[str, str]:
+        inlets: Any = context.get("inlet_events")
+        if inlets is None:
+            return {}
+        for event in reversed(inlets[PRIVACY_ALIAS]):
+            if event.extra.get("conn_id") == self.zapi_conn_id:
+                return dict(event.extra.get("asserted", {}))
+        return {}
+
+
+def plan_table(plans: Sequence[SettingPlan]) -> str:
+    """Return a plan as a table for people: setting, wanted value, what happens to its list."""
+    rows = [("setting", "wanted", "list"), *((p.wanted.setting.name, p.wanted.value, _list_cell(p)) for p in plans)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {cell}".rstrip() for name, value, cell in rows)
+
+
+def _list_cell(plan: SettingPlan) -> str:
+    change = plan.change
+    if change is None:
+        return "cannot be read" if plan.wanted.setting.list_scope is None else "no list"
+    left = change.unknown + change.undecided
+    return f"+{len(change.add)} -{len(change.remove)} ={change.kept}{f' ?{left}' if left else ''}"
+
+
+def _counts(plan: SettingPlan) -> dict[str, Any]:
+    change = plan.change
+    return {
+        "value": plan.wanted.value,
+        # The list alone can be known; the value beside it cannot.
+        "verified": None if change is None else not change.differs,
+        "added": len(change.add) if change else 0,
+        "removed": len(change.remove) if change else 0,
+        "kept": change.kept if change else 0,
+        "unknown": change.unknown + change.undecided if change else 0,
+        "rounds": 0,
+    }
+
+
+def _told(name: str, result: SettingResult) -> str:
+    if result.verified is None:
+        return f"{name} set to {result.value}"
+    return f"{name} set to {result.value} and its list read back (+{result.added} -{result.removed} ={result.kept})"
+
+
+def _as_list(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, (list, tuple, set)) else [given]

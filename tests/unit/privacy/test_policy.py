@@ -1,0 +1,133 @@
+"""A policy is read once, in any of its forms, and all its mistakes are told at once by their place."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.policy import Policy, SettingPolicy, parse_policy, policy_schema
+from airflow_provider_zapi.privacy.settings import LAST_SEEN, ONLINE, PHOTO, READ_RECEIPTS
+
+EXAMPLE = """
+last_seen:   {visible_to: CONTACT_BLACKLIST, except: ["+55 44 9111-1111", "554422222222"]}
+photo:       CONTACTS
+online:      SAME_LAST_SEEN
+read_receipts: disable
+"""
+PARSED = Policy(
+    (
+        SettingPolicy(LAST_SEEN, "CONTACT_BLACKLIST", ("554491111111", "554422222222")),
+        SettingPolicy(PHOTO, "CONTACTS"),
+        SettingPolicy(ONLINE, "SAME_LAST_SEEN"),
+        SettingPolicy(READ_RECEIPTS, "disable"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "policy", [EXAMPLE, json.dumps(yaml.safe_load(EXAMPLE)), yaml.safe_load(EXAMPLE)], ids=["YAML", "JSON", "mapping"]
+)
+def test_a_policy_is_the_same_in_every_form(policy: Any) -> None:
+    assert parse_policy(policy) == PARSED
+
+
+@pytest.mark.parametrize(
+    ("text", "exceptions"),
+    [
+        ("[5544991111111, 554491111111]", ("5544991111111",)),  # one contact in two forms
+        ("[055991111111]", ("055991111111",)),  # no octal number
+        ("['1@lid']", ("1@lid",)),
+    ],
+)
+def test_contacts_in_yaml_are_read_as_they_are_written(text: str, exceptions: tuple[str, ...]) -> None:
+    policy = parse_policy(f"photo: {{visible_to: contact_blacklist, except: {text}}}")
+    assert policy == Policy((SettingPolicy(PHOTO, "CONTACT_BLACKLIST", exceptions),))
+
+
+LISTED = {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}
+
+#: What is given, and the mistakes that are told, each with its place.
+MISTAKES: list[tuple[Any, list[str]]] = [
+    ("", ["it is None, where a mapping"]),
+    (None, ["it is None, where a mapping"]),
+    ("None", ["it is a text, where a mapping"]),
+    ({}, ["it is an empty mapping"]),
+    ([LISTED], ["it is a list"]),
+    ("- a", ["it is a list"]),
+    ("photo: [", ["line 2, column 1: did not find expected node content"]),
+    ("photo: ALL\nphoto: NONE", ["line 2, column 1: a key stands twice"]),
+    ("photo: {visible_to: ALL, visible_to: NONE}", ["line 1, column 26: a key stands twice"]),
+    ("[a]: b", ["line 1, column 1: a key is no text"]),
+    ("!!python/object:os.system {}", ["it is "]),
+    ("a: &a [*a]", ["line 1, column 4: found unconstructable recursive node"]),
+    ({"last_sen": "ALL"}, ["last_sen: no such setting; did you mean last_seen?"]),
+    ({"status": "ALL"}, ["status: no such setting; known are last_seen, photo"]),
+    ({5: "ALL"}, ["5: no such setting"]),
+    ({"photo": "CONTACT"}, ["photo: is 'CONTACT'. Accepted for profile photo", "Did you mean CONTACTS?"]),
+    ({"group_add": "NONE"}, ["group_add: is 'NONE'. Accepted for who may add to groups: ALL, CONTACTS"]),
+    ({"photo": None}, ["photo: is None"]),
+    ({"photo": True}, ["photo: is true or false"]),
+    ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: no such key; accepted are visible_to, except"]),
+    ({"photo": {"except": ["5544991111111"]}}, ["photo: visible_to is missing"]),
+    ({"photo": {"visible_to": "NOBODY"}}, ["photo.visible_to: is 'NOBODY'"]),
+    ({"photo": {"visible_to": {}}}, ["photo.visible_to: is a mapping"]),
+    ({"online": {"visible_to": "ALL", "except": []}}, ["online.except: no such key; accepted are visible_to"]),
+    (
+        {"photo": "CONTACT_BLACKLIST"},
+        ["photo: CONTACT_BLACKLIST needs contacts under 'except'; for all contacts, use CONTACTS"],
+    ),
+    ({"photo": {"visible_to": "CONTACT_BLACKLIST", "except": []}}, ["photo: CONTACT_BLACKLIST needs contacts"]),
+    (
+        {"photo": {"visible_to": "ALL", "except": ["5544991111111"]}},
+        ["photo.except: goes with CONTACT_BLACKLIST alone"],
+    ),
+    ({"photo": {**LISTED, "except": "5544991111111"}}, ["photo.except: is a text, where a list of contacts is due"]),
+    ({"photo": {**LISTED, "except": {"5544991111111": 1}}}, ["photo.except: is a mapping"]),
+    ({"photo": {**LISTED, "except": ["5544991111111"] * 64_001}}, ["photo.except: holds 64001 contacts"]),
+    (
+        {"last_seen": {**LISTED, "except": ["5544991111111", "12", None]}, "photos": "ALL", "online": "NONE"},
+        [
+            "last_seen.except[1]: it has 2 digits",
+            "last_seen.except[2]: None is no phone number",
+            "photos: no such setting",
+            "online: is 'NONE'",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy", "mistakes"), MISTAKES, ids=[row[1][0] for row in MISTAKES])
+def test_every_mistake_is_told_with_its_place(policy: Any, mistakes: list[str]) -> None:
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        parse_policy(policy)
+    message = str(caught.value)
+    assert message.startswith("policy has ")
+    assert [mistake for mistake in mistakes if mistake not in message] == []
+    assert message.endswith("Nothing was sent.")
+    assert caught.value.__context__ is None
+    assert "991111111" not in message.replace("5544991111111'", "")
+
+
+def test_many_mistakes_are_counted() -> None:
+    with pytest.raises(ZApiInvalidRequestError, match=r"has 100 mistakes: .*; and 80 more\."):
+        parse_policy({"photo": {**LISTED, "except": ["1"] * 100}})
+
+
+def test_the_shipped_schema_is_the_tables() -> None:
+    shipped = files("airflow_provider_zapi").joinpath("privacy/policy.schema.json").read_text()
+    assert json.loads(shipped) == policy_schema(), "run `make schema`"
+    jsonschema.Draft7Validator.check_schema(policy_schema())
+
+
+def test_the_schema_accepts_the_example_and_refuses_what_the_parser_refuses() -> None:
+    validator = jsonschema.Draft7Validator(policy_schema())
+    validator.validate(yaml.safe_load(EXAMPLE))
+    for policy, _ in MISTAKES:
+        if isinstance(policy, dict) and 5 not in policy:
+            assert not validator.is_valid(policy), policy
