@@ -18,7 +18,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints clean
+.PHONY: help venv demo airflow test lint format constraints schema bench clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -47,6 +47,12 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
+
+schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
+	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > airflow_provider_zapi/privacy/policy.schema.json
+
+bench: $(NEWEST_VENV)/.made ## Run the measurements.
+	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

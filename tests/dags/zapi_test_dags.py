@@ -6,6 +6,7 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 BEGIN = datetime(2026, 1, 1)
@@ -69,3 +70,30 @@ with DAG(dag_id="zapi_test_xcom_none", schedule=None, start_date=BEGIN):
         return None
 
     SetLastSeenPrivacyOperator(task_id="set", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=no_changes())
+
+POLICY_PARAMS = {"policy": "", "mode": "apply", "phone": "", "conn_id": "zapi_default"}
+
+for native in (False, True):
+    with DAG(
+        dag_id="zapi_test_policy_native" if native else "zapi_test_policy_text",
+        schedule=None,
+        start_date=BEGIN,
+        params=POLICY_PARAMS,
+        render_template_as_native_obj=native,
+    ):
+        ApplyPrivacyPolicyOperator(
+            task_id="apply",
+            policy="{{ params.policy }}",
+            mode="{{ params.mode }}",
+            expected_phone="{{ params.phone }}",
+            zapi_conn_id="{{ params.conn_id }}",
+        )
+
+with DAG(dag_id="zapi_test_policy_file", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml")
+
+with DAG(dag_id="zapi_test_policy_drift", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml", mode="plan", fail_on_drift=True)
+
+with DAG(dag_id="zapi_test_policy_mass", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml", allow_mass_removal=True)

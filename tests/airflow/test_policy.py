@@ -1,0 +1,209 @@
+"""`ApplyPrivacyPolicyOperator` in DAG runs of this process, against the emulator over loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import airflow
+import pytest
+from packaging.version import Version
+
+from airflow_provider_zapi.emulator import RunningEmulator
+from tests.airflow.conftest import connection
+from tests.airflow.support import results, run, states
+from tests.support import leaks
+
+PARAMS = {"policy": "", "mode": "apply", "phone": "", "conn_id": "zapi_default"}
+POLICY = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}, "read_receipts": "disable"}
+
+assets_exist = pytest.mark.skipif(
+    Version(airflow.__version__) < Version("3.0"), reason="asset events under an alias are published on Airflow 3"
+)
+
+
+def settings(zapi: RunningEmulator) -> dict[str, Any]:
+    return dict(zapi.emulator.instance("instance-1").view()["settings"])
+
+
+def calls(zapi: RunningEmulator) -> list[str]:
+    return [f"{request['method']} {request['path'].split('/token/***/')[1]}" for request in zapi.emulator.requests]
+
+
+def events(conn_id: str = "zapi_default") -> list[dict[str, Any]]:
+    """Return the extras of all events of the asset, oldest first."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    query = text("SELECT e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.uri = :uri ORDER BY e.id")
+    with create_session() as session:
+        rows = session.execute(query, {"uri": f"zapi://{conn_id}/privacy"}).all()
+    return [json.loads(extra) if isinstance(extra, str) else extra for (extra,) in rows]
+
+
+@pytest.mark.parametrize("dag_id", ["zapi_test_policy_text", "zapi_test_policy_native"])
+def test_a_policy_is_applied_and_its_list_proven(zapi: RunningEmulator, dags: dict[str, Any], dag_id: str) -> None:
+    dag_run = run(dags[dag_id], {**PARAMS, "policy": json.dumps(POLICY)})
+    assert states(dag_run) == {"apply": "success"}
+    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
+    assert settings(zapi)["read_receipts"] == {"value": "disable"}
+    result = results(dag_run, "apply")[-1]
+    assert result["settings"] == {
+        "last_seen": {
+            "value": "CONTACT_BLACKLIST",
+            "verified": True,
+            "added": 1,
+            "removed": 0,
+            "kept": 0,
+            "unknown": 0,
+            "rounds": 1,
+        },
+        "read_receipts": {
+            "value": "disable",
+            "verified": None,
+            "added": 0,
+            "removed": 0,
+            "kept": 0,
+            "unknown": 0,
+            "rounds": 1,
+        },
+    }
+
+
+def test_stricter_settings_go_out_first_and_a_met_policy_sends_no_change(
+    zapi: RunningEmulator, dags: dict[str, Any]
+) -> None:
+    policy = json.dumps({"photo": "ALL", **POLICY})
+    run(dags["zapi_test_policy_text"], {**PARAMS, "policy": policy})
+    zapi.emulator.clear_requests()
+    dag_run = run(dags["zapi_test_policy_text"], {**PARAMS, "policy": policy})
+    assert calls(zapi) == [
+        "GET privacy/disallowed-contacts",
+        "POST privacy/read-receipts",
+        "POST privacy/last-seen",
+        "GET privacy/disallowed-contacts",
+        "POST privacy/photo",
+    ]
+    assert not any("contactsBlacklist" in str(request["body"]) for request in zapi.emulator.requests)
+    assert results(dag_run, "apply")[-1]["settings"]["last_seen"]["kept"] == 1
+
+
+def test_a_plan_reads_and_sends_nothing(
+    zapi: RunningEmulator, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": ["5544993333333"]}}})
+    before = settings(zapi)
+    dag_run = run(dags["zapi_test_policy_text"], {**PARAMS, "policy": json.dumps(POLICY), "mode": "plan"})
+    assert states(dag_run) == {"apply": "success"}
+    assert settings(zapi) == before
+    assert set(calls(zapi)) == {"GET privacy/disallowed-contacts", "POST phone-exists-batch"}
+    result = results(dag_run, "apply")[-1]
+    assert (result["mode"], result["changed"]) == ("plan", False)
+    assert result["settings"]["last_seen"]["verified"] is False
+    log = "".join(capfd.readouterr()) or caplog.text
+    assert "last_seen      CONTACT_BLACKLIST  +1 -1 =0" in log
+    assert "read_receipts  disable            cannot be read" in log
+    assert "5544993333333" not in log
+    assert not leaks(log)
+
+
+def test_drift_fails_the_task_that_watches_for_it(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    assert states(run(dags["zapi_test_policy_drift"])) == {"apply": "failed"}
+    assert states(run(dags["zapi_test_policy_file"])) == {"apply": "success"}
+    zapi.emulator.clear_requests()
+    assert states(run(dags["zapi_test_policy_drift"])) == {"apply": "success"}
+    assert calls(zapi) == ["GET privacy/disallowed-contacts"]
+
+
+#: What is given, how the number is, and what the log says of it. Nothing is written.
+REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: no such setting; did you mean photo?"),
+    ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode is neither 'apply' nor 'plan'"),
+    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, where ***7777 is expected"),
+    ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "cannot be used: it has 2 digits"),
+    (
+        "mass removal",
+        {"policy": json.dumps(POLICY)},
+        {"settings": {"last_seen": {"exceptions": [f"554499333333{digit}" for digit in range(10)]}}},
+        "would remove 10 of 10 contacts",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("conf", "state", "text"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_must_not_be_applied_writes_nothing(
+    zapi: RunningEmulator,
+    dags: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    conf: dict[str, Any],
+    state: dict[str, Any],
+    text: str,
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    before = settings(zapi)
+    assert states(run(dags["zapi_test_policy_text"], {**PARAMS, **conf})) == {"apply": "failed"}
+    assert settings(zapi) == before
+    assert text in caplog.text + "".join(capfd.readouterr())
+
+
+def test_a_mass_removal_can_be_allowed(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    crowd = {"settings": {"last_seen": {"exceptions": [f"554499333333{digit}" for digit in range(10)]}}}
+    zapi.emulator.instance("instance-1").patch(crowd)
+    assert states(run(dags["zapi_test_policy_mass"])) == {"apply": "success"}
+    assert settings(zapi)["last_seen"]["exceptions"] == ["5544991111111", "5544992222222"]
+
+
+@pytest.mark.parametrize("phone", ["5544999990000", "+55 44 9999-0000"])
+def test_the_paired_number_is_recognised_in_any_form(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, phone: str
+) -> None:
+    extra = {"client_token": "canary/client+token=50%", "phone": phone}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", connection(zapi.url, "instance-1", extra=extra))
+    assert states(run(dags["zapi_test_plain"])) == {"set": "success"}
+    assert calls(zapi) == ["GET device", "POST privacy/last-seen"]
+
+
+def test_another_number_under_the_connection_fails_every_task(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"client_token": "canary/client+token=50%", "phone": "5544988887777"}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", connection(zapi.url, "instance-1", extra=extra))
+    assert states(run(dags["zapi_test_plain"])) == {"set": "failed"}
+    assert calls(zapi) == ["GET device"]
+
+
+def test_a_failure_in_the_middle_says_what_was_done(
+    zapi: RunningEmulator, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    good, lapsed = {"status": 200, "body": {"success": True}}, {"status": 400, "body": {"error": "Invalid phone"}}
+    zapi.emulator.instance("instance-1").patch({"switches": {"fail_next": [good, lapsed]}})
+    policy = json.dumps({"photo": "NONE", "description": "CONTACTS", "online": "ALL"})
+    assert states(run(dags["zapi_test_policy_text"], {**PARAMS, "policy": policy})) == {"apply": "failed"}
+    log = caplog.text + "".join(capfd.readouterr())
+    assert "Done before: photo. Not done: description, online; another run finishes it." in log
+
+
+@assets_exist
+def test_the_asset_is_updated_when_something_changed_and_not_else(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    dag = dags["zapi_test_policy_text"]
+    conf = {**PARAMS, "policy": json.dumps(POLICY), "conn_id": "zapi_support"}
+    told = []
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: None,
+        lambda: None,
+        lambda: zapi.emulator.instance("instance-3").patch({"settings": {"last_seen": {"exceptions": []}}}),
+        lambda: conf.update(policy=json.dumps({**POLICY, "read_receipts": "enable"})),
+        lambda: None,
+    )
+    for step in steps:
+        step()
+        dag_run = run(dag, conf)
+        assert states(dag_run) == {"apply": "success"}
+        told.append((results(dag_run, "apply")[-1]["changed"], len(events("zapi_support"))))
+    assert told == [(True, 1), (False, 1), (True, 2), (True, 3), (False, 3)]
+    last = events("zapi_support")[-1]
+    assert last["asserted"] == {"last_seen": "CONTACT_BLACKLIST", "read_receipts": "enable"}
+    assert last["settings"]["last_seen"]["kept"] == 1
+    assert "5544991111111" not in json.dumps(events("zapi_support"))
