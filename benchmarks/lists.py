@@ -16,7 +16,7 @@ ROUNDS = 5
 
 
 def lists(size: int) -> tuple[list[str], list[str]]:
-    """Return wanted and present contacts: every other one of those present in its other form, one in ten another one."""
+    """Return wanted and present contacts: half of those present in their other form, one in ten another."""
     wanted = [f"55449{70000000 + number}" for number in range(size)]
     present = [phone if number % 2 else phone[:4] + phone[5:] for number, phone in enumerate(wanted)]
     return wanted, [f"4915{number:08d}" if number % 10 == 0 else phone for number, phone in enumerate(present)]

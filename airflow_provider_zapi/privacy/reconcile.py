@@ -127,7 +127,8 @@ def compare(wanted: Sequence[str], present: Sequence[str], resolve: Resolve) -> 
         resolved = resolve(add)
     if resolved:
         add, remove = _difference(wanted, known, resolved)
-    decided = [entry for entry in remove if not _undecided(entry, add, resolved)]
+    undecided = _undecided(remove, add, resolved)
+    decided = [entry for entry in remove if entry not in undecided]
     return ListChange(
         add=tuple(add),
         remove=tuple(decided),
@@ -155,11 +156,15 @@ def _forms(contact: str, resolved: Mapping[str, ResolvedContact]) -> list[str]:
     return forms
 
 
-def _undecided(entry: str, add: Sequence[str], resolved: Mapping[str, ResolvedContact]) -> bool:
-    """Whether an entry may be one of the contacts that seem to be missing, in a form that could not be compared."""
-    if entry.endswith(_LID_END):
-        return any(not contact.endswith(_LID_END) and _untold(resolved.get(contact)) for contact in add)
-    return _untold(resolved.get(entry)) and any(contact.endswith(_LID_END) for contact in add)
+def _undecided(remove: Sequence[str], add: Sequence[str], resolved: Mapping[str, ResolvedContact]) -> set[str]:
+    """Return the entries that may be one of the contacts that seem to be missing, in a form that was not compared."""
+    lid_is_missing = any(contact.endswith(_LID_END) for contact in add)
+    untold_is_missing = any(not contact.endswith(_LID_END) and _untold(resolved.get(contact)) for contact in add)
+    return {
+        entry
+        for entry in remove
+        if (untold_is_missing if entry.endswith(_LID_END) else lid_is_missing and _untold(resolved.get(entry)))
+    }
 
 
 def _untold(answer: ResolvedContact | None) -> bool:
