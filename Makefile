@@ -49,7 +49,7 @@ constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported 
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
 
 schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
-	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > airflow_provider_zapi/privacy/policy.schema.json
+	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
