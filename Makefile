@@ -18,7 +18,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints clean
+.PHONY: help venv demo airflow test lint format constraints screenshots clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -47,6 +47,9 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
+
+screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
+	$(NEWEST_VENV)/bin/python -m scripts.screenshots
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
