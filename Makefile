@@ -18,7 +18,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints schema bench clean
+.PHONY: help venv demo airflow test lint format constraints schema bench screenshots clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -53,6 +53,9 @@ schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the
 
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
+
+screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
+	$(NEWEST_VENV)/bin/python -m scripts.screenshots
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

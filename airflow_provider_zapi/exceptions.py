@@ -93,7 +93,14 @@ class ZApiError(Exception):
 
     def after(self, done: str) -> Self:
         """Return the same error, which also says what had been done before it."""
-        return type(self)(**{**self.__dict__, "advice": f"{done}. {self.advice}".strip()})
+        return self._with(advice=f"{done}. {self.advice}".strip())
+
+    def without_connection(self) -> Self:
+        """Return the same error, which does not name the connection."""
+        return self._with(conn_id=None)
+
+    def _with(self, **facts: Any) -> Self:
+        return type(self)(**{**self.__dict__, **facts})
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way would call the class with the finished message alone and lose the facts.

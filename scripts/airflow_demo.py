@@ -114,7 +114,8 @@ class Demo:
     def run(self, *, stay: bool) -> None:
         """Start both servers, run the DAG, tell what it did, with ``stay`` wait for a signal, stop both."""
         emulator_port = free_ports(1)[0]
-        self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; their files: {self.home}")
+        home = self.home.relative_to(Path.cwd()) if self.home.is_relative_to(Path.cwd()) else self.home
+        self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; their files: {home}")
         with (
             self._emulator(emulator_port) as emulator,
             RunningAirflow(

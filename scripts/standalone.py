@@ -11,12 +11,12 @@ from typing import Any, Self
 
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
 
-#: Small (what two cores and SQLite bear), quiet, without a login, and with nothing run but by hand.
+#: Small (what two cores and SQLite bear), without a login, and with nothing run but by hand.
 SETTINGS = {
     "CORE__PARALLELISM": "2",
     "API__WORKERS": "1",
     "CORE__LOAD_EXAMPLES": "False",
-    "LOGGING__LOGGING_LEVEL": "WARNING",
+    "LOGGING__LOGGING_LEVEL": "INFO",  # the tasks' logs are there to be looked at
     "CORE__TEST_CONNECTION": "Enabled",
     "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

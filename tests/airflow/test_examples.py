@@ -1,0 +1,78 @@
+"""The example DAGs are well kept, and run as they are."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.emulator import RunningEmulator
+from tests.airflow.conftest import NUMBERS
+from tests.airflow.support import EXAMPLES, dag_bag, run, states
+
+#: On every number's list before a run; two of the examples take it off.
+BEFORE = "5544993333333"
+FIRST, SECOND = "5544991111111", "5544992222222"
+
+#: Each example -> who sees last seen of each number that it changes, and the exceptions, after its run.
+AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
+    "zapi_hide_last_seen": {"zapi_default": ("NONE", [BEFORE])},
+    "zapi_show_last_seen": {"zapi_default": ("CONTACTS", [BEFORE])},
+    "zapi_exceptions_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
+    "zapi_block_one_contact": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
+    "zapi_several_numbers": {number: ("CONTACT_BLACKLIST", [FIRST, SECOND]) for number in NUMBERS},
+}
+
+
+@pytest.fixture(scope="session")
+def examples(airflow_db: None) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bag = dag_bag(EXAMPLES)
+    assert not bag.import_errors
+    assert not getattr(bag, "captured_warnings", {})
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="session")
+def pools(airflow_db: None) -> None:
+    """Create the pools that the examples name, as a user does."""
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add_all(Pool(pool=number, slots=1, description="", include_deferred=False) for number in NUMBERS)
+
+
+def test_every_example_is_run_below(examples: dict[str, Any]) -> None:
+    assert set(examples) == set(AFTER)
+
+
+@pytest.mark.parametrize("dag_id", AFTER)
+def test_an_example_says_what_it_is_and_bears_a_failure(examples: dict[str, Any], dag_id: str) -> None:
+    dag = examples[dag_id]
+    assert {"zapi", "example"} <= set(dag.tags)
+    assert dag.description
+    assert "###" in dag.doc_md
+    assert not dag.catchup
+    for task in dag.tasks:
+        details = getattr(task, "partial_kwargs", None) or vars(task)
+        assert details["retries"] > 0
+        assert timedelta() < details["execution_timeout"] <= timedelta(minutes=10)
+        # One slot a number, in a pool with the name of its connection.
+        assert details["pool"] == details.get("zapi_conn_id", "zapi_default")
+
+
+@pytest.mark.parametrize("dag_id", AFTER)
+def test_an_example_runs_as_it_is(zapi: RunningEmulator, pools: None, examples: dict[str, Any], dag_id: str) -> None:
+    for instance in NUMBERS.values():
+        zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"exceptions": [BEFORE]}}})
+    dag_run = run(examples[dag_id])
+    assert set(states(dag_run).values()) == {"success"}
+    found = {}
+    for number in AFTER[dag_id]:
+        state = zapi.emulator.instance(NUMBERS[number]).view()["settings"]["last_seen"]
+        found[number] = (state["value"], sorted(state["exceptions"]))
+    assert found == AFTER[dag_id]

@@ -1,0 +1,257 @@
+"""The documentation says what the code does: links, examples, tables and messages."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import runpy
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi import exceptions
+from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
+from airflow_provider_zapi.hooks.zapi import ZApiHook
+from airflow_provider_zapi.operators import privacy
+from tests.airflow.support import dag_bag
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")])
+README, CONNECTION, OPERATORS = (
+    (PROJECT / name).read_text() for name in ("README.md", "docs/connection.md", "docs/operators.md")
+)
+OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__]
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
+    return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]
+
+
+def blocks(language: str) -> list[Any]:
+    return [
+        pytest.param(block, id=f"{page.name} {number}")
+        for page in PAGES
+        for number, block in enumerate(code_blocks(page.read_text(), language))
+    ]
+
+
+def section(page: str, title: str) -> str:
+    """Return the part of a page below a heading of the second level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title!r}"
+    return found[1]
+
+
+def table(text: str, first_heading: str) -> list[list[str]]:
+    """Return the rows of the table that begins with this heading."""
+    found = re.search(rf"^\| {re.escape(first_heading)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert found, f"no table {first_heading!r}"
+    return [line.strip("| ").split(" | ") for line in found[1].splitlines()]
+
+
+def code_of(cell: str) -> str:
+    found = re.search(r"`([^`]+)`", cell)
+    assert found, cell
+    return found[1]
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as they are made of them on the web."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        assert PROJECT in path.parents, target
+        if anchor:
+            assert anchor in anchors(path.read_text()), target
+
+
+def test_every_page_and_every_picture_is_reached() -> None:
+    index = (PROJECT / "docs" / "index.md").read_text()
+    for page in PROJECT.glob("docs/*.md"):
+        assert page.name == "index.md" or f"({page.name})" in index
+    texts = "".join(page.read_text() for page in PAGES)
+    for picture in PROJECT.glob("docs/images/*"):
+        assert f"images/{picture.name})" in texts
+        assert picture.stat().st_size < 150_000
+
+
+# Code
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs_and_its_dags_are_loaded_by_airflow(code: str, tmp_path: Path, airflow_db: None) -> None:
+    file = tmp_path / "page.py"
+    file.write_text(code)
+    runpy.run_path(str(file))
+    if "DAG(" in code:
+        bag = dag_bag(tmp_path)
+        assert not bag.import_errors
+        assert all(dag.tasks for dag in bag.dags.values())
+        assert len(bag.dags) == code.count("DAG(")
+
+
+@pytest.mark.parametrize("code", blocks("bash"))
+def test_bash_can_be_parsed(code: str) -> None:
+    done = subprocess.run(["bash", "-n"], input=code, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", blocks("json"))
+def test_json_can_be_parsed(code: str) -> None:
+    json.loads(code)
+
+
+# The connection
+
+
+def test_the_connection_page_has_each_field_of_the_form() -> None:
+    shown = [field for field in FIELDS if not field.hidden]
+    expected = {
+        field.name: (field.label, f"`extra`: `{field.name}`" if field.custom else f"`{field.name}`") for field in shown
+    }
+    rows = table(CONNECTION, "in the form")
+    assert sorted((label, place) for label, place, _ in rows) == sorted(expected.values())
+    texts = {(label, place): text for label, place, text in rows}
+    for field in shown:
+        # Airflow itself hides the password.
+        secret = field.secret or field.name == "password"
+        assert ("secret" in texts[expected[field.name]].replace("account security token", "").lower()) is secret
+
+
+REFUSED = table(section(CONNECTION, "What is refused"), "what is wrong")
+
+
+@pytest.mark.parametrize(("example", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_the_connection_page_quotes_what_is_said(monkeypatch: pytest.MonkeyPatch, example: str, message: str) -> None:
+    good = {"conn_type": "zapi", "login": "demo-instance", "password": "demo-token"}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**good, **json.loads(code_of(example))}))
+    with pytest.raises(ZApiConfigurationError) as caught:
+        ZApiHook("zapi_docs").get_conn()
+    assert str(caught.value).startswith(message)
+
+
+def exported_connections() -> list[Any]:
+    return [
+        pytest.param(json.loads(value), id=page.name)
+        for page in PAGES
+        for block in code_blocks(page.read_text(), "bash")
+        for value in re.findall(r"AIRFLOW_CONN_ZAPI_DEFAULT='(.*?)'", block, re.DOTALL)
+    ]
+
+
+def added_connections() -> list[Any]:
+    found = []
+    for page in PAGES:
+        for block in code_blocks(page.read_text(), "bash"):
+            if "connections add" in block:
+                words = shlex.split(block)
+                options = {
+                    option.removeprefix("--conn-"): words[at + 1]
+                    for at, option in enumerate(words)
+                    if option.startswith("--conn-")
+                }
+                extra = json.loads(options.pop("extra"))
+                conn_type = options.pop("type")
+                found.append(pytest.param({"conn_type": conn_type, "extra": extra, **options}, id=f"{page.name} add"))
+    return found
+
+
+@pytest.mark.parametrize("connection", [*exported_connections(), *added_connections()])
+def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
+    with running_emulator() as running:
+        running.emulator.put(
+            connection["login"],
+            {
+                "token": connection["password"],
+                "client_token": connection["extra"]["client_token"],
+                "phone": "5544999990000",
+            },
+        )
+        # A page has no host (Z-API's own), or the emulator's usual one, which another program may have here.
+        assert connection.get("host", "http://127.0.0.1:8765") == "http://127.0.0.1:8765"
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**connection, "host": running.url}))
+        succeeded, message = ZApiHook("zapi_docs").test_connection()
+    assert succeeded, message
+
+
+def test_the_connection_page_uses_the_emulators_own_values() -> None:
+    [(instance, parts)] = DEMO_INSTANCE.items()
+    block = section(CONNECTION, "Three ways to create it")
+    for value in (instance, parts["token"], parts["client_token"]):
+        assert block.count(f'"{value}"') + block.count(f" {value} ") == 2
+
+
+def test_the_connection_page_quotes_the_message_of_a_refused_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    [quoted] = code_blocks(CONNECTION, "text")
+    with running_emulator() as running:
+        wrong = {"login": "demo-instance", "password": "demo-token", "extra": {"client_token": "wrong"}}
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({"conn_type": "zapi", "host": running.url, **wrong}))
+        assert ZApiHook("zapi_docs").test_connection() == (False, " ".join(quoted.split()))
+
+
+# The operators
+
+
+@pytest.mark.parametrize("operator", OPERATOR_CLASSES, ids=privacy.__all__)
+def test_the_operators_page_has_each_parameter_and_value(operator: Any) -> None:
+    text = section(OPERATORS, operator.__name__)
+    taken = [
+        parameter.name
+        for parameter in inspect.signature(operator.__init__).parameters.values()
+        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    rows = table(text, "parameter")
+    assert [code_of(name) for name, *_ in rows] == taken
+    assert [code_of(name) for name, templated, _ in rows if templated == "yes"] == list(operator.template_fields)
+    assert tuple(code_of(value) for value, _ in table(text, "value")) == operator.setting.values
+    assert operator.setting.endpoint in text
+
+
+@pytest.mark.parametrize("operator", OPERATOR_CLASSES, ids=privacy.__all__)
+def test_the_readme_lists_each_operator(operator: Any) -> None:
+    rows = {code_of(name): call for name, _, call in table(README, "operator")}
+    assert code_of(rows[operator.__name__]) == f"POST {operator.setting.endpoint}"
+    assert set(rows) == set(privacy.__all__)
+
+
+BAD = table(section(OPERATORS, "Errors"), "given")
+
+
+@pytest.mark.parametrize(("example", "message"), BAD, ids=[message for _, message in BAD])
+def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> None:
+    task = privacy.SetLastSeenPrivacyOperator(task_id="documented", **json.loads(code_of(example)))
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        task.execute({})
+    assert str(caught.value).startswith(message)
+
+
+def test_the_operators_page_says_of_each_error_what_the_task_does() -> None:
+    rows = {code_of(name): outcome for name, _, outcome in table(section(OPERATORS, "Errors"), "error")}
+    expected = {
+        name: "fails at once" if issubclass(error, exceptions.ZApiPermanentError) else "is tried again"
+        for name in exceptions.__all__
+        if not (error := getattr(exceptions, name)).__subclasses__()
+    }
+    assert rows == expected
