@@ -337,8 +337,20 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again], ...] = (
 )
 
 
+#: The words of `http.client` for a proxy's refusal; no class of error tells it from the others.
+_PROXY_ASKS_WHO = "Tunnel connection failed: 407"
+
+_PROXY_REFUSED = Failure(
+    ZApiConfigurationError,
+    "the proxy asks for a user and a password, or does not take those that it was given",
+    "Write them into HTTPS_PROXY of the worker, as in http://user:password@proxy:3128.",
+)
+
+
 def _no_answer(error: BaseException) -> Failure:
     chain = _chain(error)
+    if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
+        return _PROXY_REFUSED
     what, advice, again = next(
         (what, advice, again)
         for kind, what, advice, again in _EXCHANGES
