@@ -68,7 +68,7 @@ def _pattern(form: str) -> str:
 def _character(character: str) -> str:
     """Return the pattern of a character as it is, or as URL, JSON or HTML escape it.
 
-    Each on its own, because writers differ in what they escape: PHP the slash, .NET the plus sign, Gson the equals sign.
+    Each on its own, because writers differ in what they escape: PHP the slash, .NET the plus, Gson the equals sign.
     Repetitions are bounded, so that a text made of nothing but backslashes takes no longer than another one.
     """
     raw, code = re.escape(character), ord(character)

@@ -73,7 +73,11 @@ class SetLastSeenPrivacyOperator(BaseOperator):
             self.log.info("No contacts_blacklist: the type is set and the list of exceptions stays as it is.")
         with ZApiHook(self.zapi_conn_id) as client:
             self._client = client
-            calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
+            try:
+                calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
+            finally:
+                # Airflow copies and pickles operators; credentials refuse both.
+                self._client = None
         result = {
             "setting": self.setting.name,
             "value": value,

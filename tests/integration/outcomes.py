@@ -126,9 +126,10 @@ def retry_after_of(name: str) -> float | None:
 
 def as_markdown() -> str:
     """Return the table of the documentation."""
-    lines = ["| what the server does | error | tries |", "| --- | --- | --- |"]
-    for row in OUTCOMES:
-        lines.append(
-            f"| {row.title} | {f'`{row.error.__name__}`' if row.error else 'none: a success'} | {row.requests} |"
-        )
-    return "\n".join(lines) + "\n"
+    head = ["| what the server does | error | tries |", "| --- | --- | --- |"]
+    rows = [f"| {row.title} | {_named(row.error)} | {row.requests} |" for row in OUTCOMES]
+    return "\n".join([*head, *rows, ""])
+
+
+def _named(error: type[errors.ZApiError] | None) -> str:
+    return f"`{error.__name__}`" if error else "none: a success"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -38,18 +37,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, made: Certificates, nothing_leaks: None) -> Iterator[None]:
+def environment(monkeypatch: pytest.MonkeyPatch, made: Certificates, nothing_leaks: None) -> None:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.ca_file))
-    yield
 
 
-def client_of(url: str, **options: float) -> ZApiClient:
+def client_of(url: str, read_timeout: float = 30.0, total: float = 120.0) -> ZApiClient:
     clock = JumpClock()
     given = credentials(base_url=url)
-    return ZApiClient(given, transport=Transport(given, clock=clock, sleep=clock.sleep, **options))
+    transport = Transport(given, clock=clock, sleep=clock.sleep, read_timeout=read_timeout, total=total)
+    return ZApiClient(given, transport=transport)
 
 
 def failure_of(client: ZApiClient) -> errors.ZApiError:
