@@ -343,7 +343,7 @@ _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
     "the proxy asks for a user and a password, or does not take those that it was given",
-    "Write them into HTTPS_PROXY of the worker, as in http://user:password@proxy:3128.",
+    "Write them into HTTPS_PROXY of the worker, before the host of the proxy and an @.",
 )
 
 

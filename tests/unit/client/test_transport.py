@@ -120,7 +120,7 @@ def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
     assert options["verify"] is not False
     transport = Transport(credentials())
     for scheme in ("http://", "https://"):
-        assert transport._session.get_adapter(scheme).max_retries.total == 0
+        assert transport._session.get_adapter(scheme).max_retries.total == 0  # type: ignore[attr-defined]  # HTTPAdapter has it
     assert transport._session.trust_env is False
 
 
