@@ -1,5 +1,7 @@
 # Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION.
 NEWEST := 3.3.2
+# Of these the client's tests also run with the oldest versions that pyproject.toml allows.
+FLOORS := requests|tenacity|urllib3
 SUPPORTED := $(patsubst constraints/airflow-%.txt,%,$(sort $(wildcard constraints/airflow-*.txt)))
 
 AIRFLOW ?= $(NEWEST)
@@ -18,7 +20,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints schema bench screenshots clean
+.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors mutation clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -36,14 +38,25 @@ airflow: $(NEWEST_VENV)/.made ## The same, but leave Airflow's and the emulator'
 test: $(VENV)/.made ## Run the tests.
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-lint: $(NEWEST_VENV)/.made ## Check style, format and types.
+lint: $(NEWEST_VENV)/.made ## Check style, format and types, and look for holes and for secrets.
 	$(NEWEST_VENV)/bin/python -m ruff check
 	$(NEWEST_VENV)/bin/python -m ruff format --check
 	$(NEWEST_VENV)/bin/python -m mypy
+	# B105 guesses passwords by the names of variables; the last line looks at values.
+	$(NEWEST_VENV)/bin/python -m bandit -q -r airflow_provider_zapi --skip B105
+	git ls-files -z | xargs -0 $(NEWEST_VENV)/bin/detect-secrets-hook --exclude-secrets '^[a-z]+-token$$'
 
 format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 	$(NEWEST_VENV)/bin/python -m ruff format
 	$(NEWEST_VENV)/bin/python -m ruff check --select I --fix
+
+floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
+	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
+
+mutation: $(NEWEST_VENV)/.made ## Change the client's code in many small ways and see whether a test fails (an hour).
+	$(NEWEST_VENV)/bin/python -m uv pip install -q --python $(NEWEST_VENV) -e '.[mutation]'
+	$(NEWEST_VENV)/bin/python -m mutmut run
+	$(NEWEST_VENV)/bin/python -m mutmut results
 
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
@@ -60,6 +73,15 @@ screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, wi
 clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv-floors/.made: pyproject.toml constraints/airflow-$(NEWEST).txt
+	@echo "Installing the oldest versions of the client's dependencies into .venv-floors/"
+	@$(PYTHON) -m venv --clear .venv-floors
+	@.venv-floors/bin/python -m pip install -qq uv
+	@grep -vE '^($(FLOORS))==' constraints/airflow-$(NEWEST).txt > .venv-floors/constraints.txt
+	@sed -nE 's/^  "($(FLOORS))>=(.*)",/\1==\2/p' pyproject.toml >> .venv-floors/constraints.txt
+	@.venv-floors/bin/python -m uv pip install -q --python .venv-floors -c .venv-floors/constraints.txt -e '.[dev]'
+	@touch $@
 
 # The stamp is written last: an interrupted set-up starts again from nothing.
 define venv_rule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -43,6 +44,16 @@ os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
 def airflow_home() -> Iterator[Path]:
     yield Path(_HOME)
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def nothing_leaks(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Look for the canary secrets in all that a test logs, at every level, and prints."""
+    from tests.support import leaks, logged
+
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert not leaks(caplog.text, *logged(caplog.records), *capfd.readouterr())
 
 
 @pytest.fixture(scope="session")

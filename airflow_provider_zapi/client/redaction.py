@@ -6,12 +6,14 @@ Airflow masks secrets too, but not in every place where it writes a text, so tex
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import re
 import weakref
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
+from typing import NoReturn
+from urllib.parse import quote
 
 __all__ = ["HIDDEN", "Redactor", "encodings"]
 
@@ -19,10 +21,11 @@ __all__ = ["HIDDEN", "Redactor", "encodings"]
 HIDDEN = "***"
 
 #: A path with a token, whoever's token it is, and a header line with one: also those that no redactor knows.
+#: What may repeat before a fixed end is bounded: a server's text must not be able to keep the search busy.
 _SHAPES = (
     re.compile(r"(?i)((?:/|%2f)token(?:/|%2f))[^/\s\"'?#<>,;)]+"),
     re.compile(r"(?i)(client-token\"?'?\s*[:=]\s*\"?'?)[^\s\"'<>,;)]+"),
-    re.compile(r"(?i)(client-token\s+)\S.*?(?=\s+not allowed)"),
+    re.compile(r"(?i)(client-token\s{1,9})\S.{0,999}?(?=\s{1,9}not allowed)"),
 )
 
 #: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
@@ -32,43 +35,67 @@ _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.
 class Redactor:
     """Takes given secrets out of texts, raw and in the encodings that servers echo.
 
-    :param secrets: the values to hide; empty ones are passed over
+    :param secrets: the values to hide, of visible ASCII characters; empty ones are passed over
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
-        forms = {form for secret in secrets if secret for form in encodings(secret)}
+        known = [secret for secret in secrets if secret]
+        forms = {form for secret in known for form in (secret, *_base64(secret))}
         # Longest first, so that a secret that begins with another one goes as a whole.
         ordered = sorted(forms, key=lambda form: (-len(form), form))
         self._values = re.compile("|".join(map(_pattern, ordered))) if ordered else None
+        # A mark that is part of a secret could form that secret anew, together with what stands around it.
+        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in known) else HIDDEN
         _live.add(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a redactor is not pickled: it holds the secrets that it hides")
+
     def scrub(self, text: str) -> str:
         """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
-        # Until nothing is found: what stood around a secret can form one anew, where it holds an asterisk.
-        for _ in range(len(text)):
-            if self._values is None or not self._values.search(text):
-                break
-            text = self._values.sub(HIDDEN, text)
-        return _scrub_shapes(text)
+        if self._values:
+            text = self._values.sub(self._mark, text)
+        return _scrub_shapes(text, self._mark)
 
 
 def _pattern(form: str) -> str:
-    # The two digits after a % are written in either case.
-    return re.sub(r"%[0-9A-Fa-f]{2}", lambda match: f"(?i:{match[0]})", re.escape(form))
+    return "".join(map(_character, form))
+
+
+def _character(character: str) -> str:
+    """Return the pattern of a character as it is, or as URL, JSON or HTML escape it.
+
+    Each on its own, because writers differ in what they escape: PHP the slash, .NET the plus, Gson the equals sign.
+    Repetitions are bounded, so that a text made of nothing but backslashes takes no longer than another one.
+    """
+    raw, code = re.escape(character), ord(character)
+    ways = (
+        raw,
+        rf"%(?:25){{0,3}}(?i:{code:02x})",
+        rf"\\{{1,4}}(?:{raw}|u(?i:{code:04x}))",
+        rf"&#(?:0{{0,4}}{code}|(?i:x0{{0,4}}{code:x}));",
+        re.escape(html.escape(character)),
+    )
+    return f"(?:{'|'.join(ways)})"
 
 
 def encodings(secret: str) -> Iterator[str]:
-    """Yield ``secret`` as it can stand in a text: raw, URL-encoded, JSON-escaped, and in base64 at each alignment."""
+    """Yield ``secret`` as it commonly stands in a text: raw, URL-encoded, JSON-escaped and in base64."""
     yield secret
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+    for quoted in (quote(secret, safe=""), quote(secret)):
         yield quoted
         yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), quoted)
     escaped = json.dumps(secret)[1:-1]
     yield escaped
     yield escaped.replace("/", r"\/")
+    yield from _base64(secret)
+
+
+def _base64(secret: str) -> Iterator[str]:
+    """Yield what base64 makes of ``secret`` at each alignment; forms of 5 characters or less could be any text."""
     raw = secret.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):
@@ -80,9 +107,9 @@ def encodings(secret: str) -> Iterator[str]:
                 yield form
 
 
-def _scrub_shapes(text: str) -> str:
+def _scrub_shapes(text: str, mark: str) -> str:
     for shape in _SHAPES:
-        text = shape.sub(rf"\g<1>{HIDDEN}", text)
+        text = shape.sub(rf"\g<1>{mark}", text)
     return text
 
 
@@ -92,7 +119,7 @@ _live: weakref.WeakSet[Redactor] = weakref.WeakSet()
 
 class _PathFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        text = _scrub_shapes(record.getMessage())
+        text = _scrub_shapes(record.getMessage(), HIDDEN)
         for redactor in tuple(_live):
             text = redactor.scrub(text)
         record.msg, record.args = text, None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import requests
@@ -68,8 +69,8 @@ class Call:
     method: str
     path: str
     endpoint: str
-    json: Any = None
-    params: Mapping[str, str] | None = None
+    json: Any = field(default=None, repr=False)
+    params: Mapping[str, str] | None = field(default=None, repr=False)
     repeatable: bool = True
     max_body: int = MAX_BODY
 
@@ -79,6 +80,7 @@ class Transport:
 
     :param credentials: whose instance
     :param read_timeout: seconds without a byte after which an attempt is given up
+    :param total: seconds that a call may take, with its retries and waits
     :param adapter: replaces the network, in tests
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
@@ -89,12 +91,14 @@ class Transport:
         credentials: Credentials,
         *,
         read_timeout: float = READ_SECONDS,
+        total: float = TOTAL_SECONDS,
         adapter: BaseAdapter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._credentials = credentials
         self._read_timeout = read_timeout
+        self._total = total
         self._clock = clock
         self._sleep = sleep
         self._deadline = Deadline(clock)
@@ -128,14 +132,19 @@ class Transport:
         :raises ZApiError: there is no such answer; the class says what to do about it
         """
         started = self._clock()
-        self._deadline.start(TOTAL_SECONDS)
+        self._deadline.start(self._total)
         attempts = 0
 
         def attempt() -> T | Failure:
             nonlocal attempts
-            self._stop_if_cancelled(call)
+            if self._cancelled:
+                return _STOPPED
             attempts += 1
-            return self._attempt(call, read)
+            outcome = self._attempt(call, read)
+            if isinstance(outcome, Failure):
+                # A new connection for what comes next: on this one the rest of a broken answer may still arrive.
+                self.close()
+            return outcome
 
         outcome = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda result: isinstance(result, Failure) and _again(result, call)),
@@ -162,7 +171,7 @@ class Transport:
         failure: Failure | None = None
         try:
             status, headers, body = self._exchange(call)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, *_BROKEN) as error:
             failure = _no_answer(error)
         # Out of the `except` block, so that what is raised from here has no request in its context.
         if failure is not None:
@@ -223,15 +232,6 @@ class Transport:
         while not self._cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))
 
-    def _stop_if_cancelled(self, call: Call) -> None:
-        if self._cancelled:
-            raise ZApiTransientError(
-                "the task was stopped, so nothing more is sent",
-                "What was sent before stays in force; the task's next try sends everything again.",
-                endpoint=call.endpoint,
-                conn_id=self._credentials.conn_id,
-            )
-
     def _log_retry(self, call: Call, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.result() if state.outcome else None
         log.warning(
@@ -264,6 +264,15 @@ def _wait(state: tenacity.RetryCallState) -> float:
     asked = failure.retry_after if isinstance(failure, Failure) else None
     return max(_backoff(state), asked or 0.0)
 
+
+_STOPPED = Failure(
+    ZApiTransientError,
+    "the task was stopped, so nothing more is sent",
+    "What was sent before stays in force; the task's next try sends everything again.",
+)
+
+#: What a broken answer raises besides errors of `requests`; urllib3 lets a ValueError out for a negative chunk size.
+_BROKEN = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 _LOOK_AT_THE_NETWORK = "Look at the network, DNS and proxy of the worker; the task's next try asks again."
 
@@ -329,8 +338,20 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again], ...] = (
 )
 
 
+#: The words of `http.client` for a proxy's refusal; no class of error tells it from the others.
+_PROXY_ASKS_WHO = "Tunnel connection failed: 407"
+
+_PROXY_REFUSED = Failure(
+    ZApiConfigurationError,
+    "the proxy asks for a user and a password, or does not take those that it was given",
+    "Write them into HTTPS_PROXY of the worker, before the host of the proxy and an @.",
+)
+
+
 def _no_answer(error: BaseException) -> Failure:
     chain = _chain(error)
+    if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
+        return _PROXY_REFUSED
     what, advice, again = next(
         (what, advice, again)
         for kind, what, advice, again in _EXCHANGES

@@ -48,7 +48,11 @@ class ZApiOperator(BaseOperator):
                 client.cancel()
             if expected := expected_phone or hook.expected_phone:
                 require_phone(client, expected, self.zapi_conn_id)
-            yield client
+            try:
+                yield client
+            finally:
+                # Airflow copies and pickles operators; credentials refuse both.
+                self._client = None
 
     def on_kill(self) -> None:
         """Send nothing more. Airflow calls it in a signal handler, so it sets flags and takes no lock."""

@@ -11,7 +11,9 @@ import pytest
 
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from tests.support import CLIENT_TOKEN, TOKEN, leaks
+from tests.support import CLIENT_TOKEN, TOKEN, check_error, leaks
+
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 CONNECTION: dict[str, Any] = {
     "conn_type": "zapi",
@@ -79,8 +81,7 @@ def test_a_connection_that_cannot_be_used_is_refused_by_field(
         hook.get_conn()
     assert str(caught.value).startswith(text)
     assert "connection 'zapi_test'" in str(caught.value)
-    assert caught.value.__context__ is None
-    assert not leaks(str(caught.value))
+    check_error(caught.value)
     assert hook.test_connection() == (False, str(caught.value).replace(" (connection 'zapi_test')", ""))
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from airflow_provider_zapi.client import Credentials
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
-from tests.support import CLIENT_TOKEN, TOKEN, credentials, leaks
+from tests.support import CLIENT_TOKEN, TOKEN, check_error, credentials, leaks
+
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 REFUSED = [
     # what is given, the field that the message names, a piece of what it says
@@ -53,7 +55,7 @@ def test_a_credential_that_cannot_be_used_is_refused_by_field(
     assert message.startswith(field)
     assert reason in message
     assert "connection 'zapi_default'" in message
-    assert not leaks(message, repr(caught.value))
+    check_error(caught.value)
 
 
 @pytest.mark.parametrize(

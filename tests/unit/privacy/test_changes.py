@@ -9,6 +9,9 @@ import pytest
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, parse_value
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN
+from tests.support import check_error
+
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 ADD = {"action": "add", "phone": "5544991111111"}
 
@@ -31,6 +34,7 @@ def test_an_unknown_value_is_refused(value: Any, text: str) -> None:
     assert str(caught.value).startswith("visualization_type is ")
     assert text in str(caught.value)
     assert str(caught.value).endswith("Nothing was sent.")
+    check_error(caught.value)
 
 
 @pytest.mark.parametrize("value", ["CONTACTS", " contacts\n", "Contacts"])
@@ -90,8 +94,7 @@ def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, t
     assert text in message
     assert message.endswith("Nothing was sent.")
     assert "4991111111" not in message.replace("5544991111111'", "").replace('5544991111111"', "")
-    assert caught.value.__context__ is None
-    assert caught.value.__cause__ is None
+    check_error(caught.value)
 
 
 def test_a_list_that_got_lost_is_refused() -> None:

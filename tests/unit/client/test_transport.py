@@ -1,0 +1,301 @@
+"""When a call is sent again, after how long, and that its errors lead nowhere: with injected time and network."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import logging
+import pickle
+import random
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+from airflow_provider_zapi import exceptions as errors
+from airflow_provider_zapi.client import Transport, ZApiClient
+from airflow_provider_zapi.client.answers import success_is_true
+from airflow_provider_zapi.client.transport import Call
+from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
+from airflow_provider_zapi.privacy.settings import LAST_SEEN
+from tests.support import (
+    CANARIES,
+    FORMS,
+    GOOD,
+    TOKEN,
+    Canned,
+    CannedAdapter,
+    Clock,
+    check_error,
+    client_with,
+    credentials,
+    leaks,
+)
+
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
+
+URL = f"https://api.z-api.io/instances/instance-1/token/{TOKEN}/privacy/last-seen"
+POOL = urllib3.HTTPSConnectionPool("api.z-api.io")
+
+
+def asked(seconds: str, status: int = 503) -> Canned:
+    return Canned("", status, {"Retry-After": seconds})
+
+
+def failure_of(client: ZApiClient) -> errors.ZApiError:
+    with pytest.raises(errors.ZApiError) as caught:
+        client.set_privacy(LAST_SEEN, "ALL")
+    check_error(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_wait_is_drawn_below_a_bound_that_doubles(seed: int) -> None:
+    random.seed(seed)
+    client, adapter, clock = client_with(Canned("", 503))
+    moments: list[float] = []
+    adapter.before = lambda: moments.append(clock.now)
+    error = failure_of(client)
+    waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert len(waits) == 3
+    assert all(0 <= wait <= bound for wait, bound in zip(waits, (1, 2, 4), strict=True))
+    assert len({round(wait, 3) for wait in waits}) > 1
+    assert error.elapsed == pytest.approx(sum(waits))
+    assert max(clock.slept) <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("answers", "tries", "slept", "retry_after"),
+    [
+        ([asked("7"), GOOD], 2, 7, None),
+        ([asked("60"), GOOD], 2, 60, None),
+        ([asked("61"), GOOD], 1, 0, 61),
+        # The third wait would end after the call's 120 seconds.
+        ([asked("50")], 3, 100, 50),
+        ([asked("60")], 2, 60, 60),
+        ([asked("39")], 4, 117, 39),
+        # Longer than jitter, or jitter where that is longer.
+        ([asked("30"), asked("1"), GOOD], 3, 31, None),
+    ],
+)
+def test_a_wish_to_wait_is_granted_within_its_bounds(
+    answers: list[Canned], tries: int, slept: float, retry_after: float | None
+) -> None:
+    client, adapter, clock = client_with(*answers)
+    if answers[-1] is GOOD and retry_after is None:
+        client.set_privacy(LAST_SEEN, "ALL")
+    else:
+        error = failure_of(client)
+        assert (error.attempts, error.retry_after) == (tries, retry_after)
+    assert len(adapter.requests) == tries
+    assert slept <= sum(clock.slept) <= slept + 2
+
+
+def test_the_time_of_the_tries_counts_too() -> None:
+    clock = Clock()
+    client, adapter, _ = client_with(Canned("", 503), clock=clock, before=lambda: clock.sleep(50))
+    error = failure_of(client)
+    # After the third the 120 seconds are over.
+    assert len(adapter.requests) == error.attempts == 3
+    assert error.elapsed >= 150
+
+
+def test_each_try_gets_what_is_left_of_the_time() -> None:
+    client, adapter, _ = client_with(asked("39"))
+    failure_of(client)
+    timeouts = [options["timeout"] for options in adapter.options]
+    assert timeouts[:3] == [(5.0, 30.0)] * 3
+    assert timeouts[3] == pytest.approx((3, 3))
+
+
+def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
+    client, adapter, _ = client_with(GOOD)
+    client.set_privacy(LAST_SEEN, "ALL")
+    [options] = adapter.options
+    assert options["stream"] is True
+    assert options["verify"] is not False
+    transport = Transport(credentials())
+    for scheme in ("http://", "https://"):
+        assert transport._session.get_adapter(scheme).max_retries.total == 0  # type: ignore[attr-defined]  # HTTPAdapter has it
+    assert transport._session.trust_env is False
+
+
+#: What the network raises, whether a call is tried again that may, and that may not be repeated, and what is said.
+BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
+    ("certificate", lambda: requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, URL)), 1, 1, "certificate"),
+    ("proxy", lambda: requests.exceptions.ProxyError(URL), 4, 4, "proxy"),
+    (
+        "proxy that cannot be found",
+        lambda: requests.exceptions.ProxyError(urllib3.exceptions.NameResolutionError("x", POOL, OSError())),  # type: ignore[arg-type]
+        4,
+        4,
+        "the proxy did not",
+    ),
+    ("407", lambda: requests.exceptions.ProxyError(OSError("Tunnel connection failed: 407 Who")), 1, 1, "user and a pass"),
+    (
+        "name",
+        lambda: requests.ConnectionError(urllib3.exceptions.NameResolutionError("x", POOL, OSError())),  # type: ignore[arg-type]
+        4,
+        4,
+        "resolved",
+    ),
+    ("refused", lambda: requests.ConnectionError(ConnectionRefusedError(URL)), 4, 4, "refused"),
+    ("connect timeout", lambda: requests.ConnectTimeout(TimeoutError(URL)), 4, 4, "no connection could be made in time"),
+    ("TLS", lambda: requests.exceptions.SSLError(URL), 4, 1, "no TLS connection"),
+    (
+        "connection",
+        lambda: requests.ConnectionError(urllib3.exceptions.NewConnectionError(POOL, URL)),  # type: ignore[arg-type]
+        4,
+        4,
+        "no connection could be made (",
+    ),
+    ("read timeout", lambda: requests.ReadTimeout(TimeoutError(URL)), 4, 1, "no whole answer"),
+    ("gzip", lambda: requests.exceptions.ContentDecodingError(urllib3.exceptions.DecodeError(URL)), 4, 1, "decompressed"),
+    ("reset", lambda: requests.ConnectionError(ConnectionResetError(URL)), 4, 1, "broke"),
+    ("urllib3's own", lambda: urllib3.exceptions.ProtocolError(URL), 4, 1, "broke"),
+    ("the system's", lambda: OSError(URL), 4, 1, "broke"),
+    ("a chunk's", lambda: ValueError(URL), 4, 1, "broke"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize(
+    ("error", "tries", "tries_once", "text"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
+)
+def test_a_broken_exchange_is_tried_again_where_that_cannot_do_harm(
+    error: Callable[[], Exception], tries: int, tries_once: int, text: str, repeatable: bool
+) -> None:
+    clock = Clock()
+    adapter = CannedAdapter(error())
+    transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=clock.sleep)
+    with pytest.raises(errors.ZApiError) as caught:
+        transport.call(Call("POST", "x", "x", repeatable=repeatable), success_is_true)
+    assert len(adapter.requests) == (tries if repeatable else tries_once)
+    assert text in str(caught.value)
+    assert caught.value.advice.endswith(".")
+    check_error(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries"),
+    [(Canned("", 503), 1), (Canned("", 429), 4), (Canned("<html>"), 1), (Canned({"success": False}), 1)],
+)
+def test_a_call_that_must_not_be_done_twice_is_not(answer: Canned, tries: int) -> None:
+    clock = Clock()
+    adapter = CannedAdapter(answer)
+    transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=clock.sleep)
+    with pytest.raises(errors.ZApiError):
+        transport.call(Call("POST", "x", "x", repeatable=False), success_is_true)
+    assert len(adapter.requests) == tries
+
+
+class Killed(BaseException):
+    """Such as Airflow's own at `execution_timeout`."""
+
+
+def test_what_ends_the_task_passes_through_at_once() -> None:
+    def kill() -> None:
+        raise Killed
+
+    client, adapter, clock = client_with(GOOD, before=kill)
+    with pytest.raises(Killed) as caught:
+        client.set_privacy(LAST_SEEN, "ALL")
+    assert caught.value.__context__ is None
+    assert (adapter.requests, clock.slept) == ([], [])
+
+
+def test_a_stop_ends_the_wait_with_the_slice() -> None:
+    clock = Clock()
+    adapter = CannedAdapter(asked("30"))
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if len(clock.slept) == 3:
+            transport.cancel()
+
+    transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=sleep)
+    error = failure_of(ZApiClient(credentials(), transport=transport))
+    assert clock.slept == [0.25] * 3
+    assert len(adapter.requests) == error.attempts == 1
+    assert error.elapsed == pytest.approx(0.75)
+    assert type(error) is errors.ZApiTransientError
+    # For good: a next call sends nothing either.
+    assert failure_of(ZApiClient(credentials(), transport=transport)).attempts == 0
+    assert len(adapter.requests) == 1
+
+
+def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    client, _, _ = client_with(asked("2"), Canned({"error": f"busy {TOKEN}"}, 500), GOOD)
+    client.set_privacy(LAST_SEEN, "ALL")
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(said) == 2
+    assert said[0].startswith(
+        "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. Next one in 2."
+    )
+    assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. Next" in said[1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", CANARIES)
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_an_echoed_secret_is_hidden_in_the_error(status: int, secret: str, form: str) -> None:
+    text = f"Sorry: {FORMS[form](secret)} and then"
+    client, _, _ = client_with(Canned({"error": text}, status))
+    error = failure_of(client)
+    assert "Sorry: " in str(error)
+    assert not leaks(str(error))
+
+
+def test_the_servers_text_is_one_line_of_200_characters() -> None:
+    client, _, _ = client_with(Canned({"error": "first\nsecond\x00\x1b[31m\u202e " + "x" * 500}, 400))
+    error = failure_of(client)
+    assert "first second [31m xxx" in error.what
+    assert error.what.isprintable()
+    assert len(error.what) <= 200 + len("Z-API refused the request: ")
+
+
+def test_a_body_of_exactly_the_cap_is_read() -> None:
+    padded = json.dumps({"success": True}).encode().ljust(1 << 20)
+    client, _, _ = client_with(Canned(padded))
+    client.set_privacy(LAST_SEEN, "ALL")
+    client, adapter, _ = client_with(Canned(padded + b" "))
+    error = failure_of(client)
+    assert (type(error), error.status, len(adapter.requests)) == (errors.ZApiUnreachableError, 200, 1)
+
+
+def test_a_list_may_be_larger_than_other_answers() -> None:
+    contacts = [str(5544900000000 + number) for number in range(64_000)]
+    client, _, _ = client_with(Canned({"disallowedContacts": contacts}))
+    assert len(client.disallowed_contacts(LAST_SEEN)) == 64_000
+
+
+GIVEN = credentials()
+CLIENT = client_with(GOOD)[0]
+OPERATOR = SetLastSeenPrivacyOperator(task_id="x", visualization_type="ALL")
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        GIVEN,
+        CLIENT,
+        Call("POST", "x", "x", json={"phone": TOKEN}, params={"phone": TOKEN}),
+        *vars(CLIENT).values(),
+        *vars(Transport(GIVEN)).values(),
+        *vars(OPERATOR).values(),
+    ],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_nothing_shows_a_secret_by_its_repr(thing: Any) -> None:
+    assert not leaks(repr(thing), str(thing), f"{thing}")
+
+
+@pytest.mark.parametrize("thing", [GIVEN, CLIENT, Transport(GIVEN)], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.deepcopy])
+def test_what_holds_credentials_is_not_pickled(thing: Any, duplicate: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="pickle"):
+        duplicate(thing)
