@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as encoding
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -200,6 +201,8 @@ class ZApiClient:
                 "Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': letters, digits, "
                 "_ . ~ @ - between single slashes, no '..', no scheme, no query. Nothing was sent.",
             )
+        if not _is_json(json):
+            raise ZApiInvalidRequestError("json cannot be sent", "Accepted is what JSON can hold. Nothing was sent.")
         call = Call(
             method,
             path,
@@ -265,6 +268,14 @@ def _resolved_contacts(payload: Any) -> dict[str, ResolvedContact] | Failure:
             return unexpected("a contact's 'exists', 'outputPhone' or 'lid' is of another type")
         resolved[item["inputPhone"]] = ResolvedContact(exists, phone or None, lid or None)
     return resolved
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        encoding.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_text_or_none(value: Any) -> bool:

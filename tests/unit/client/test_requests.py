@@ -340,6 +340,15 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     assert not adapter.requests
 
 
+@pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}])
+def test_a_body_that_is_no_json_is_refused(body: Any) -> None:
+    client, adapter, _ = client_with(GOOD)
+    with pytest.raises(errors.ZApiInvalidRequestError, match="json cannot be sent") as caught:
+        client.request("PUT", "profile-name", json=body)
+    assert not adapter.requests
+    assert caught.value.__context__ is None
+
+
 def test_an_unknown_method_is_refused() -> None:
     client, adapter, _ = client_with(GOOD)
     with pytest.raises(errors.ZApiInvalidRequestError, match="method is unknown"):
