@@ -11,7 +11,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
 from airflow_provider_zapi import exceptions
 from airflow_provider_zapi.connection_form import FIELDS
@@ -19,7 +21,9 @@ from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.operators import privacy
+from airflow_provider_zapi.operators import policy, privacy
+from airflow_provider_zapi.privacy.policy import parse_policy
+from airflow_provider_zapi.privacy.settings import SETTINGS
 from tests.airflow.support import dag_bag
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -27,7 +31,9 @@ PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("
 README, CONNECTION, OPERATORS = (
     (PROJECT / name).read_text() for name in ("README.md", "docs/connection.md", "docs/operators.md")
 )
-OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__]
+OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__] + [policy.ApplyPrivacyPolicyOperator]
+#: Those whose class names the setting that they set.
+SETTING_OPERATORS = [kind for kind in OPERATOR_CLASSES if issubclass(kind, privacy.SettingOperator)]
 
 
 def code_blocks(page: str, language: str) -> list[str]:
@@ -215,8 +221,12 @@ def test_the_connection_page_quotes_the_message_of_a_refused_token(monkeypatch: 
 # The operators
 
 
-@pytest.mark.parametrize("operator", OPERATOR_CLASSES, ids=privacy.__all__)
-def test_the_operators_page_has_each_parameter_and_value(operator: Any) -> None:
+def name_of(kind: type) -> str:
+    return kind.__name__
+
+
+@pytest.mark.parametrize("operator", OPERATOR_CLASSES, ids=name_of)
+def test_the_operators_page_has_each_parameter(operator: Any) -> None:
     text = section(OPERATORS, operator.__name__)
     taken = [
         parameter.name
@@ -226,15 +236,50 @@ def test_the_operators_page_has_each_parameter_and_value(operator: Any) -> None:
     rows = table(text, "parameter")
     assert [code_of(name) for name, *_ in rows] == taken
     assert [code_of(name) for name, templated, _ in rows if templated == "yes"] == list(operator.template_fields)
+
+
+@pytest.mark.parametrize("operator", SETTING_OPERATORS, ids=name_of)
+def test_the_operators_page_has_each_value(operator: Any) -> None:
+    text = section(OPERATORS, operator.__name__)
     assert tuple(code_of(value) for value, _ in table(text, "value")) == operator.setting.values
     assert operator.setting.endpoint in text
 
 
-@pytest.mark.parametrize("operator", OPERATOR_CLASSES, ids=privacy.__all__)
-def test_the_readme_lists_each_operator(operator: Any) -> None:
+def test_the_readme_lists_each_operator() -> None:
     rows = {code_of(name): call for name, _, call in table(README, "operator")}
-    assert code_of(rows[operator.__name__]) == f"POST {operator.setting.endpoint}"
-    assert set(rows) == set(privacy.__all__)
+    assert set(rows) == {kind.__name__ for kind in OPERATOR_CLASSES}
+    for operator in SETTING_OPERATORS:
+        assert code_of(rows[operator.__name__]) == f"POST {operator.setting.endpoint}"
+
+
+POLICY = (PROJECT / "docs/policy.md").read_text()
+
+
+def test_the_policy_page_has_each_setting_and_value() -> None:
+    rows = table(section(POLICY, "What is written in it"), "setting")
+    assert rows == [
+        [f"`{setting.name}`", " ".join(f"`{value}`" for value in setting.values), "yes" if setting.list_scope else "no"]
+        for setting in SETTINGS
+    ]
+
+
+MISTAKES = table(section(POLICY, "What is written in it"), "mistake")
+
+
+@pytest.mark.parametrize(("example", "message"), MISTAKES, ids=[example for example, _ in MISTAKES])
+def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None:
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        parse_policy(code_of(example))
+    assert code_of(message) in str(caught.value)
+
+
+def test_the_policy_of_the_page_passes_the_schema_and_the_parser() -> None:
+    [block] = code_blocks(POLICY, "yaml")
+    schema = json.loads((PROJECT / "docs/policy.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(block), schema)
+    assert parse_policy(block).settings
+    for example, _ in MISTAKES:
+        assert not jsonschema.Draft7Validator(schema).is_valid(yaml.safe_load(code_of(example)))
 
 
 BAD = table(section(OPERATORS, "Errors"), "given")
