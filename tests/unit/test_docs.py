@@ -129,7 +129,8 @@ def test_json_can_be_parsed(code: str) -> None:
 def test_the_connection_page_has_each_field_of_the_form() -> None:
     shown = [field for field in FIELDS if not field.hidden]
     expected = {
-        field.name: (field.label, f"`extra`: `{field.name}`" if field.custom else f"`{field.name}`") for field in shown
+        field.name: (str(field.label), f"`extra`: `{field.name}`" if field.custom else f"`{field.name}`")
+        for field in shown
     }
     rows = table(CONNECTION, "in the form")
     assert sorted((label, place) for label, place, _ in rows) == sorted(expected.values())
