@@ -53,11 +53,6 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
 	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
 
-mutation: $(NEWEST_VENV)/.made ## Change the client's code in many small ways and see whether a test fails (an hour).
-	$(NEWEST_VENV)/bin/python -m uv pip install -q --python $(NEWEST_VENV) -e '.[mutation]'
-	$(NEWEST_VENV)/bin/python -m mutmut run
-	$(NEWEST_VENV)/bin/python -m mutmut results
-
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
 
