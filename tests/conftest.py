@@ -20,6 +20,8 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent / "dags")
 os.environ["AIRFLOW__CORE__TEST_CONNECTION"] = "Enabled"
+# Airflow wraps tracebacks at the width of the terminal; a wrapped text, or secret, would not be found in them.
+os.environ["COLUMNS"] = "5000"
 # Airflow 2.11 warns of the default, while it is imported.
 os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
 
