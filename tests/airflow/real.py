@@ -76,7 +76,7 @@ for line in sys.stdin:
 """
 
 
-def airflow(env: Mapping[str, str], *commands: str, seconds: float = 150) -> str:
+def run_airflow(env: Mapping[str, str], *commands: str, seconds: float = 150) -> str:
     """Run commands of ``airflow`` and return all that they print."""
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL],

@@ -13,9 +13,9 @@ import pytest
 
 from airflow_provider_zapi.emulator import running_emulator
 from tests.airflow.conftest import connection
-from tests.airflow.real import airflow, environment, files, new_home, rows, scheduler, stored_texts
+from tests.airflow.real import environment, files, new_home, rows, run_airflow, scheduler, stored_texts
 from tests.airflow.support import without_airflows_own
-from tests.faults import FAULTS, FaultServer, dead_port
+from tests.faults import FAULTS, Behaviour, FaultServer, Received, answer, dead_port
 from tests.support import TOKEN, leaks
 
 CONTROL = "control-password"
@@ -35,29 +35,39 @@ def dead() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def fault(*names: str) -> Callable[[], contextlib.AbstractContextManager[str]]:
+def fault(*behaviours: Behaviour) -> Callable[[], contextlib.AbstractContextManager[str]]:
     @contextlib.contextmanager
     def serving() -> Iterator[str]:
-        with FaultServer(*(FAULTS[name] for name in names)) as server:
+        with FaultServer(*behaviours) as server:
             yield server.url
 
     return serving
+
+
+def telling(status: int) -> Behaviour:
+    """An error text with both secrets, of a kind that messages quote."""
+
+    def body(request: Received) -> bytes:
+        return json.dumps({"error": f"Invalid phone in {request.target} of {request.header('Client-Token')}"}).encode()
+
+    return answer(status, body)
 
 
 #: Case -> its server. The client tries some faults again: the second answer ends that, to spare the waits.
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "dead_port": dead,
     "refusing": refusing,
-    "tried_four_times": fault("echo_reason_retried"),
+    "tried_four_times": fault(FAULTS["echo_reason_retried"]),
+    "quoted": fault(telling(400)),
     **{
-        name: fault(name, "echo_json_raw")
-        for name in FAULTS
+        name: fault(behaviour, FAULTS["echo_json_raw"])
+        for name, behaviour in FAULTS.items()
         if name.startswith("echo_") or re.fullmatch(r"redirect_3\d\d", name)
     },
 }
 #: One of each kind, where each costs seconds.
-FEW = ("dead_port", "refusing", "echo_json_raw", "redirect_302")
-SOME = (*FEW, "echo_header", "echo_reason", "echo_page_raw", "echo_page_200_url", "echo_json_200_json")
+FEW = ("dead_port", "refusing", "quoted", "redirect_302")
+SOME = (*FEW, "echo_json_raw", "echo_header", "echo_reason", "echo_page_raw", "echo_page_200_url", "echo_json_200_json")
 
 
 @contextlib.contextmanager
@@ -96,7 +106,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     outputs, states = {}, {}
     for way, lines in commands.items():
         with connections(WAYS[way]) as env:
-            outputs[way] = airflow(environment(home, env), *lines)
+            outputs[way] = run_airflow(environment(home, env), *lines)
         states[way] = task_states(home)
     with connections(WAYS["scheduler"]) as env, scheduler(home, {**env, "ZAPI_TEST_SCHEDULED": "1"}) as running:
         states["scheduler"] = running.wait_for("the end of the run", lambda: scheduled_task_states(home), 120)
