@@ -164,7 +164,7 @@ def test_airflows_masker_was_off(told: Told, way: str) -> None:
     assert CONTROL in told.columns["xcom.value"]
 
 
-@pytest.mark.parametrize("way", ["dags test", "tasks test", "scheduler"])
+@pytest.mark.parametrize("way", ["tasks test", "scheduler"])
 def test_it_was_logged_at_debug(told: Told, way: str) -> None:
     """The paths that `urllib3` logs at DEBUG were seen, without the token."""
     assert re.search(r"POST /instances/instance-1/token/\*\*\*/privacy/last-seen", told_by(told, way))
