@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_zapi.emulator import RunningEmulator
 from tests.airflow.conftest import connection
-from tests.airflow.support import results, run, states
+from tests.airflow.support import results, run, states, without_airflows_own
 from tests.support import leaks
 
 ADD = {"action": "add", "phone": "+55 44 99111-1111"}
@@ -99,7 +99,7 @@ def test_a_failed_task_says_why_in_its_log(
     assert last_seen(zapi) == ("ALL", [])
     log = caplog.text + "".join(capfd.readouterr())
     assert text in log
-    assert not leaks(log)
+    assert not leaks(without_airflows_own(log))
 
 
 #: Every bad parameter: nothing was sent.

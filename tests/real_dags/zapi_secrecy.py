@@ -1,0 +1,35 @@
+"""One task a connection: each leads to a server that would make a careless client tell the credentials."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import DAG, BaseHook, task
+
+from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
+
+PREFIX = "AIRFLOW_CONN_ZAPI_CASE_"
+
+#: A scheduler runs it unasked, and once; the commands find it under another name, since a scheduler begins with what it
+#: finds in the database.
+scheduled = "ZAPI_TEST_SCHEDULED" in os.environ
+
+with DAG(
+    "zapi_secrecy_scheduled" if scheduled else "zapi_secrecy",
+    schedule="@once" if scheduled else None,
+    start_date=datetime(2026, 1, 1),
+):
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX):
+            case = name.removeprefix(PREFIX).lower()
+            SetLastSeenPrivacyOperator(task_id=case, visualization_type="NONE", zapi_conn_id=f"zapi_case_{case}")
+
+    @task
+    def control() -> str:
+        """Tell a password, so that the tests see that nothing but this provider hides the others."""
+        password = str(BaseHook.get_connection("zapi_control").password)
+        print(f"The control says {password}")  # noqa: T201
+        return f"The control returns {password}"
+
+    control()
