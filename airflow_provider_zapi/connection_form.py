@@ -61,7 +61,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "phone",
         "Expected phone number",
-        "The number that has to be paired, with country code; tasks that check it fail on another one.",
+        "The number that has to be paired, with country code; tasks fail if another one is.",
         custom=True,
     ),
     Field(
