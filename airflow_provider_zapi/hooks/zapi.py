@@ -63,7 +63,11 @@ class ZApiHook(BaseHook):
         :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
         """
         if self._client is None:
-            self._client = self._new_client()
+            made = self._client_or_refusal()
+            if isinstance(made, ZApiConfigurationError):
+                # Airflow 3.0 prints the local variables of each frame in `dags test`: those below here are credentials.
+                raise made.with_traceback(None)
+            self._client = made
         return self._client
 
     @property
@@ -119,6 +123,12 @@ class ZApiHook(BaseHook):
             for field in FIELDS
             if field.custom
         }
+
+    def _client_or_refusal(self) -> ZApiClient | ZApiConfigurationError:
+        try:
+            return self._new_client()
+        except ZApiConfigurationError as error:
+            return error
 
     def _new_client(self) -> ZApiClient:
         # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.

@@ -58,5 +58,13 @@ def states(dag_run: Any) -> dict[str, str]:
 AIRFLOWS_OWN = re.compile(r"^.*\bSending request\b.*\bmsg=MaskSecret\(.*$", re.MULTILINE)
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def folded(log: str) -> str:
+    """Return a log as one line without colours: Airflow 3.0 wraps the texts of errors at a fixed width."""
+    return " ".join(_COLOUR.sub("", log).split())
+
+
 def without_airflows_own(text: str) -> str:
     return AIRFLOWS_OWN.sub("", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import traceback
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,6 +83,10 @@ def test_a_connection_that_cannot_be_used_is_refused_by_field(
     assert str(caught.value).startswith(text)
     assert "connection 'zapi_test'" in str(caught.value)
     check_error(caught.value)
+    # Also where an Airflow prints the local variables of each frame.
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    below = [frame for frame in told.stack if frame.filename != __file__]
+    assert not leaks(str([frame.locals for frame in below]))
     assert hook.test_connection() == (False, str(caught.value).replace(" (connection 'zapi_test')", ""))
 
 
