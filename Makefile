@@ -20,7 +20,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors mutation clean
+.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14

@@ -23,6 +23,9 @@ __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 #: Under this alias the tasks publish what they changed; the asset itself is named only at run time, by its connection.
 PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 
+#: Before the names of the settings whose asserted values an event tells.
+_ASSERTED = "asserted."
+
 
 class ApplyPrivacyPolicyOperator(ZApiOperator):
     """Make a WhatsApp number's privacy what a policy says.
@@ -89,7 +92,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
                 return self._planned(plans)
             results = apply_policy(plans, client, allow_mass_removal=self.allow_mass_removal)
         settings = {name: asdict(result) for name, result in results.items()}
-        changed = self._publish(context, results, settings)
+        changed = self._publish(context, results)
         self.log.info("Applied: %s.", ", ".join(_told(name, result) for name, result in results.items()))
         return {"mode": "apply", "changed": changed, "settings": settings}
 
@@ -107,7 +110,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             "settings": {plan.wanted.setting.name: _counts(plan) for plan in plans},
         }
 
-    def _publish(self, context: Context, results: Mapping[str, SettingResult], settings: dict[str, Any]) -> bool:
+    def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
         events = context.get("outlet_events")
         values = {name: result.value for name, result in results.items()}
@@ -116,11 +119,12 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             asserted.get(name) != value for name, value in values.items()
         )
         if changed and events is not None and hasattr(events[PRIVACY_ALIAS], "add"):
-            extra: dict[str, Any] = {
-                "conn_id": self.zapi_conn_id,
-                "asserted": {**asserted, **values},
-                "settings": settings,
-            }
+            # Flat, because Airflow up to 3.0 puts the values of an alias's event into a set.
+            extra: dict[str, Any] = {"conn_id": self.zapi_conn_id}
+            extra |= {f"{_ASSERTED}{name}": value for name, value in {**asserted, **values}.items()}
+            for name, result in results.items():
+                if result.verified is not None:
+                    extra |= {f"{name}.{count}": getattr(result, count) for count in ("added", "removed", "kept")}
             events[PRIVACY_ALIAS].add(Asset(privacy_uri(self.zapi_conn_id)), extra=extra)
         return changed
 
@@ -130,7 +134,11 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             return {}
         for event in reversed(inlets[PRIVACY_ALIAS]):
             if event.extra.get("conn_id") == self.zapi_conn_id:
-                return dict(event.extra.get("asserted", {}))
+                return {
+                    name.removeprefix(_ASSERTED): value
+                    for name, value in event.extra.items()
+                    if name.startswith(_ASSERTED)
+                }
         return {}
 
 

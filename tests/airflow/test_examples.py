@@ -22,8 +22,15 @@ AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
     "zapi_show_last_seen": {"zapi_default": ("CONTACTS", [BEFORE])},
     "zapi_exceptions_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
     "zapi_block_one_contact": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
+    "zapi_all_settings": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
+    "zapi_apply_policy": {number: ("CONTACT_BLACKLIST", [FIRST, SECOND]) for number in NUMBERS},
+    "zapi_hidden_for_a_campaign": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
+    "zapi_watch_policy": {"zapi_default": ("ALL", [FIRST, SECOND])},
     "zapi_several_numbers": {number: ("CONTACT_BLACKLIST", [FIRST, SECOND]) for number in NUMBERS},
 }
+
+#: Where an example is about a list that is as it should be already.
+START = {"zapi_watch_policy": [FIRST, SECOND]}
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +75,7 @@ def test_an_example_says_what_it_is_and_bears_a_failure(examples: dict[str, Any]
 @pytest.mark.parametrize("dag_id", AFTER)
 def test_an_example_runs_as_it_is(zapi: RunningEmulator, pools: None, examples: dict[str, Any], dag_id: str) -> None:
     for instance in NUMBERS.values():
-        zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"exceptions": [BEFORE]}}})
+        zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"exceptions": START.get(dag_id, [BEFORE])}}})
     dag_run = run(examples[dag_id])
     assert set(states(dag_run).values()) == {"success"}
     found = {}
