@@ -44,7 +44,7 @@ lint: $(NEWEST_VENV)/.made ## Check style, format and types, and look for holes 
 	$(NEWEST_VENV)/bin/python -m mypy
 	# B105 guesses passwords by the names of variables; the last line looks at values.
 	$(NEWEST_VENV)/bin/python -m bandit -q -r airflow_provider_zapi --skip B105
-	git ls-files -z | xargs -0 $(NEWEST_VENV)/bin/detect-secrets-hook --exclude-secrets '^[a-z]+-token$$'
+	git ls-files -z | xargs -0 $(NEWEST_VENV)/bin/detect-secrets-hook --exclude-secrets '^[a-z-]+-token ?$$'
 
 format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 	$(NEWEST_VENV)/bin/python -m ruff format

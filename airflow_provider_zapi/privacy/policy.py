@@ -145,7 +145,7 @@ def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> 
 def _loaded(text: str, mistakes: list[str]) -> object:
     """Parse JSON or YAML. A YAML scalar stays a text: else `no` is a boolean, and a phone with a 0 in front octal."""
     try:
-        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - it makes texts, lists and mappings, nothing else
+        return _TextLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
