@@ -56,6 +56,7 @@ class ZApiError(Exception):
     :param attempts: requests sent for this call
     :param elapsed: seconds that the call took, with its waits
     :param retry_after: seconds after which Z-API asked to be called again, if it did
+    :param perhaps_done: whether Z-API may have done it all the same, where doing it twice is not doing it once
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ZApiError(Exception):
         attempts: int = 0,
         elapsed: float = 0.0,
         retry_after: float | None = None,
+        perhaps_done: bool = False,
     ) -> None:
         self.what = what
         self.advice = advice
@@ -78,6 +80,7 @@ class ZApiError(Exception):
         self.attempts = attempts
         self.elapsed = elapsed
         self.retry_after = retry_after
+        self.perhaps_done = perhaps_done
         super().__init__(self._message())
 
     def _message(self) -> str:

@@ -41,7 +41,22 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["airflow_provider_zapi.operators.privacy", "airflow_provider_zapi.operators.policy"],
+                "python-modules": [
+                    "airflow_provider_zapi.operators.privacy",
+                    "airflow_provider_zapi.operators.policy",
+                    "airflow_provider_zapi.operators.instance",
+                ],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_zapi.sensors.instance", "airflow_provider_zapi.sensors.contacts"],
+            }
+        ],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.triggers.instance"]}],
+        "notifications": ["airflow_provider_zapi.notifications.zapi.ZApiNotifier"],
+        "extra-links": ["airflow_provider_zapi.links.ZApiPanelLink"],
+        # Read by Airflow 3.2 and newer; older ones have `python -m airflow_provider_zapi`.
+        "cli": ["airflow_provider_zapi.cli.definition.get_zapi_cli_commands"],
     }

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from airflow_provider_zapi.client.credentials import INSTANCES_PAGE, SECURITY_PAGE
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiError,
@@ -27,6 +26,7 @@ from airflow_provider_zapi.exceptions import (
     ZApiUnexpectedAnswerError,
     ZApiUnreachableError,
 )
+from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
 
 __all__ = ["Again", "Failure", "Reader", "clean", "object_without_error", "read_answer", "success_is_true"]
 

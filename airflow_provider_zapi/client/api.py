@@ -6,6 +6,7 @@ import json as encoding
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_zapi.client.answers import (
@@ -22,7 +23,7 @@ from airflow_provider_zapi.privacy.changes import ContactChange
 from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.privacy.settings import PrivacySetting
 
-__all__ = ["InstanceStatus", "ResolvedContact", "ZApiClient"]
+__all__ = ["AccountState", "InstanceStatus", "ResolvedContact", "ZApiClient"]
 
 #: A list of 64,000 exceptions, WhatsApp's own limit, is under 2 MiB; the rest is room.
 MAX_LIST_BODY = 8 << 20
@@ -37,6 +38,9 @@ _METHODS = ("GET", "POST", "PUT", "DELETE")
 #: No segment of dots alone, which would lead out of the instance's address.
 _SEGMENT = r"(?!\.+(?:/|$))[A-Za-z0-9_.~@-]+"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
+#: Moments from 2010 to 2200, which no number of seconds of these years is taken for.
+_MILLISECONDS = range(1_262_304_000_000, 7_258_118_400_000)
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)", re.ASCII)
 #: A path can hold a phone number, which its name in messages may not.
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
@@ -51,6 +55,20 @@ class InstanceStatus:
 
     connected: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What ``me`` says of an instance, without the secrets of its answer.
+
+    :param connected: whether it has a WhatsApp session; `ZApiClient.status` is what decides
+    :param due: when its subscription ends, in UTC
+    :param payment_status: Z-API's word for whether it is paid, such as ``PAID``
+    """
+
+    connected: bool
+    due: datetime
+    payment_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,14 @@ class ZApiClient:
         :raises ZApiError: there is no answer, or no number in it
         """
         return self._transport.call(_call("GET", "device"), _phone)
+
+    def account(self) -> AccountState:
+        """Read how long the instance is paid. Of the answer, which holds the instance's token, nothing else is kept.
+
+        :raises ZApiError: there is no answer, or a field of it is not what it should be
+        """
+        account = self._transport.call(_call("GET", "me"), _account)
+        return replace(account, payment_status=self._transport.clean(account.payment_status))
 
     def pause(self, seconds: float) -> None:
         """Wait between two calls; the wait ends early when the task is killed."""
@@ -244,6 +270,35 @@ def _phone(payload: Any) -> str | Failure:
         return checked
     phone = checked.get("phone")
     return phone if isinstance(phone, str) and phone else unexpected("'phone' is missing")
+
+
+def _account(payload: Any) -> AccountState | Failure:
+    checked = object_without_error(payload)
+    if isinstance(checked, Failure):
+        return checked
+    connected, payment, due = checked.get("connected"), checked.get("paymentStatus"), _moment(checked.get("due"))
+    if not isinstance(connected, bool):
+        return unexpected("'connected' is neither true nor false")
+    if not isinstance(payment, str) or not payment.strip():
+        return unexpected("'paymentStatus' is no text")
+    if due is None:
+        return unexpected("'due' is neither milliseconds since 1970 nor an ISO 8601 date")
+    return AccountState(connected, due, payment.strip())
+
+
+def _moment(value: Any) -> datetime | None:
+    """Return the moment that ``due`` names; its form is not published, so all but two unmistakable ones are refused."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Seconds in place of milliseconds would be a date in January 1970.
+        return datetime.fromtimestamp(value / 1000, UTC) if value in _MILLISECONDS else None
+    if not isinstance(value, str) or not _ISO_DATE.match(value):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    # A date alone, or a time without a zone, is taken for UTC: wrong by less than a day.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _anything_done(payload: Any) -> Any | Failure:

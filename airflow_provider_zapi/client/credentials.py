@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
+from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
 
 __all__ = ["DEFAULT_BASE_URL", "Credentials"]
 
 DEFAULT_BASE_URL = "https://api.z-api.io"
-
-INSTANCES_PAGE = "https://app.z-api.io/app/instances"
-SECURITY_PAGE = "https://app.z-api.io/app/security"
 
 #: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
 _PLACEHOLDERS = ("***", "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER")

@@ -81,6 +81,7 @@ class Transport:
     :param credentials: whose instance
     :param read_timeout: seconds without a byte after which an attempt is given up
     :param total: seconds that a call may take, with its retries and waits
+    :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
@@ -92,6 +93,7 @@ class Transport:
         *,
         read_timeout: float = READ_SECONDS,
         total: float = TOTAL_SECONDS,
+        max_attempts: int = MAX_ATTEMPTS,
         adapter: BaseAdapter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -99,6 +101,7 @@ class Transport:
         self._credentials = credentials
         self._read_timeout = read_timeout
         self._total = total
+        self._max_attempts = max_attempts
         self._clock = clock
         self._sleep = sleep
         self._deadline = Deadline(clock)
@@ -164,6 +167,7 @@ class Transport:
                 attempts=attempts,
                 elapsed=self._clock() - started,
                 retry_after=outcome.retry_after,
+                perhaps_done=outcome.again is Again.IF_REPEATABLE and not call.repeatable,
             )
         return outcome
 
@@ -221,7 +225,7 @@ class Transport:
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
         """Whether the attempts are used up, or the wait that comes next is too long to be waited here."""
         return (
-            state.attempt_number >= MAX_ATTEMPTS
+            state.attempt_number >= self._max_attempts
             or state.upcoming_sleep > MAX_RETRY_AFTER
             or state.upcoming_sleep >= self._deadline.remaining()
         )
@@ -238,7 +242,7 @@ class Transport:
             "Z-API call %s: attempt %d of %d failed: %s. Next one in %.1f s.",
             call.endpoint,
             state.attempt_number,
-            MAX_ATTEMPTS,
+            self._max_attempts,
             getattr(failure, "what", failure),
             state.upcoming_sleep,
         )

@@ -31,6 +31,7 @@ class ZApiHook(BaseHook):
     """Manages a Z-API connection: its credentials, its ``Client-Token`` and one kept HTTP session.
 
     :param zapi_conn_id: the Airflow connection, of type ``zapi``
+    :param retry: whether a failed call is tried again before its error is raised; who looks again anyway needs none
     """
 
     conn_name_attr = "zapi_conn_id"
@@ -38,11 +39,13 @@ class ZApiHook(BaseHook):
     conn_type = CONNECTION_TYPE
     hook_name = HOOK_NAME
 
-    def __init__(self, zapi_conn_id: str = DEFAULT_CONN_ID) -> None:
+    def __init__(self, zapi_conn_id: str = DEFAULT_CONN_ID, *, retry: bool = True) -> None:
         super().__init__()
         self.zapi_conn_id = zapi_conn_id
+        self.retry = retry
         self._client: ZApiClient | None = None
         self._expected_phone: str | None = None
+        self._connection_read = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(zapi_conn_id={self.zapi_conn_id!r})"
@@ -63,7 +66,7 @@ class ZApiHook(BaseHook):
         :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
         """
         if self._client is None:
-            made = self._client_or_refusal()
+            made = self._client_or_refusal(self.get_connection(self.zapi_conn_id))
             if isinstance(made, ZApiConfigurationError):
                 # Airflow 3.0 prints the local variables of each frame in `dags test`: those below here are credentials.
                 raise made.with_traceback(None)
@@ -73,7 +76,8 @@ class ZApiHook(BaseHook):
     @property
     def expected_phone(self) -> str | None:
         """The number that has to be paired with the instance, as the connection's extra ``phone`` says."""
-        self.get_conn()
+        if not self._connection_read:
+            self.get_conn()
         return self._expected_phone
 
     def close(self) -> None:
@@ -124,20 +128,26 @@ class ZApiHook(BaseHook):
             if field.custom
         }
 
-    def _client_or_refusal(self) -> ZApiClient | ZApiConfigurationError:
+    def _client_or_refusal(self, connection: Any) -> ZApiClient | ZApiConfigurationError:
         try:
-            return self._new_client()
+            return self.client_of(connection)
         except ZApiConfigurationError as error:
             return error
 
-    def _new_client(self) -> ZApiClient:
+    def client_of(self, connection: Any, *, mask: bool = True) -> ZApiClient:
+        """Return a new client for a connection that was looked up already, such as by a trigger in its own way.
+
+        :param connection: Airflow's connection object
+        :param mask: tell Airflow's masker the secrets in their other forms too; it is a blocking call to the
+            supervisor, which is not allowed in a trigger
+        :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
+        """
         # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.
         from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
         from airflow_provider_zapi.client.credentials import DEFAULT_BASE_URL
         from airflow_provider_zapi.client.redaction import encodings
-        from airflow_provider_zapi.client.transport import READ_SECONDS
+        from airflow_provider_zapi.client.transport import MAX_ATTEMPTS, READ_SECONDS
 
-        connection = self.get_connection(self.zapi_conn_id)
         if connection.conn_type not in ("", None, CONNECTION_TYPE):
             # Another system's password would go to Z-API.
             self._refuse(
@@ -154,14 +164,16 @@ class ZApiHook(BaseHook):
             base_url=connection.host or DEFAULT_BASE_URL,
             conn_id=self.zapi_conn_id,
         )
-        self._expected_phone = extra.get("phone") or None
-        for secret in filter(None, credentials.secrets):
+        self._expected_phone, self._connection_read = extra.get("phone") or None, True
+        for secret in filter(None, credentials.secrets if mask else ()):
             for form in set(encodings(secret)):
                 _mask_secret(form)
-        return ZApiClient(
+        transport = Transport(
             credentials,
-            transport=Transport(credentials, read_timeout=self._timeout(extra.get("timeout")) or READ_SECONDS),
+            read_timeout=self._timeout(extra.get("timeout")) or READ_SECONDS,
+            max_attempts=MAX_ATTEMPTS if self.retry else 1,
         )
+        return ZApiClient(credentials, transport=transport)
 
     def _extra(self, connection: Any) -> dict[str, Any]:
         known = sorted(field.name for field in FIELDS if field.custom)

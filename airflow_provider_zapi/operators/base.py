@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
+from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
 
 if TYPE_CHECKING:
@@ -27,32 +28,46 @@ class ZApiOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("zapi_conn_id",)
     ui_color = "#d9f2e3"
+    operator_extra_links = (ZApiPanelLink(),)
+    #: Whether a failed call is tried again before its error is raised.
+    retry_calls: ClassVar[bool] = True
 
     def __init__(self, *, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.zapi_conn_id = zapi_conn_id
         self._client: ZApiClient | None = None
         self._killed = False
+        self._phone_of_connection: str | None = None
 
     @contextmanager
-    def client(self, expected_phone: object = None) -> Iterator[ZApiClient]:
+    def client(self, expected_phone: object = None, *, check_phone: bool = True) -> Iterator[ZApiClient]:
         """Look the connection up and yield its client, which sends nothing more once the task is killed.
 
         :param expected_phone: the number that has to be paired; by default what the connection's extra ``phone`` says.
             With one, another number fails the task before anything is sent
+        :param check_phone: whether it is compared at all; only a connected instance can say which number is paired
         """
-        hook = ZApiHook(self.zapi_conn_id)
+        hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls)
         with hook as client:
             self._client = client
             if self._killed:  # meanwhile
                 client.cancel()
-            if expected := expected_phone or hook.expected_phone:
-                require_phone(client, expected, self.zapi_conn_id)
             try:
+                self._phone_of_connection = hook.expected_phone
+                if check_phone:
+                    self.require_phone(client, expected_phone)
                 yield client
             finally:
                 # Airflow copies and pickles operators; credentials refuse both.
                 self._client = None
+
+    def require_phone(self, client: ZApiClient, expected_phone: object = None) -> None:
+        """Check which number is paired, if this task or its connection says which one has to be.
+
+        :raises ZApiConfigurationError: another number is paired, or what is expected is no phone number
+        """
+        if expected := expected_phone or self._phone_of_connection:
+            require_phone(client, expected, self.zapi_conn_id)
 
     def on_kill(self) -> None:
         """Send nothing more. Airflow calls it in a signal handler, so it sets flags and takes no lock."""

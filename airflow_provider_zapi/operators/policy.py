@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.privacy.reconcile import SettingPlan, SettingResult
 
-__all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
+__all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator", "planned_settings"]
 
 #: Under this alias the tasks publish what they changed; the asset itself is named only at run time, by its connection.
 PRIVACY_ALIAS = AssetAlias("zapi_privacy")
@@ -104,11 +104,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
                 "The log has the counts; a task with mode='apply' sets them right. Nothing was changed.",
                 conn_id=self.zapi_conn_id,
             )
-        return {
-            "mode": "plan",
-            "changed": False,
-            "settings": {plan.wanted.setting.name: _counts(plan) for plan in plans},
-        }
+        return {"mode": "plan", "changed": False, "settings": planned_settings(plans)}
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
@@ -155,6 +151,11 @@ def _list_cell(plan: SettingPlan) -> str:
         return "cannot be read" if plan.wanted.setting.list_scope is None else "no list"
     left = change.unknown + change.undecided
     return f"+{len(change.add)} -{len(change.remove)} ={change.kept}{f' ?{left}' if left else ''}"
+
+
+def planned_settings(plans: Sequence[SettingPlan]) -> dict[str, dict[str, Any]]:
+    """Return what a plan would change, in counts, by the settings' names."""
+    return {plan.wanted.setting.name: _counts(plan) for plan in plans}
 
 
 def _counts(plan: SettingPlan) -> dict[str, Any]:

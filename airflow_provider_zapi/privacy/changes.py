@@ -12,7 +12,17 @@ from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 
-__all__ = ["MAX_CHANGES", "NOTHING_SENT", "Action", "ContactChange", "parse_changes", "parse_setting", "parse_value"]
+__all__ = [
+    "MAX_CHANGES",
+    "NOTHING_SENT",
+    "Action",
+    "ContactChange",
+    "parse_changes",
+    "parse_contact",
+    "parse_contacts",
+    "parse_setting",
+    "parse_value",
+]
 
 Action = Literal["add", "remove"]
 
@@ -83,7 +93,12 @@ def parse_changes(
     """
     if changes is None and not given:
         return ()
-    items = _items(changes, parameter)
+    items = _items(
+        changes,
+        parameter,
+        'Accepted is a list such as [{"action": "add", "phone": "5544991111111"}], the same as JSON in a text, '
+        "or the name of a .json file beside the DAG.",
+    )
     if items and value != CONTACT_BLACKLIST:
         _refuse(
             parameter,
@@ -112,11 +127,33 @@ def parse_changes(
     return tuple(parsed.values())
 
 
-def _items(changes: object, parameter: str) -> Sequence[object]:
-    accepted = (
-        'Accepted is a list such as [{"action": "add", "phone": "5544991111111"}], the same as JSON in a text, '
-        "or the name of a .json file beside the DAG."
-    )
+def parse_contacts(contacts: object, parameter: str) -> tuple[str, ...]:
+    """Return contacts as Z-API takes them, each once.
+
+    :param contacts: what the task was given, after rendering: a sequence, or a text that holds a JSON array
+    :param parameter: the operator's parameter, for messages
+    :raises ZApiInvalidRequestError: an item is no contact
+    """
+    items = _items(contacts, parameter, 'Accepted is a list such as ["5544991111111"], or the same as JSON in a text.')
+    parsed = [parse_contact(item, f"{parameter}[{index}]") for index, item in enumerate(items)]
+    return tuple({contact_key(contact): contact for contact in parsed}.values())
+
+
+def parse_contact(contact: object, place: str) -> str:
+    """Return a contact as Z-API takes it.
+
+    :param place: where it stands, for messages
+    :raises ZApiInvalidRequestError: it is none; the message shows nothing of it
+    """
+    problem = ""
+    try:
+        return normalize_contact(contact)
+    except ValueError as error:
+        problem = str(error)
+    _refuse(place, f"cannot be used: {problem}", "")
+
+
+def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:
     if isinstance(changes, str):
         parsed = _parsed(changes)
         if not isinstance(parsed, list):
@@ -159,14 +196,7 @@ def _change(item: object, place: str) -> ContactChange:
     if spelled not in actions:
         found = _shown(action) if isinstance(action, str) else kind(action)
         _refuse(f"{place}.action", f"is {found}", f"Accepted: add, remove.{_closest(spelled, actions)}")
-    phone, problem = "", ""
-    try:
-        phone = normalize_contact(item["phone"])
-    except ValueError as error:
-        problem = str(error)
-    if problem:
-        _refuse(f"{place}.phone", f"cannot be used: {problem}", "")
-    return ContactChange(cast(Action, spelled), phone)
+    return ContactChange(cast(Action, spelled), parse_contact(item["phone"], f"{place}.phone"))
 
 
 def _shown(text: str) -> str:

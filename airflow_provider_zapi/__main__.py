@@ -1,0 +1,27 @@
+"""``python -m airflow_provider_zapi``: what ``airflow zapi`` does, on every supported Airflow."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from airflow_provider_zapi.cli.definition import COMMANDS, DESCRIPTION, run
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (drift, or not connected) or 2 (usage or connection)."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_zapi", description=DESCRIPTION)
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        subparser = parsers.add_parser(command.name, help=command.help, description=command.help)
+        for argument in command.arguments:
+            subparser.add_argument(*argument.names, **argument.options)
+    given = parser.parse_args(arguments)
+    return run(given.command, given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

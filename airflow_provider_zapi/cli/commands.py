@@ -1,0 +1,225 @@
+"""What each command does: read or apply, make one report of it, print that, and say the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_zapi.client import ZApiClient
+from airflow_provider_zapi.exceptions import (
+    ZApiConfigurationError,
+    ZApiConflictError,
+    ZApiError,
+    ZApiInvalidRequestError,
+    ZApiNotConnectedError,
+    ZApiUnexpectedAnswerError,
+)
+from airflow_provider_zapi.hooks.zapi import ZApiHook
+from airflow_provider_zapi.operators.base import require_phone
+from airflow_provider_zapi.operators.instance import days_left
+from airflow_provider_zapi.operators.policy import planned_settings
+from airflow_provider_zapi.privacy.phones import hide_phone
+from airflow_provider_zapi.privacy.policy import Policy, parse_policy
+from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
+from airflow_provider_zapi.privacy.settings import SETTINGS
+
+__all__ = ["run"]
+
+OK, DIFFERENT, UNUSABLE = 0, 1, 2
+
+#: Printed where a table has nothing to say.
+NOTHING = "-"
+
+
+@dataclass
+class Report:
+    """What a command found: for ``--output json`` as it is, for people as rows."""
+
+    data: dict[str, Any]
+    rows: list[Sequence[object]]
+    code: int = OK
+    notes: list[str] = field(default_factory=list)
+
+
+def run(name: str, arguments: argparse.Namespace) -> int:
+    """Run a command and return its exit code."""
+    try:
+        # Airflow may print its own log lines to stdout, which is for the report alone.
+        with redirect_stdout(sys.stderr):
+            report = _COMMANDS[name](arguments)
+    except ZApiError as error:
+        sys.stderr.write(f"{error}\n")
+        return DIFFERENT if isinstance(error, (ZApiNotConnectedError, ZApiConflictError)) else UNUSABLE
+    if arguments.output == "json":
+        sys.stdout.write(json.dumps(report.data, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join([*_table(report.rows), *report.notes]) + "\n")
+    return report.code
+
+
+def _check(arguments: argparse.Namespace) -> Report:
+    with _client(arguments.conn_id) as (client, hook):
+        status = client.status()
+        data: dict[str, Any] = {
+            "instance": client.instance_id,
+            "credentials": "accepted",
+            "connected": status.connected,
+        }
+        rows: list[Sequence[object]] = [
+            ("instance", client.instance_id),
+            ("credentials", "accepted"),
+            ("WhatsApp session", "connected" if status.connected else f"not connected: {status.reason}"),
+        ]
+        if status.connected:
+            phone = hide_phone(client.paired_phone())
+            if hook.expected_phone:
+                require_phone(client, hook.expected_phone, arguments.conn_id)
+            data["phone"] = phone
+            rows.append(("paired phone", f"{phone}, as expected" if hook.expected_phone else phone))
+        try:
+            account = client.account()
+        except ZApiUnexpectedAnswerError as error:
+            # Its form is not published: a connection is none the worse for it.
+            data["subscription"] = None
+            rows.append(("subscription", f"cannot be read: {error.what}"))
+        else:
+            left = days_left(account.due, datetime.now(UTC))
+            data["subscription"] = {
+                "payment_status": account.payment_status,
+                "due": account.due.isoformat(),
+                "days_left": left,
+            }
+            rows.append(("subscription", f"{account.payment_status}, due {account.due:%Y-%m-%d} ({left} days left)"))
+    return Report(data, rows, OK if status.connected else DIFFERENT)
+
+
+def _show(arguments: argparse.Namespace) -> Report:
+    with _client(arguments.conn_id) as (client, _):
+        status = client.status()
+        if not status.connected:
+            return Report(
+                {"instance": client.instance_id, "connected": False, "reason": status.reason, "lists": None},
+                [("instance", client.instance_id), ("WhatsApp session", f"not connected: {status.reason}")],
+                DIFFERENT,
+            )
+        lists = {each.name: client.disallowed_contacts(each) for each in SETTINGS if each.list_scope}
+        instance = client.instance_id
+    rows: list[Sequence[object]] = [("setting", "exceptions", *(("contacts",) if arguments.contacts else ()))]
+    for name, contacts in lists.items():
+        if not arguments.contacts:
+            rows.append((name, len(contacts)))
+            continue
+        first, *others = contacts or (NOTHING,)
+        rows += [(name, len(contacts), first), *(("", "", contact) for contact in others)]
+    return Report(
+        {
+            "instance": instance,
+            "connected": True,
+            "lists": {
+                name: {"exceptions": len(contacts), **({"contacts": contacts} if arguments.contacts else {})}
+                for name, contacts in lists.items()
+            },
+        },
+        rows,
+        notes=["", f"Instance {instance} is connected.", "Z-API can tell the lists, and no setting's value."],
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> Report:
+    policy = _policy(arguments.policy)
+    with _client(arguments.conn_id, check_phone=True) as (client, _):
+        settings = planned_settings(plan_policy(policy, client))
+    drifted = [name for name, counts in settings.items() if counts["verified"] is False]
+    return Report(
+        {"mode": "plan", "drifted": drifted, "settings": settings},
+        _settings_rows(settings, ("add", "remove", "keep"), {True: "as wanted", False: "differs"}),
+        DIFFERENT if drifted else OK,
+        ["", f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read: apply always sends them."],
+    )
+
+
+def _apply(arguments: argparse.Namespace) -> Report:
+    policy = _policy(arguments.policy)
+    with _client(arguments.conn_id, check_phone=True) as (client, _):
+        plans = plan_policy(policy, client)
+        results = apply_policy(plans, client, allow_mass_removal=arguments.allow_mass_removal)
+    settings = {name: asdict(result) for name, result in results.items()}
+    return Report(
+        {"mode": "apply", "settings": settings},
+        _settings_rows(settings, ("added", "removed", "kept"), {True: "read back"}),
+    )
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
+    "check": _check,
+    "show": _show,
+    "plan": _plan,
+    "apply": _apply,
+}
+
+
+def _settings_rows(
+    settings: Mapping[str, Mapping[str, Any]], counts: Sequence[str], verdicts: Mapping[bool, str]
+) -> list[Sequence[object]]:
+    rows: list[Sequence[object]] = [("setting", "value", *counts, "unknown", "list")]
+    for name, found in settings.items():
+        verdict = verdicts.get(found["verified"]) if found["verified"] is not None else None
+        told = [found[count] for count in ("added", "removed", "kept", "unknown")] if verdict else [NOTHING] * 4
+        rows.append((name, found["value"], *told, verdict or NOTHING))
+    return rows
+
+
+@contextmanager
+def _client(conn_id: str, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
+    # As Airflow's own commands do: from Airflow 3 on, connections of the database are found by a server alone.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    from airflow.models.connection import Connection
+
+    connection = None
+    with suppress(AirflowNotFoundException):
+        connection = Connection.get_connection_from_secrets(conn_id)
+    if connection is None:
+        raise ZApiConfigurationError(
+            "There is no such connection",
+            f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
+            conn_id=conn_id,
+        )
+    hook = ZApiHook(conn_id)
+    with hook.client_of(connection) as client:
+        if check_phone and hook.expected_phone:
+            require_phone(client, hook.expected_phone, conn_id)
+        yield client, hook
+
+
+def _policy(name: str) -> Policy:
+    problem = ""
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
+    except ValueError:
+        problem = "it is no text in UTF-8"
+    if problem:
+        raise ZApiInvalidRequestError(f"The policy file cannot be used: {problem}", "Nothing was sent.")
+    return parse_policy(text)
+
+
+def _table(rows: Sequence[Sequence[object]]) -> list[str]:
+    widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:>{width}}" if isinstance(cell, int) else f"{cell!s:<{width}}"
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]

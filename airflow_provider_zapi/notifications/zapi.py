@@ -1,0 +1,89 @@
+"""Tells people on WhatsApp what became of a task or a DAG's run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseNotifier
+
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
+from airflow_provider_zapi.hooks.zapi import ZApiHook
+from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contact
+from airflow_provider_zapi.privacy.phones import hide_phone, kind
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["ZApiNotifier"]
+
+
+class ZApiNotifier(BaseNotifier):
+    """Send a WhatsApp message, as ``on_failure_callback`` and its like.
+
+    A message is not a setting: two of them are not one. So it is sent again only where Z-API surely has not sent it
+    (refused connection, 429); after a lost answer the error says that it may have been sent.
+
+    :param phone: who gets it: country code, area code and number, or an ``@lid``. (templated)
+    :param message: what it says. (templated)
+    :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
+
+    Source: Z-API, ``POST send-text``.
+    """
+
+    template_fields: Sequence[str] = ("phone", "message", "zapi_conn_id")
+
+    def __init__(self, *, phone: str, message: str, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.phone = phone
+        self.message = message
+        self.zapi_conn_id = zapi_conn_id
+
+    def notify(self, context: Context) -> None:
+        """Send the message.
+
+        :raises ZApiInvalidRequestError: phone or message cannot be used; nothing was sent
+        :raises ZApiError: it was not sent, or may have been (``perhaps_done``)
+        """
+        body = self._body()
+        with ZApiHook(self.zapi_conn_id) as client:
+            self._send(client, body)
+
+    async def async_notify(self, context: Context) -> None:
+        """Send the message without blocking the event loop, on Airflow 3.1 and newer.
+
+        :raises ZApiError: as ``notify`` does
+        """
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        body = self._body()
+        connection = await get_async_connection(self.zapi_conn_id)
+
+        def send() -> None:
+            with ZApiHook(self.zapi_conn_id).client_of(connection, mask=False) as client:
+                self._send(client, body)
+
+        await asyncio.to_thread(send)
+
+    def _body(self) -> dict[str, str]:
+        phone = parse_contact(self.phone, "phone")
+        if not isinstance(self.message, str) or not self.message.strip():
+            found = "empty" if isinstance(self.message, str) else f"{kind(self.message)}, and no text"
+            raise ZApiInvalidRequestError(f"message is {found}", NOTHING_SENT)
+        return {"phone": phone, "message": self.message}
+
+    def _send(self, client: ZApiClient, body: dict[str, str]) -> None:
+        failed: ZApiError | None = None
+        try:
+            client.request("POST", "send-text", json=body, repeatable=False)
+        except ZApiError as error:
+            failed = error
+        if failed is not None:
+            raise (
+                failed.after("The message may have been sent; it is not sent again") if failed.perhaps_done else failed
+            )
+        self.log.info("Z-API took a message for %s.", hide_phone(body["phone"]))

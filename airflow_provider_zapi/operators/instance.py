@@ -1,0 +1,117 @@
+"""The operator that looks whether an instance can be worked with: connected, the right phone, paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiNotConnectedError, ZApiSubscriptionError
+from airflow_provider_zapi.operators.base import ZApiOperator
+from airflow_provider_zapi.panel import INSTANCES_PAGE
+from airflow_provider_zapi.privacy.phones import kind
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_zapi.client import AccountState
+
+__all__ = ["CheckInstanceOperator"]
+
+#: The one word for a paid subscription that was recorded.
+PAID = "PAID"
+
+
+class CheckInstanceOperator(ZApiOperator):
+    """Check that an instance is paid, connected, and paired with the right phone. Reads alone.
+
+    :param min_days_left: fail if the subscription ends in fewer whole days than this; with 0, if it has ended.
+        (templated)
+    :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
+        ``phone``; without either, no number is compared. (templated)
+    :param require_paid: fail unless Z-API's payment status is ``PAID``; its other words are not published, so that a
+        trial may have to switch it off
+    :param zapi_conn_id: the Z-API connection. (templated)
+    :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
+    :raises ZApiSubscriptionError: it is not paid, or ends too soon; no retry
+    :raises ZApiNotConnectedError: the phone is not connected; worth a retry
+    :raises ZApiConfigurationError: another phone is paired; no retry
+    :raises ZApiInvalidRequestError: ``min_days_left`` cannot be used; nothing was sent
+
+    Source: Z-API, ``GET me``, ``GET status``, ``GET device``.
+    """
+
+    template_fields: Sequence[str] = ("min_days_left", "expected_phone", "zapi_conn_id")
+    ui_color = "#cfeaf0"
+
+    def __init__(
+        self,
+        *,
+        min_days_left: int | str | XComArg = 0,
+        expected_phone: str | XComArg | None = None,
+        require_paid: bool = True,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.min_days_left = min_days_left
+        self.expected_phone = expected_phone
+        self.require_paid = require_paid
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the subscription, the connection and the phone, and fail at the first that is wrong."""
+        wanted = _days(self.min_days_left)
+        # The subscription first: a lapsed one refuses every other call.
+        with self.client(check_phone=False) as client:
+            account = client.account()
+            left = days_left(account.due, datetime.now(UTC))
+            self._check_subscription(account, left, wanted)
+            status = client.status()
+            if not status.connected:
+                raise ZApiNotConnectedError(
+                    f"the instance has no WhatsApp session{f': {status.reason}' if status.reason else ''}",
+                    f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
+                    endpoint="status",
+                    conn_id=self.zapi_conn_id,
+                )
+            self.require_phone(client, self.expected_phone)
+        if not account.connected:
+            self.log.warning("Z-API's 'me' says that the instance is not connected; its 'status', which decides, does.")
+        self.log.info("Connected; the subscription is %s and has %d days left.", account.payment_status, left)
+        return {
+            "connected": True,
+            "due": account.due.isoformat(),
+            "days_left": left,
+            "payment_status": account.payment_status,
+        }
+
+    def _check_subscription(self, account: AccountState, left: int, wanted: int) -> None:
+        problem = ""
+        if self.require_paid and account.payment_status.upper() != PAID:
+            problem = f"the subscription's payment status is {account.payment_status}, where {PAID} is expected"
+        elif left < wanted:
+            problem = f"the subscription ends in {left} days ({account.due:%Y-%m-%d}), fewer than {wanted}"
+        if problem:
+            raise ZApiSubscriptionError(
+                problem,
+                f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+                endpoint="me",
+                conn_id=self.zapi_conn_id,
+            )
+
+
+def days_left(due: datetime, now: datetime) -> int:
+    """Return the whole days from now until a subscription ends; negative once it has ended."""
+    return (due - now).days
+
+
+def _days(value: object) -> int:
+    """Return the least number of days; templates deliver texts."""
+    text = str(value).strip()
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and text.isascii() and text.isdigit():
+        return int(text)
+    raise ZApiInvalidRequestError(
+        f"min_days_left is {kind(value)}, and no whole number of days",
+        "Give a number from 0 on. Nothing was sent.",
+    )

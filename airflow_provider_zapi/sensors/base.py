@@ -1,0 +1,67 @@
+"""What all sensors of this provider share: how long errors are waited out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseSensorOperator
+
+from airflow_provider_zapi.exceptions import ZApiTransientError
+from airflow_provider_zapi.operators.base import ZApiOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["ZApiSensor"]
+
+#: Five minutes of an unreachable Z-API, with Airflow's own poke_interval of one minute.
+MAX_CONSECUTIVE_ERRORS = 5
+
+
+class ZApiSensor(ZApiOperator, BaseSensorOperator):
+    """A task that waits for a state of one Z-API instance.
+
+    A permanent error (credentials, subscription, unknown instance) fails it at once; transient ones are waited out.
+
+    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
+    """
+
+    ui_color = "#e6f7ec"
+    #: It looks again by itself.
+    retry_calls: ClassVar[bool] = False
+    #: Only a connected instance can say which number is paired.
+    check_phone: ClassVar[bool] = True
+
+    def __init__(self, *, max_consecutive_errors: int = MAX_CONSECUTIVE_ERRORS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if isinstance(max_consecutive_errors, bool) or max_consecutive_errors < 1:
+            raise ValueError("max_consecutive_errors is a number of errors from 1 on")
+        self.max_consecutive_errors = max_consecutive_errors
+        self._errors = 0
+
+    @abstractmethod
+    def look(self, client: ZApiClient) -> bool:
+        """Read whether what is waited for is there."""
+
+    def poke(self, context: Context) -> bool:
+        """Look once; after a transient error tell Airflow to look again, until there were too many of them."""
+        while True:
+            try:
+                with self.client(check_phone=self.check_phone) as client:
+                    found = self.look(client)
+                self._errors = 0
+                return found
+            except ZApiTransientError as error:
+                self._errors += 1
+                if self._errors >= self.max_consecutive_errors or self._killed:
+                    raise
+                self.log.warning("%s Looking again in %g s.", error, self.poke_interval)
+            if not self.reschedule:
+                return False
+            # A rescheduled task begins anew and would forget how many errors there were, so it stays for as long as
+            # they go on.
+            with self.client(check_phone=False) as client:
+                client.pause(self.poke_interval)

@@ -1,0 +1,90 @@
+"""Waits until a setting's list of exceptions holds, and lacks, certain contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contacts, parse_setting
+from airflow_provider_zapi.privacy.phones import contact_key
+from airflow_provider_zapi.sensors.base import ZApiSensor
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_zapi.client import ZApiClient
+    from airflow_provider_zapi.privacy.settings import PrivacySetting
+
+__all__ = ["DisallowedContactsSensor"]
+
+
+class DisallowedContactsSensor(ZApiSensor):
+    """Wait until a setting's list of exceptions holds certain contacts and lacks others.
+
+    Contacts are compared, not spellings: an entry that WhatsApp lists by ``@lid`` or without its ninth digit is found.
+    It waits in a worker, or with ``mode="reschedule"`` outside of one; it is not deferrable, because Airflow's database
+    keeps a trigger's arguments, and these would be phone numbers.
+
+    :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
+    :param present: contacts that the list has to hold: a list, or the same as a JSON array in a text. (templated)
+    :param absent: contacts that it has to lack, likewise. (templated)
+    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
+    :param zapi_conn_id: the Z-API connection. (templated)
+    :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
+
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
+    may read empty or stale (inferred).
+    """
+
+    template_fields: Sequence[str] = ("setting", "present", "absent", "zapi_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"present": "json", "absent": "json"}
+
+    def __init__(
+        self,
+        *,
+        setting: str | XComArg,
+        present: Sequence[str | int] | str | XComArg = (),
+        absent: Sequence[str | int] | str | XComArg = (),
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        self.setting = setting
+        self.present = present
+        self.absent = absent
+        self._wanted: tuple[PrivacySetting, tuple[str, ...], tuple[str, ...]] | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Check the parameters, then wait."""
+        setting = parse_setting(self.setting, "setting", with_list=True)
+        present, absent = parse_contacts(self.present, "present"), parse_contacts(self.absent, "absent")
+        if not present and not absent:
+            raise ZApiInvalidRequestError("present and absent are both empty", f"Name a contact. {NOTHING_SENT}")
+        if {contact_key(contact) for contact in present} & {contact_key(contact) for contact in absent}:
+            raise ZApiInvalidRequestError("present and absent name the same contact", NOTHING_SENT)
+        self._wanted = setting, present, absent
+        return super().execute(context)
+
+    def look(self, client: ZApiClient) -> bool:
+        """Read the list and compare it."""
+        from airflow_provider_zapi.privacy.reconcile import compare
+
+        if self._wanted is None:
+            raise RuntimeError("execute() checks the parameters first")
+        setting, present, absent = self._wanted
+        listed = client.disallowed_contacts(setting)
+        missing = len(compare(present, listed, client.resolve_contacts).add) if present else 0
+        change = compare(absent, listed, client.resolve_contacts) if absent else None
+        # Undecided: an entry that may be one of them, because WhatsApp did not tell; so nobody knows that it is absent.
+        there = change.kept + change.undecided if change else 0
+        self.log.info(
+            "The list of %s lacks %d of %d contacts, and holds %d of %d that it should not.",
+            setting.title,
+            missing,
+            len(present),
+            there,
+            len(absent),
+        )
+        return not missing and not there

@@ -1,0 +1,80 @@
+"""Waits until a number's phone is connected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.sensors.base import ZApiSensor
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["ZApiInstanceConnectedSensor"]
+
+
+class ZApiInstanceConnectedSensor(ZApiSensor):
+    """Wait until the instance has a WhatsApp session: ``status`` says ``connected: true``, the one field that counts.
+
+    It looks once; with ``deferrable`` it then waits in the triggerer, without a worker's slot.
+
+    :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
+    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
+    :param zapi_conn_id: the Z-API connection. (templated)
+    :param poke_interval: seconds between two looks; the triggerer takes at least 2
+    :param timeout: seconds after which the task fails, of the kind that is not tried again
+
+    ``soft_fail=True`` is Airflow's: it skips the task for every permanent error too, such as a refused credential.
+
+    Source: Z-API, ``GET status``.
+    """
+
+    check_phone: ClassVar[bool] = False
+
+    def __init__(self, *, deferrable: bool | None = None, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        if deferrable is None:
+            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
+        self.deferrable = deferrable
+        self._event: dict[str, Any] | None = None
+        self._resumed = False
+
+    def poke(self, context: Context) -> bool:
+        """Look once, and leave the rest to the triggerer if it is deferrable.
+
+        Here and not in ``execute``, so that ``soft_fail`` and its like mean the same in every mode.
+        """
+        from airflow_provider_zapi.triggers.instance import InstanceConnectedTrigger, error_of
+
+        if self._resumed:
+            if error := error_of(self._event):
+                raise error
+            return True
+        connected = super().poke(context)
+        if not connected and self.deferrable:
+            self.defer(
+                trigger=InstanceConnectedTrigger(
+                    self.zapi_conn_id, self.poke_interval, self.max_consecutive_errors, self._errors
+                ),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=self.timeout),
+            )
+        return connected
+
+    def look(self, client: ZApiClient) -> bool:
+        """Read whether the instance is connected."""
+        from airflow_provider_zapi.triggers.instance import is_connected
+
+        connected = is_connected(client)
+        self.log.info("Instance %s is %s.", client.instance_id, "connected" if connected else "not connected")
+        return connected
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on with what the trigger found."""
+        self._event, self._resumed = event, True
+        return self.execute(context)

@@ -1,0 +1,1 @@
+"""What waits in the triggerer in place of a task."""

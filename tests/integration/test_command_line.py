@@ -1,0 +1,122 @@
+"""The command line against the emulator, as `python -m airflow_provider_zapi` and as Airflow's own command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_zapi.__main__ import main
+from airflow_provider_zapi.cli.definition import COMMANDS, get_zapi_cli_commands
+from airflow_provider_zapi.emulator import RunningEmulator
+from tests.support import leaks
+
+CONTACT = "5544991111111"
+POLICY = f'last_seen: {{visible_to: CONTACT_BLACKLIST, except: ["{CONTACT}"]}}\nphoto: CONTACTS\n'
+
+#: Command, state of the instance, exit code, what is said.
+CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
+    (["check", "zapi_default"], {}, 0, "connected"),
+    (["check", "zapi_default"], {"connected": False}, 1, "not connected: You are not connected."),
+    (["check", "zapi_default"], {"subscription": "lapsed"}, 2, "the subscription of this instance lapsed"),
+    (["check", "nobody"], {}, 2, "There is no such connection"),
+    (["show", "zapi_default"], {}, 0, "last_seen             0"),
+    (["show", "zapi_default"], {"connected": False}, 1, "not connected"),
+    (["plan", "zapi_default", "policy.yaml"], {}, 1, "Lists that differ: last_seen"),
+    (["plan", "zapi_default", "none.yaml"], {}, 2, "No such file"),
+    (["plan", "zapi_default", "bad.yaml"], {}, 2, "no such setting"),
+    (["apply", "zapi_default", "policy.yaml"], {}, 0, "read back"),
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "bad.yaml").write_text("lastseen: ALL\n")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("airflow_db", "files")
+@pytest.mark.parametrize(
+    ("words", "state", "code", "text"), CALLS, ids=[f"{' '.join(row[0])} {row[1]}" for row in CALLS]
+)
+def test_a_command_says_what_it_found_and_by_its_exit_code(
+    zapi: RunningEmulator,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    state: dict[str, Any],
+    code: int,
+    text: str,
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    assert main(words) == code
+    printed = "".join(capsys.readouterr())
+    assert text in printed
+    assert CONTACT not in printed
+    assert not leaks(printed)
+
+
+@pytest.mark.usefixtures("airflow_db", "files")
+def test_contacts_are_named_where_asked_and_json_can_be_read(
+    zapi: RunningEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", "zapi_default", "policy.yaml", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["last_seen"]["added"] == 1
+    assert main(["show", "zapi_default", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"] == {"exceptions": 1}
+    assert main(["show", "zapi_default", "--contacts", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"]["contacts"] == [CONTACT]
+    assert main(["show", "zapi_default", "--contacts"]) == 0
+    table = capsys.readouterr().out
+    assert f"last_seen             1  {CONTACT}" in table
+    assert max(map(len, table.splitlines())) <= 80
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["shows"])
+    assert caught.value.code == 2
+
+
+def test_airflow_has_the_same_commands() -> None:
+    pytest.importorskip("airflow.cli.cli_config", reason="this Airflow has another command line")
+    [group] = get_zapi_cli_commands()
+    assert group.name == "zapi"
+    assert [command.name for command in group.subcommands] == [command.name for command in COMMANDS]
+
+
+#: What DAG files and Airflow's own command line import.
+MODULES = (
+    "operators.privacy",
+    "operators.policy",
+    "operators.instance",
+    "sensors.instance",
+    "sensors.contacts",
+    "notifications.zapi",
+    "hooks.zapi",
+    "links",
+    "exceptions",
+    "cli.definition",
+    "triggers.instance",
+)
+#: What a DAG file pays for anyway.
+AIRFLOW = (
+    "import airflow.triggers.base, airflow.providers.common.compat.connection; "
+    "from airflow.providers.common.compat.sdk import BaseHook, BaseNotifier, BaseOperator, BaseSensorOperator, Asset"
+)
+
+
+def test_importing_a_module_for_dags_imports_no_http_and_no_yaml() -> None:
+    imports = "; ".join(f"import airflow_provider_zapi.{module}" for module in MODULES)
+    code = (
+        f"import sys; {AIRFLOW}; before = set(sys.modules); {imports}; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new & {'requests', 'tenacity', 'urllib3', 'yaml'}), "
+        "[name for name in sys.modules if name == 'airflow_provider_zapi.client'])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] []"

@@ -1,0 +1,153 @@
+"""The notifier, the account's check and the link, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from airflow_provider_zapi import exceptions
+from airflow_provider_zapi.emulator import RunningEmulator
+from airflow_provider_zapi.notifications.zapi import ZApiNotifier
+from airflow_provider_zapi.operators.instance import CheckInstanceOperator, days_left
+from tests.support import Canned, client_with, leaks
+
+CONTEXT: Any = {"dag": None, "run_id": "manual-1"}
+PHONE = "+55 44 99111-2222"
+
+
+def sync(notifier: ZApiNotifier) -> None:
+    notifier.notify(CONTEXT)
+
+
+def asynchronous(notifier: ZApiNotifier) -> None:
+    asyncio.run(notifier.async_notify(CONTEXT))
+
+
+@pytest.mark.parametrize("notify", [sync, asynchronous])
+def test_a_message_is_sent(zapi: RunningEmulator, notify: Callable[[ZApiNotifier], None]) -> None:
+    notify(ZApiNotifier(phone=PHONE, message="failed"))
+    [sent] = zapi.emulator.instance("instance-1").view()["messages"]
+    assert (sent["phone"], sent["message"]) == ("5544991112222", "failed")
+
+
+UNSENT: list[tuple[str, dict[str, Any], dict[str, Any], str, int, bool]] = [
+    # case, parameters, switches, what the error says, requests, may have been sent
+    ("lost answer", {}, {"lose_answer": 1}, "may have been sent", 1, True),
+    ("refused phone", {}, {"refused_phones": ["5544991112222"]}, "Z-API refused a phone number", 1, False),
+    ("short phone", {"phone": "12"}, {}, "phone cannot be used: it has 2 digits", 0, False),
+    ("group", {"phone": "120363-group"}, {}, "phone cannot be used: this is a group", 0, False),
+    ("no message", {"message": " "}, {}, "message is empty", 0, False),
+    ("message lost", {"message": None}, {}, "message is None", 0, False),
+]
+
+
+@pytest.mark.parametrize("notify", [sync, asynchronous])
+@pytest.mark.parametrize(
+    ("parameters", "switches", "text", "requests", "perhaps"),
+    [row[1:] for row in UNSENT],
+    ids=[row[0] for row in UNSENT],
+)
+def test_what_is_not_surely_sent_is_said_and_never_sent_twice(
+    zapi: RunningEmulator,
+    notify: Callable[[ZApiNotifier], None],
+    parameters: dict[str, Any],
+    switches: dict[str, Any],
+    text: str,
+    requests: int,
+    perhaps: bool,
+) -> None:
+    zapi.emulator.instance("instance-1").patch({"switches": switches})
+    with pytest.raises(exceptions.ZApiError) as caught:
+        notify(ZApiNotifier(**{"phone": PHONE, "message": "failed", **parameters}))
+    assert text in str(caught.value)
+    assert caught.value.perhaps_done is perhaps
+    assert ("may have been sent" in str(caught.value)) is perhaps
+    assert len(zapi.emulator.requests) == requests
+    assert not leaks(str(caught.value))
+
+
+PARTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("lapsed", {"subscription": "lapsed"}, {}, "ZApiSubscriptionError"),
+    ("ended", {"subscription": "lapsed"}, {"require_paid": False}, "ZApiSubscriptionError"),
+    ("too soon", {}, {"min_days_left": "1000000"}, "ZApiSubscriptionError"),
+    ("disconnected", {"connected": False}, {}, "ZApiNotConnectedError"),
+    ("wrong phone", {}, {"expected_phone": "5511988887777"}, "ZApiConfigurationError"),
+    ("no number", {}, {"min_days_left": "soon"}, "ZApiInvalidRequestError"),
+    ("negative", {}, {"min_days_left": -1}, "ZApiInvalidRequestError"),
+    ("true", {}, {"min_days_left": True}, "ZApiInvalidRequestError"),
+]
+
+
+@pytest.mark.parametrize(("state", "parameters", "error"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS])
+def test_an_account_that_cannot_be_worked_with_fails(
+    zapi: RunningEmulator, state: dict[str, Any], parameters: dict[str, Any], error: str
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    with pytest.raises(exceptions.ZApiError) as caught:
+        CheckInstanceOperator(task_id="check", **parameters).execute(cast(Any, {}))
+    assert type(caught.value).__name__ == error
+    assert not leaks(str(caught.value))
+
+
+def test_the_result_of_a_check_holds_nothing_else_of_me(zapi: RunningEmulator) -> None:
+    check = CheckInstanceOperator(task_id="check", min_days_left="30", expected_phone="554499990000")
+    result = check.execute(cast(Any, {}))
+    assert result.pop("days_left") > 20_000
+    assert result == {"connected": True, "due": "2100-01-01T00:00:00+00:00", "payment_status": "PAID"}
+
+
+ME = {"connected": True, "due": 4_102_444_800_000, "paymentStatus": "PAID", "token": "canary-instance-token_0"}
+DUE: list[tuple[Any, str]] = [
+    (4_102_444_800_000, "2100-01-01T00:00:00+00:00"),
+    ("2026-05-04", "2026-05-04T00:00:00+00:00"),
+    ("2026-05-04T10:00:00-03:00", "2026-05-04T13:00:00+00:00"),
+    ("2026-05-04 10:00:00", "2026-05-04T10:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("due", "moment"), DUE)
+def test_due_is_read_in_two_forms(due: Any, moment: str) -> None:
+    client, _, _ = client_with(Canned({**ME, "due": due}))
+    account = client.account()
+    assert account.due.isoformat() == moment
+    assert not leaks(repr(account))
+
+
+STRANGE: list[tuple[str, Any]] = [
+    # Seconds would be a date of January 1970.
+    *(
+        ("due", value)
+        for value in (4_102_444_800, 0, True, None, 4_102_444_800_000.0, "4102444800000", "soon", "2026-13-01")
+    ),
+    *(("connected", value) for value in ("true", None, 1)),
+    *(("paymentStatus", value) for value in ("", None, True)),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), STRANGE)
+def test_a_field_of_another_form_is_named_and_not_guessed(field: str, value: Any) -> None:
+    client, _, _ = client_with(Canned({**ME, field: value}))
+    with pytest.raises(exceptions.ZApiUnexpectedAnswerError, match=f"'{field}'") as caught:
+        client.account()
+    assert not leaks(str(caught.value))
+
+
+@pytest.mark.parametrize(("due", "days"), [((2026, 5, 11), 7), ((2026, 5, 10), 6), ((2026, 5, 3), -1)])
+def test_days_left_are_whole_days(due: tuple[int, int, int], days: int) -> None:
+    assert (
+        days_left(
+            datetime(*due, tzinfo=UTC),
+            datetime(2026, 5, 3, 12, tzinfo=UTC) if days != 7 else datetime(2026, 5, 4, tzinfo=UTC),
+        )
+        == days
+    )
+
+
+def test_every_task_links_to_the_panel() -> None:
+    [link] = CheckInstanceOperator(task_id="check").operator_extra_links
+    assert link.name == "Z-API panel"
+    assert link.get_link(None, ti_key=None) == "https://app.z-api.io/app/instances"
