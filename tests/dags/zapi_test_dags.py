@@ -6,7 +6,9 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_zapi.notifications.zapi import ZApiNotifier
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
+from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
 
 BEGIN = datetime(2026, 1, 1)
 PARAMS = {"value": "CONTACT_BLACKLIST", "changes": [], "conn_id": "zapi_default"}
@@ -69,3 +71,14 @@ with DAG(dag_id="zapi_test_xcom_none", schedule=None, start_date=BEGIN):
         return None
 
     SetLastSeenPrivacyOperator(task_id="set", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=no_changes())
+
+with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phone": "5544991111111"}):
+    ZApiInstanceConnectedSensor(
+        task_id="wait",
+        deferrable=True,
+        poke_interval=2,
+        timeout=60,
+        on_failure_callback=ZApiNotifier(
+            phone="{{ params.phone }}", message="{{ ti.task_id }} failed", zapi_conn_id="zapi_sales"
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What is measured and not tested; not part of the distribution."""
