@@ -1,1 +1,1 @@
-"""Measurements, each in one run on one core. Figures are for comparing within a run."""
+"""What is measured and not tested, each in one run; figures are for comparing within a run."""

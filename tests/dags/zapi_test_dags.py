@@ -6,8 +6,10 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_zapi.notifications.zapi import ZApiNotifier
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
+from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
 
 BEGIN = datetime(2026, 1, 1)
 PARAMS = {"value": "CONTACT_BLACKLIST", "changes": [], "conn_id": "zapi_default"}
@@ -97,3 +99,14 @@ with DAG(dag_id="zapi_test_policy_drift", schedule=None, start_date=BEGIN):
 
 with DAG(dag_id="zapi_test_policy_mass", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml", allow_mass_removal=True)
+
+with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phone": "5544991111111"}):
+    ZApiInstanceConnectedSensor(
+        task_id="wait",
+        deferrable=True,
+        poke_interval=2,
+        timeout=60,
+        on_failure_callback=ZApiNotifier(
+            phone="{{ params.phone }}", message="{{ ti.task_id }} failed", zapi_conn_id="zapi_sales"
+        ),
+    )

@@ -87,11 +87,18 @@ def test_port_is_not_hidden() -> None:
     assert "port" not in INFO["connection-types"][0]["ui-field-behaviour"]["hidden-fields"]
 
 
-@pytest.mark.parametrize("section", ["hooks", "operators"])
+@pytest.mark.parametrize("section", ["hooks", "operators", "sensors", "triggers"])
 def test_every_module_of_the_info_can_be_imported(section: str) -> None:
     for integration in INFO[section]:
         for module in integration["python-modules"]:
             assert importlib.import_module(module).__all__
+
+
+@pytest.mark.parametrize("section", ["notifications", "extra-links", "cli"])
+def test_every_object_of_the_info_exists(section: str) -> None:
+    for path in INFO[section]:
+        module, _, name = path.rpartition(".")
+        assert name in importlib.import_module(module).__all__
 
 
 def test_reading_the_info_imports_nothing_of_airflow() -> None:
