@@ -61,6 +61,7 @@ schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the
 
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
+	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.triggers
 
 screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
 	$(NEWEST_VENV)/bin/python -m scripts.screenshots

@@ -39,13 +39,18 @@ is told too.
         "pool": "zapi_default",
         "retries": 3,
         "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(minutes=10),
         "on_failure_callback": ZApiNotifier(
             phone=TEAM, message="{{ ti.dag_id }}: the task {{ ti.task_id }} failed in the run {{ run_id }}."
         ),
     },
 ):
     wait = ZApiInstanceConnectedSensor(
-        task_id="wait_for_phone", deferrable=True, poke_interval=30, timeout=timedelta(hours=6)
+        task_id="wait_for_phone",
+        deferrable=True,
+        poke_interval=30,
+        timeout=timedelta(hours=6),
+        execution_timeout=timedelta(hours=6),
     )
     check = CheckInstanceOperator(task_id="check_account", min_days_left=3)
     apply = ApplyPrivacyPolicyOperator(task_id="apply_policy", policy=POLICY)

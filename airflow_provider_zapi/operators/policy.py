@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
@@ -66,9 +67,10 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        kwargs["outlets"] = [*_as_list(kwargs.get("outlets")), PRIVACY_ALIAS]
-        # Its own events tell what was asserted last.
-        kwargs["inlets"] = [*_as_list(kwargs.get("inlets")), PRIVACY_ALIAS]
+        if AIRFLOW_V_3_0_PLUS:
+            kwargs["outlets"] = [*_as_list(kwargs.get("outlets")), PRIVACY_ALIAS]
+            # Its own events tell what was asserted last.
+            kwargs["inlets"] = [*_as_list(kwargs.get("inlets")), PRIVACY_ALIAS]
         super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
         self.policy = policy
         self.mode = mode
@@ -108,13 +110,13 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
-        events = context.get("outlet_events")
+        events = context.get("outlet_events") if AIRFLOW_V_3_0_PLUS else None
         values = {name: result.value for name, result in results.items()}
         asserted = self._asserted_last(context)
         changed = any(result.added or result.removed for result in results.values()) or any(
             asserted.get(name) != value for name, value in values.items()
         )
-        if changed and events is not None and hasattr(events[PRIVACY_ALIAS], "add"):
+        if changed and events is not None:
             # Flat, because Airflow up to 3.0 puts the values of an alias's event into a set.
             extra: dict[str, Any] = {"conn_id": self.zapi_conn_id}
             extra |= {f"{_ASSERTED}{name}": value for name, value in {**asserted, **values}.items()}
@@ -125,7 +127,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         return changed
 
     def _asserted_last(self, context: Context) -> dict[str, str]:
-        inlets: Any = context.get("inlet_events")
+        inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
         if inlets is None:
             return {}
         for event in reversed(inlets[PRIVACY_ALIAS]):
