@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from airflow_provider_zapi.emulator import running_emulator
 from tests.airflow.conftest import connection
 from tests.airflow.real import environment, files, new_home, rows, run_airflow, scheduler, stored_texts
-from tests.airflow.support import without_airflows_own
+from tests.airflow.support import folded, without_airflows_own
 from tests.faults import FAULTS, Behaviour, FaultServer, Received, answer, dead_port
 from tests.support import TOKEN, leaks
 
@@ -134,7 +135,8 @@ def test_no_output_holds_a_secret(told: Told, way: str) -> None:
     output = told.outputs[way]
     # Every case was tried, and its failure told.
     named = "Retrieving connection: 'zapi_case_{}'" if way == "connections test" else "connection 'zapi_case_{}'"
-    assert [case for case in WAYS[way] if named.format(case) not in told_by(told, way)] == []
+    told_in_one_line = folded(told_by(told, way))
+    assert [case for case in WAYS[way] if named.format(case) not in told_in_one_line] == []
     assert not leaks(without_airflows_own(output))
 
 
@@ -168,4 +170,6 @@ def test_airflows_masker_was_off(told: Told, way: str) -> None:
 @pytest.mark.parametrize("way", ["tasks test", "scheduler"])
 def test_it_was_logged_at_debug(told: Told, way: str) -> None:
     """The paths that `urllib3` logs at DEBUG were seen, without the token."""
+    if way == "scheduler" and version("apache-airflow").startswith("3.0."):
+        pytest.skip("the task logs of Airflow 3.0 hold no DEBUG records of libraries")
     assert re.search(r"POST /instances/instance-1/token/\*\*\*/privacy/last-seen", told_by(told, way))
