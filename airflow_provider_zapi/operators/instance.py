@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckInstanceOperator"]
 
-#: The one word for a paid subscription that was recorded.
+#: The word for a paid subscription. Assumed: the field is documented, and its words are not.
 PAID = "PAID"
 
 
@@ -30,8 +30,8 @@ class CheckInstanceOperator(ZApiOperator):
         (templated)
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
         ``phone``; without either, no number is compared. (templated)
-    :param require_paid: fail unless Z-API's payment status is ``PAID``; its other words are not published, so that a
-        trial may have to switch it off
+    :param require_paid: fail unless Z-API's payment status is ``PAID``. That word is assumed: Z-API publishes
+        none, so that an account that names it otherwise has to switch this off
     :param zapi_conn_id: the Z-API connection. (templated)
     :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
     :raises ZApiSubscriptionError: it is not paid, or ends too soon; no retry
