@@ -55,6 +55,7 @@ def test_a_credential_that_cannot_be_used_is_refused_by_field(
     assert message.startswith(field)
     assert reason in message
     assert "connection 'zapi_default'" in message
+    assert caught.value.advice.endswith(".")
     check_error(caught.value)
 
 
@@ -77,7 +78,7 @@ def test_a_bare_base_url_is_used(given: str, used: str) -> None:
 def test_credentials_show_nothing_and_are_not_pickled() -> None:
     given = credentials()
     assert not leaks(repr(given), str(given), f"{given}")
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match=r"^Z-API credentials are not pickled: .* where it is used$"):
         pickle.dumps(given)
 
 

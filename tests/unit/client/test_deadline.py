@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from urllib3.util.ssl_ import create_urllib3_context
 
+from airflow_provider_zapi.client import Transport
 from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
-from tests.support import Clock
+from tests.support import Clock, credentials
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
 CONTEXT = create_urllib3_context()
@@ -85,7 +87,7 @@ def test_each_read_waits_no_longer_than_the_call_may(
     assert ours.gettimeout() == 0.5
     clock.sleep(0.5)
     theirs.sendall(b"on")
-    with pytest.raises(TimeoutError, match="^the call's time is over$"):
+    with pytest.raises(TimeoutError, match=r"^the call's time is over$"):
         response.read(2)
 
 
@@ -140,7 +142,22 @@ def test_the_wishes_of_requests_reach_urllib3() -> None:
     adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT)
     adapter.init_poolmanager(1, 1, block=True)
     assert adapter.poolmanager.connection_from_url("http://127.0.0.1:9").block is True
-    assert adapter.proxy_manager_for("http://127.0.0.1:9", proxy_ssl_context=CONTEXT).proxy_config.ssl_context is CONTEXT
+    assert (
+        adapter.proxy_manager_for("http://127.0.0.1:9", proxy_ssl_context=CONTEXT).proxy_config.ssl_context is CONTEXT
+    )
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
+def test_a_transport_opens_its_connections_this_way(url: str, ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    pool = Transport(credentials())._session.get_adapter(url).poolmanager.connection_from_url(url)  # type: ignore[attr-defined]  # HTTPAdapter has it
+    theirs.sendall(HEAD)
+    response = pool.ConnectionCls.response_class(ours, method="GET")
+    response.begin()
+    assert response.status == 200
+    if pool.scheme == "https":
+        assert pool.conn_kw["ssl_context"].verify_mode == ssl.CERT_REQUIRED
+        assert pool.conn_kw["ssl_context"].check_hostname
 
 
 def test_before_the_first_call_nothing_is_cut() -> None:
