@@ -119,7 +119,8 @@ def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[
     pool = pools(DeadlineAdapter(Deadline(Clock()), CONTEXT))["plain"]
     ours, theirs = ends
     theirs.sendall(HEAD)
-    response = pool.ConnectionCls.response_class(ours, 0, "HEAD")
+    response = pool.ConnectionCls.response_class(ours, 1, method="HEAD")
+    assert response.debuglevel == 1
     response.begin()
     assert response.read() == b""
 
