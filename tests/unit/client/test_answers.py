@@ -113,9 +113,17 @@ def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None
     assert read(200, body).what == f"the answer is not one of Z-API's: {said}"
 
 
-@pytest.mark.parametrize(("error", "said"), [({"a": 1}, "an object"), ([1], "a list"), (5, "a number")])
-def test_an_error_that_is_no_text_is_described(error: Any, said: str) -> None:
-    assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused: 'error' is {said}"
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"a": 1}, "'error' is an object"),
+        ([1], "'error' is a list"),
+        (5, "'error' is a number"),
+        ("\a", "no reason given"),
+    ],
+)
+def test_an_error_without_a_text_is_described(error: Any, said: str) -> None:
+    assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused: {said}"
 
 
 @pytest.mark.parametrize(

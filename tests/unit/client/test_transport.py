@@ -224,10 +224,10 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
     ),
     ("refused", lambda: requests.ConnectionError(ConnectionRefusedError(URL)), 4, 4, "refused"),
     # requests and urllib3 keep the cause in different places, and not always alone.
-    ("refused, beside others", lambda: requests.ConnectionError(ConnectionRefusedError(URL), OSError("x")), 4, 4, "refused"),  # type: ignore[arg-type]
+    ("refused, beside others", lambda: requests.ConnectionError(ConnectionRefusedError(URL), OSError("x")), 4, 4, "refused"),
     (
         "refused, as a reason",
-        lambda: requests.ConnectionError(urllib3.exceptions.MaxRetryError(POOL, URL, ConnectionRefusedError())),  # type: ignore[arg-type]
+        lambda: requests.ConnectionError(urllib3.exceptions.MaxRetryError(POOL, URL, ConnectionRefusedError())),
         4,
         4,
         "refused",
