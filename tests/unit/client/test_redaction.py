@@ -21,6 +21,11 @@ def test_the_common_writings_of_a_secret_are_listed() -> None:
     assert 'a\\"b' in set(encodings('a"b'))
 
 
+def test_base64_too_short_to_be_told_from_any_text_is_not_listed() -> None:
+    assert set(encodings("abcd")) == {"abcd"}
+    assert set(encodings("abcde")) == {"abcde", "YWJjZG", "hYmNkZ", "FiY2Rl"}
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("secret", [*CANARIES, "quo\"te'and&less<more>end"])
 def test_a_known_secret_is_hidden_in_every_form(secret: str, form: str) -> None:

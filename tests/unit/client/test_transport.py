@@ -318,6 +318,15 @@ def test_a_stop_ends_the_wait_with_the_slice() -> None:
     assert len(adapter.requests) == 1
 
 
+def test_a_try_that_failed_ends_its_connection_and_one_that_did_not_keeps_it() -> None:
+    client, adapter, _ = client_with(GOOD, Canned("", 503), GOOD)
+    before: list[bool] = []
+    adapter.before = lambda: before.append(adapter.closed)
+    client.set_privacy(LAST_SEEN, "ALL")
+    client.set_privacy(LAST_SEEN, "ALL")
+    assert before == [False, False, True]
+
+
 def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     client, _, _ = client_with(asked("2"), Canned({"error": f"busy {TOKEN}"}, 500), GOOD)
     client.set_privacy(LAST_SEEN, "ALL")
