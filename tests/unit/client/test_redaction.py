@@ -18,7 +18,8 @@ MASKED = {"a/b+c=50%", "a%2Fb%2Bc%3D50%25", "a%2fb%2bc%3d50%25", "a/b%2Bc%3D50%2
 def test_the_common_writings_of_a_secret_are_listed() -> None:
     assert set(encodings("a/b+c=50%")) > MASKED
     assert "YS9iK2M9NTAl" in set(encodings("a/b+c=50%"))
-    assert 'a\\"b' in set(encodings('a"b'))
+    # Where a character is escaped always and another one at will, each writing is its own.
+    assert {'a"/b', 'a\\"/b', 'a\\"\\/b'} < set(encodings('a"/b'))
 
 
 def test_base64_too_short_to_be_told_from_any_text_is_not_listed() -> None:
