@@ -20,7 +20,7 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors clean
+.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors mutation clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -53,6 +53,13 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
 	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
 
+mutation: $(NEWEST_VENV)/.made ## Break the client in a thousand ways, one at a time, and list what no quick test notices.
+	$(NEWEST_VENV)/bin/python -m uv pip install -q --python $(NEWEST_VENV) -c constraints/airflow-$(NEWEST).txt -e '.[mutation]'
+	# Anew: what was found with other tests says nothing about these.
+	rm -rf mutants
+	$(NEWEST_VENV)/bin/mutmut run
+	$(NEWEST_VENV)/bin/mutmut results
+
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
 
@@ -67,7 +74,7 @@ screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, wi
 	$(NEWEST_VENV)/bin/python -m scripts.screenshots
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
-	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv-floors/.made: pyproject.toml constraints/airflow-$(NEWEST).txt

@@ -131,6 +131,7 @@ class CannedAdapter(BaseAdapter):
         self.before = before
         self.requests: list[requests.PreparedRequest] = []
         self.options: list[dict[str, Any]] = []
+        self.closed = False
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         # requests declares the options one by one; what they are is for the tests to look at.
@@ -153,7 +154,7 @@ class CannedAdapter(BaseAdapter):
         return response
 
     def close(self) -> None:
-        pass
+        self.closed = True
 
 
 class Clock:

@@ -37,6 +37,13 @@ def test_the_message_says_what_where_and_what_to_do() -> None:
         "4 attempts in 12.3 s, asked to wait 90 s). Try again."
     )
     assert str(ZApiError("It broke")) == "It broke."
+    assert str(ZApiError("It broke", attempts=1, elapsed=1.0)) == "It broke."
+    assert str(ZApiError("It broke", attempts=2, elapsed=1.0)) == "It broke (2 attempts in 1.0 s)."
+
+
+def test_an_error_before_anything_was_sent_took_no_attempt_and_no_time() -> None:
+    error = ZApiError("It broke")
+    assert (error.attempts, error.elapsed) == (0, 0.0)
 
 
 def test_an_error_says_what_was_done_before_it() -> None:

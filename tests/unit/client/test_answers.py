@@ -95,6 +95,38 @@ def test_an_answer_that_is_no_success(
 
 
 @pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "it is empty"),
+        (b"<html>", "it is not JSON"),
+        (DEEP, "its JSON is nested too deeply"),
+        (b"[]", "JSON, but a list where an object is due"),
+        (b'"x"', "JSON, but a text where an object is due"),
+        (b"true", "JSON, but true or false where an object is due"),
+        (b"null", "JSON, but null where an object is due"),
+        (b"1.5", "JSON, but a number where an object is due"),
+        (b"{}", "'success' is missing or neither true nor false"),
+    ],
+    ids=lambda cell: cell if isinstance(cell, str) else "",
+)
+def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None:
+    assert read(200, body).what == f"the answer is not one of Z-API's: {said}"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"a": 1}, "'error' is an object"),
+        ([1], "'error' is a list"),
+        (5, "'error' is a number"),
+        ("\a", "no reason given"),
+    ],
+)
+def test_an_error_without_a_text_is_described(error: Any, said: str) -> None:
+    assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused: {said}"
+
+
+@pytest.mark.parametrize(
     "body", [b'{"success": true}', b'\xef\xbb\xbf{"success": true, "more": [1]}', b'{"success":true,"error":null}']
 )
 def test_success_is_true_alone(body: bytes) -> None:

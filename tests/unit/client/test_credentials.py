@@ -17,6 +17,7 @@ REFUSED = [
     ({"instance_id": ""}, "Login", "is empty"),
     ({"instance_token": ""}, "Password", "is empty"),
     ({"client_token": ""}, "Account security token", "is empty"),
+    ({"instance_id": None}, "Login", "is empty"),
     ({"instance_id": ".."}, "Login", "a character other than letters"),
     ({"instance_id": "a/b"}, "Login", "a character other than letters"),
     ({"instance_token": f"{TOKEN}/x"}, "Password", "a character other than letters"),
@@ -55,12 +56,75 @@ def test_a_credential_that_cannot_be_used_is_refused_by_field(
     assert message.startswith(field)
     assert reason in message
     assert "connection 'zapi_default'" in message
+    assert caught.value.advice.endswith(".")
     check_error(caught.value)
+
+
+#: The fields of a connection as a message calls them, what they may hold, and where they are found.
+FIELDS = {
+    "instance_id": (
+        "Login (the instance id)",
+        "letters, digits, '_' and '-'",
+        "It is listed under https://app.z-api.io/app/instances.",
+    ),
+    "instance_token": (
+        "Password (the instance token)",
+        "letters, digits, '_' and '-'",
+        "It is listed under https://app.z-api.io/app/instances; it is not the account security token.",
+    ),
+    "client_token": (
+        "Account security token (extra 'client_token')",
+        "visible ASCII characters",
+        "It is found under https://app.z-api.io/app/security.",
+    ),
+}
+HOST_ADVICE = (
+    "Leave it empty for https://api.z-api.io, or give the base URL alone, such as https://api-v2.z-api.io: "
+    "no path, user, query or token. The instance id belongs into Login and its token into Password."
+)
+HOSTS = [
+    ("https://x/y", "Host is more or less than a bare base URL", HOST_ADVICE),
+    ("https://x:0", "Host names a port outside 1 to 65535", HOST_ADVICE),
+    (
+        "http://x",
+        "Host begins with http://, which would send the credentials in clear",
+        "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, may be called by "
+        "http://.",
+    ),
+]
+
+
+def refusal(**changes: object) -> tuple[str, str]:
+    with pytest.raises(ZApiConfigurationError) as caught:
+        credentials(**changes)
+    return caught.value.what, caught.value.advice
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_refusal_says_what_a_field_may_hold_and_where_it_is_found(field: str) -> None:
+    name, accepted, source = FIELDS[field]
+    assert refusal(**{field: ""}) == (f"{name} is empty", source)
+    assert refusal(**{field: "\u00e9"}) == (f"{name} holds a character other than {accepted}", source)
+    assert refusal(**{field: "***"}) == (
+        f"{name} holds the placeholder that Airflow shows in place of a stored secret",
+        "Type the secret itself again, then save or test the connection.",
+    )
+    assert refusal(**{field: "a b"}) == (
+        f"{name} holds a space or a line break",
+        "Copy the value alone, without what surrounds it.",
+    )
+
+
+@pytest.mark.parametrize(("base_url", "what", "advice"), HOSTS, ids=[row[1] for row in HOSTS])
+def test_a_refusal_says_what_a_host_may_be(base_url: str, what: str, advice: str) -> None:
+    assert refusal(base_url=base_url) == (what, advice)
 
 
 @pytest.mark.parametrize(
     ("given", "used"),
     [
+        ("https://api.z-api.io:1", "https://api.z-api.io:1"),
+        ("https://api.z-api.io:65535", "https://api.z-api.io:65535"),
         ("https://api-v2.z-api.io", "https://api-v2.z-api.io"),
         ("https://api-v2.z-api.io/", "https://api-v2.z-api.io"),
         ("HTTPS://API.Z-API.IO:443", "https://api.z-api.io:443"),
@@ -77,7 +141,7 @@ def test_a_bare_base_url_is_used(given: str, used: str) -> None:
 def test_credentials_show_nothing_and_are_not_pickled() -> None:
     given = credentials()
     assert not leaks(repr(given), str(given), f"{given}")
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match=r"^Z-API credentials are not pickled: .* where it is used$"):
         pickle.dumps(given)
 
 

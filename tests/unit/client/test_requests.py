@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from airflow_provider_zapi import __version__
 from airflow_provider_zapi import exceptions as errors
 from airflow_provider_zapi.client import InstanceStatus, ResolvedContact, ZApiClient
 from airflow_provider_zapi.privacy.changes import ContactChange
@@ -69,10 +70,25 @@ PUBLISHED: list[tuple[str, Callable[[ZApiClient], Any], Canned, str, str, dict[s
         None,
     ),
     ("instance-status", lambda client: client.status(), Canned({"connected": True}), "GET", "status", {}, None),
+    ("device", lambda client: client.paired_phone(), Canned({"phone": "554411111111"}), "GET", "device", {}, None),
+    (
+        "phone-exists-batch",
+        lambda client: client.resolve_contacts(["554411111111"]),
+        Canned([]),
+        "POST",
+        "phone-exists-batch",
+        {},
+        {"phones": ["554411111111"]},
+    ),
 ]
 
 #: What every request carries besides: how the connection is used, and who calls.
-TRANSPORT_HEADERS = {"Accept", "Accept-Encoding", "Connection", "User-Agent", "Content-Length"}
+TRANSPORT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+    "User-Agent": f"airflow-provider-zapi/{__version__}",
+}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +117,8 @@ def test_a_request_is_the_published_one(
     assert headers.pop("Client-Token") == CLIENT_TOKEN
     # Z-API asks for it on every call, also where its example leaves it out.
     assert headers.pop("Content-Type") == "application/json"
-    assert set(headers) <= TRANSPORT_HEADERS
+    assert headers.pop("Content-Length", "0") == str(len(request.body or b""))
+    assert headers == TRANSPORT_HEADERS
 
 
 #: Z-API's page of each setting: path, name of the value, values, and where the value travels.
@@ -155,7 +172,10 @@ def test_each_list_is_changed_and_read_under_its_own_name(setting: PrivacySettin
     assert (read.url or "").endswith(f"privacy/disallowed-contacts?type={LISTS[setting.name]}")
 
 
-@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if not setting.list_scope])
+SETTINGS_WITHOUT_LIST = [setting for setting in SETTINGS if not setting.list_scope]
+
+
+@pytest.mark.parametrize("setting", SETTINGS_WITHOUT_LIST)
 def test_a_setting_without_a_list_has_none_to_read(setting: PrivacySetting) -> None:
     client, adapter, _ = client_with(GOOD)
     with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of exceptions"):
@@ -188,6 +208,13 @@ def test_a_failure_in_the_middle_says_what_was_done_before() -> None:
     with pytest.raises(errors.ZApiRefusedError, match="500 of 1201 changes were made before, and stay"):
         client.set_privacy(LAST_SEEN, "CONTACT_BLACKLIST", changes)
     assert len(adapter.requests) == 2
+
+
+def test_a_failure_at_the_start_says_nothing_of_what_was_done_before() -> None:
+    client, _, _ = client_with(Canned({"success": False}))
+    with pytest.raises(errors.ZApiRefusedError) as caught:
+        client.set_privacy(LAST_SEEN, "CONTACT_BLACKLIST", CHANGES)
+    assert "changes were made" not in str(caught.value)
 
 
 STATUSES: list[tuple[dict[str, Any], InstanceStatus]] = [
@@ -232,6 +259,49 @@ def test_a_status_that_does_not_tell_is_an_error(answer: Canned, error: type[err
     client, _, _ = client_with(answer)
     with pytest.raises(error):
         client.status()
+
+
+def test_the_paired_phone_is_the_devices() -> None:
+    client, _, _ = client_with(Canned({"phone": "5544991111111", "lid": "1@lid"}))
+    assert client.paired_phone() == "5544991111111"
+
+
+Read = Callable[[ZApiClient], Any]
+
+STATUS: Read = lambda client: client.status()  # noqa: E731 - cells of the table below, with their types
+PAIRED: Read = lambda client: client.paired_phone()  # noqa: E731
+LISTED: Read = lambda client: client.disallowed_contacts(LAST_SEEN)  # noqa: E731
+RESOLVE: Read = lambda client: client.resolve_contacts(["5544991111111"])  # noqa: E731
+
+BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
+    # what is read, the answer, what is said of it
+    (STATUS, {}, "'connected' is missing"),
+    (PAIRED, {}, "'phone' is missing"),
+    (PAIRED, {"phone": None}, "'phone' is missing"),
+    (PAIRED, {"phone": ""}, "'phone' is missing"),
+    (PAIRED, {"phone": 5544991111111}, "'phone' is missing"),
+    (LISTED, {}, "'disallowedContacts' is no list"),
+    (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' holds something else than texts"),
+    (RESOLVE, {}, "the contacts are no list"),
+    (RESOLVE, [{}], "a contact lacks its 'inputPhone'"),
+    (RESOLVE, [{"inputPhone": "1"}], "a contact's 'exists', 'outputPhone' or 'lid' is of another type"),
+]
+
+
+@pytest.mark.parametrize(("read", "payload", "said"), BROKEN_CONTRACT, ids=[row[2] for row in BROKEN_CONTRACT])
+def test_an_answer_that_breaks_the_contract_is_described(read: Read, payload: Any, said: str) -> None:
+    client, adapter, _ = client_with(Canned(payload))
+    with pytest.raises(errors.ZApiUnexpectedAnswerError) as caught:
+        read(client)
+    assert caught.value.what == f"Z-API's answer breaks its contract: {said}"
+    assert len(adapter.requests) == 1
+
+
+@pytest.mark.parametrize("read", [PAIRED, LISTED, RESOLVE], ids=["paired phone", "list", "contacts"])
+def test_an_error_in_place_of_what_is_read_is_said(read: Read) -> None:
+    client, _, _ = client_with(Canned({"error": "Blocked for now", "phone": "1", "disallowedContacts": []}))
+    with pytest.raises(errors.ZApiRefusedError, match="Blocked for now"):
+        read(client)
 
 
 def test_a_list_is_read_exactly_as_it_is() -> None:
@@ -279,10 +349,21 @@ def test_phones_are_resolved_as_whatsapp_registered_them() -> None:
 
 
 def test_more_phones_than_one_call_takes_go_out_in_several() -> None:
-    client, adapter, _ = client_with(Canned([]))
-    client.resolve_contacts(str(554400000000 + number) for number in range(50_001))
+    client, adapter, _ = client_with(*(Canned([item]) for item in RESOLVED[:2]), Canned([]))
+    resolved = client.resolve_contacts(str(554400000000 + number) for number in range(50_001))
+    assert list(resolved) == [item["inputPhone"] for item in RESOLVED[:2]]
     assert [len(json.loads(request.body or b"")["phones"]) for request in adapter.requests] == [50_000, 1]
     assert client.resolve_contacts([]) == {}
+
+
+#: More than other answers may hold.
+LONG = " " * (1 << 20)
+
+
+def test_contacts_and_the_answers_of_other_endpoints_may_be_long() -> None:
+    client, _, _ = client_with(Canned(json.dumps(RESOLVED) + LONG))
+    assert len(client.resolve_contacts(["5544991111111"])) == 3
+    assert len(client.request("GET", "contacts")) == 3
 
 
 @pytest.mark.parametrize(
@@ -354,6 +435,32 @@ def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(errors.ZApiInvalidRequestError, match="method is unknown"):
         client.request("get", "status")
     assert not adapter.requests
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda client: client.request("get", "x"), "method is unknown. Accepted: GET, POST, PUT, DELETE."),
+        (
+            lambda client: client.request("GET", ".."),
+            "path cannot be used. Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': "
+            "letters, digits, _ . ~ @ - between single slashes, no '..', no scheme, no query.",
+        ),
+        (
+            lambda client: client.request("PUT", "x", json=object()),
+            "json cannot be sent. Accepted is what JSON can hold.",
+        ),
+        (
+            lambda client: client.disallowed_contacts(SETTINGS_WITHOUT_LIST[0]),
+            f"{SETTINGS_WITHOUT_LIST[0].title} has no list of exceptions.",
+        ),
+    ],
+    ids=["method", "path", "json", "list"],
+)
+def test_what_is_refused_before_it_is_sent_says_what_is_accepted(call: Callable[[ZApiClient], Any], said: str) -> None:
+    with pytest.raises(errors.ZApiInvalidRequestError) as caught:
+        call(client_with(GOOD)[0])
+    assert str(caught.value) == f"{said} Nothing was sent."
 
 
 @pytest.mark.parametrize(

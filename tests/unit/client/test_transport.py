@@ -9,7 +9,9 @@ import logging
 import pickle
 import random
 import ssl
+import time
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -50,6 +52,7 @@ def failure_of(client: ZApiClient) -> errors.ZApiError:
     with pytest.raises(errors.ZApiError) as caught:
         client.set_privacy(LAST_SEEN, "ALL")
     check_error(caught.value)
+    assert (caught.value.endpoint, caught.value.conn_id) == ("privacy/last-seen", "zapi_default")
     return caught.value
 
 
@@ -112,6 +115,76 @@ def test_each_try_gets_what_is_left_of_the_time() -> None:
     assert timeouts[3] == pytest.approx((3, 3))
 
 
+@pytest.mark.parametrize(("total", "timeouts"), [(120, (5, 30)), (10, (5, 10)), (0.5, (0.5, 0.5)), (0, (0.001, 0.001))])
+def test_no_try_gets_more_than_the_call(total: float, timeouts: tuple[float, float]) -> None:
+    clock, adapter = Clock(), CannedAdapter(GOOD)
+    transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=clock.sleep, total=total)
+    ZApiClient(credentials(), transport=transport).set_privacy(LAST_SEEN, "ALL")
+    assert adapter.options[0]["timeout"] == timeouts
+
+
+def test_a_date_to_wait_for_is_counted_from_now() -> None:
+    client, adapter, _ = client_with(asked(formatdate(time.time() + 3600, usegmt=True)))
+    assert failure_of(client).retry_after == pytest.approx(3600, abs=5)
+    assert len(adapter.requests) == 1
+
+
+BUNDLES: list[tuple[dict[str, str], str | bool]] = [
+    # the environment, what vouches for the server
+    ({}, True),
+    ({"REQUESTS_CA_BUNDLE": ""}, True),
+    ({"REQUESTS_CA_BUNDLE": __file__}, __file__),
+    ({"CURL_CA_BUNDLE": __file__}, __file__),
+    ({"REQUESTS_CA_BUNDLE": __file__, "CURL_CA_BUNDLE": "/nowhere"}, __file__),
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "verify"), BUNDLES, ids=lambda cell: " and ".join(cell) if isinstance(cell, dict) else ""
+)
+def test_the_environment_names_who_vouches_for_the_server(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], verify: str | bool
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client, adapter, _ = client_with(GOOD)
+    client.set_privacy(LAST_SEEN, "ALL")
+    assert adapter.options[0]["verify"] == verify
+
+
+def test_authorities_that_are_not_there_are_an_error_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(errors.ZApiConfigurationError) as caught:
+        Transport(credentials())
+    assert str(caught.value) == (
+        "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) of this worker names a file that does not exist (connection "
+        "'zapi_default'). Let it name a file of certificate authorities, or remove it to use the system's."
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "excepted", "proxied"),
+    [
+        ("https://api.z-api.io", "", True),
+        ("https://api.z-api.io", "api.z-api.io", False),
+        ("http://127.0.0.1:8765", "", False),
+    ],
+)
+def test_the_environments_proxies_are_for_https_alone(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, excepted: str, proxied: bool
+) -> None:
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("no_proxy", excepted)
+    client, adapter, _ = client_with(GOOD, base_url=base_url)
+    client.set_privacy(LAST_SEEN, "ALL")
+    assert adapter.options[0]["proxies"].get("https") == ("http://proxy.example:3128" if proxied else None)
+    assert "http" not in adapter.options[0]["proxies"] or proxied
+
+
 def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
     client, adapter, _ = client_with(GOOD)
     client.set_privacy(LAST_SEEN, "ALL")
@@ -122,6 +195,12 @@ def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
     for scheme in ("http://", "https://"):
         assert transport._session.get_adapter(scheme).max_retries.total == 0  # type: ignore[attr-defined]  # HTTPAdapter has it
     assert transport._session.trust_env is False
+
+
+def linked(by: str) -> Exception:
+    error = OSError(URL)
+    setattr(error, by, ConnectionRefusedError(URL))
+    return error
 
 
 #: What the network raises, whether a call is tried again that may, and that may not be repeated, and what is said.
@@ -144,6 +223,17 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         "resolved",
     ),
     ("refused", lambda: requests.ConnectionError(ConnectionRefusedError(URL)), 4, 4, "refused"),
+    # requests and urllib3 keep the cause in different places, and not always alone.
+    ("refused, beside others", lambda: requests.ConnectionError(ConnectionRefusedError(URL), OSError("x")), 4, 4, "refused"),
+    (
+        "refused, as a reason",
+        lambda: requests.ConnectionError(urllib3.exceptions.MaxRetryError(POOL, URL, ConnectionRefusedError())),
+        4,
+        4,
+        "refused",
+    ),
+    ("refused, as a cause", lambda: linked("__cause__"), 4, 4, "refused"),
+    ("refused, as a context", lambda: linked("__context__"), 4, 4, "refused"),
     ("connect timeout", lambda: requests.ConnectTimeout(TimeoutError(URL)), 4, 4, "no connection could be made in time"),
     ("TLS", lambda: requests.exceptions.SSLError(URL), 4, 1, "no TLS connection"),
     (
@@ -228,6 +318,15 @@ def test_a_stop_ends_the_wait_with_the_slice() -> None:
     assert len(adapter.requests) == 1
 
 
+def test_a_try_that_failed_ends_its_connection_and_one_that_did_not_keeps_it() -> None:
+    client, adapter, _ = client_with(GOOD, Canned("", 503), GOOD)
+    before: list[bool] = []
+    adapter.before = lambda: before.append(adapter.closed)
+    client.set_privacy(LAST_SEEN, "ALL")
+    client.set_privacy(LAST_SEEN, "ALL")
+    assert before == [False, False, True]
+
+
 def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     client, _, _ = client_with(asked("2"), Canned({"error": f"busy {TOKEN}"}, 500), GOOD)
     client.set_privacy(LAST_SEEN, "ALL")
@@ -265,6 +364,7 @@ def test_a_body_of_exactly_the_cap_is_read() -> None:
     client, adapter, _ = client_with(Canned(padded + b" "))
     error = failure_of(client)
     assert (type(error), error.status, len(adapter.requests)) == (errors.ZApiUnreachableError, 200, 1)
+    assert error.what == "the answer is not one of Z-API's: it is larger than 1048576 bytes"
 
 
 def test_a_list_may_be_larger_than_other_answers() -> None:
@@ -292,6 +392,16 @@ OPERATOR = SetLastSeenPrivacyOperator(task_id="x", visualization_type="ALL")
 )
 def test_nothing_shows_a_secret_by_its_repr(thing: Any) -> None:
     assert not leaks(repr(thing), str(thing), f"{thing}")
+
+
+def test_a_client_says_which_connection_it_uses() -> None:
+    assert repr(ZApiClient(GIVEN)) == "ZApiClient(Transport(conn_id='zapi_default'))"
+
+
+def test_a_pause_lasts_as_long_as_asked() -> None:
+    client, _, clock = client_with(GOOD)
+    client.pause(0.6)
+    assert clock.slept == pytest.approx([0.25, 0.25, 0.1])
 
 
 @pytest.mark.parametrize("thing", [GIVEN, CLIENT, Transport(GIVEN)], ids=lambda thing: type(thing).__name__)
