@@ -36,8 +36,6 @@ os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
     ]
 )
 os.environ["AIRFLOW__CORE__TEST_CONNECTION"] = "Enabled"
-# Airflow wraps tracebacks at the width of the terminal; a wrapped text, or secret, would not be found in them.
-os.environ["COLUMNS"] = "5000"
 # Airflow 2.11 warns of the default, while it is imported.
 os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
 

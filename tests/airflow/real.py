@@ -44,6 +44,8 @@ SETTINGS = {
     "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+    # Airflow wraps tracebacks at the width of the terminal; a wrapped text, or secret, would not be found in them.
+    "COLUMNS": "5000",
 }
 
 
