@@ -1,7 +1,7 @@
 """Take the documentation's pictures anew, of a real Airflow and the emulator: ``make screenshots``.
 
-On the way it looks at what the pictures cannot show: the Test button, hidden secrets, and a secret that stays when
-the form is saved again.
+On the way it looks at what the pictures cannot show: the Test button, hidden secrets, a secret that stays when the
+form is saved again, and the link of a task.
 """
 
 import os
@@ -13,6 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from airflow_provider_zapi.emulator import Emulator, RunningEmulator, running_emulator
+from airflow_provider_zapi.links import ZApiPanelLink
+from airflow_provider_zapi.panel import INSTANCES_PAGE
 from scripts.airflow_demo import NUMBERS, PROJECT
 from scripts.browser import CHROMIUM, EXTRA, STANDARD, ConnectionForm, browser_page
 from scripts.standalone import RunningAirflow
@@ -22,7 +24,6 @@ IMAGES = PROJECT / "docs" / "images"
 MAX_BYTES = 150_000
 
 PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-liberation")
-EXAMPLE_DAG = "zapi_several_numbers"
 WRONG = "wrong-client-token"
 
 
@@ -88,21 +89,32 @@ def green(form: ConnectionForm, conn_id: str) -> None:
     print("Test is green")
 
 
-def airflow_pages(page: Page, airflow: RunningAirflow) -> None:
-    """Run the example on the connection just typed, and show its graph."""
-    for number in NUMBERS:
-        airflow.api("POST", "/pools", {"name": number.connection, "slots": 1})
-    airflow.wait_for_dag(EXAMPLE_DAG)
-    task = airflow.run_dag(EXAMPLE_DAG)[0]
-    page.set_viewport_size({"width": 1000, "height": 560})
-    run = f"{airflow.url}/dags/{EXAMPLE_DAG}/runs/{task['dag_run_id']}"
+def graph(name: str, page: Page, airflow: RunningAirflow, dag_id: str, height: int) -> dict[str, str]:
+    """Run an example and show its graph; return the address of each task's page."""
+    airflow.wait_for_dag(dag_id)
+    tasks = airflow.run_dag(dag_id)
+    run = f"{airflow.url}/dags/{dag_id}/runs/{tasks[0]['dag_run_id']}"
+    page.set_viewport_size({"width": 1000, "height": height})
     page.goto(run)
     page.locator("[aria-label^='Show Graph']").click()
     page.get_by_label("Collapse Details Panel").click()
-    expect(page.get_by_text("success")).to_have_count(len(NUMBERS))
+    nodes = {task["task_id"] for task in tasks}
+    expect(page.get_by_text("success").nth(len(nodes) - 1)).to_be_visible()
     page.mouse.move(0, 0)  # off the graph, which tells about a task under the pointer
     page.wait_for_timeout(1500)  # the graph moves to its place
-    take("dag-graph", page)
+    take(name, page)
+    return {task["task_id"]: f"{run}/tasks/{task['task_id']}" for task in tasks}
+
+
+def airflow_pages(page: Page, airflow: RunningAirflow) -> None:
+    """Run the examples on the connection just typed and on the others, show their graphs, and look at a task's link."""
+    for number in NUMBERS:
+        airflow.api("POST", "/pools", {"name": number.connection, "slots": 1})
+    graph("dag-graph", page, airflow, "zapi_several_numbers", 560)
+    tasks = graph("chain", page, airflow, "zapi_wait_check_apply_tell", 420)
+    page.goto(tasks["wait_for_phone"])
+    expect(page.get_by_role("link", name=ZApiPanelLink.name)).to_have_attribute("href", INSTANCES_PAGE)
+    print(f"The task's page links to {INSTANCES_PAGE}")
 
 
 def emulator_page(page: Page, emulator: RunningEmulator) -> None:

@@ -161,25 +161,32 @@ class RunningAirflow(BackgroundProcess):
         self.wait_for(f"the DAG {dag_id}", look, seconds)
 
     def run_dag(self, dag_id: str, seconds: float = 90) -> list[dict[str, Any]]:
-        """Run a DAG once by hand and return its task instances.
+        """Run a DAG once by hand and return its task instances, as ``wait_for_run`` does."""
+        return self.wait_for_run(self.start_run(dag_id), seconds)
+
+    def start_run(self, dag_id: str) -> str:
+        """Start a run of a DAG by hand and return its path in the REST API."""
+        run = self.api("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})
+        return f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
+
+    def wait_for_run(self, run: str, seconds: float = 90) -> list[dict[str, Any]]:
+        """Wait until a run has succeeded and return its task instances.
 
         Raises ``BackgroundError`` with the log at a task's first failed try: retries would only delay it.
         """
-        run = self.api("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})
-        path = f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
 
         def look() -> list[dict[str, Any]] | None:
-            tasks: list[dict[str, Any]] = self.api("GET", f"{path}/taskInstances")["task_instances"]
+            tasks: list[dict[str, Any]] = self.api("GET", f"{run}/taskInstances")["task_instances"]
             failed = [each for each in tasks if each["state"] in ("failed", "up_for_retry")]
             if failed:
-                logs = "\n".join(f"{each['task_id']}:\n{self.task_log(path, each)}" for each in failed)
-                raise BackgroundError(f"A task of {dag_id} failed. Its log:\n{logs}")
-            state = self.api("GET", path)["state"]
+                logs = "\n".join(f"{each['task_id']}:\n{self.task_log(run, each)}" for each in failed)
+                raise BackgroundError(f"A task of {failed[0]['dag_id']} failed. Its log:\n{logs}")
+            state = self.api("GET", run)["state"]
             if state == "failed":
-                raise BackgroundError(f"The run of {dag_id} failed.\n{self.tail()}")
+                raise BackgroundError(f"The run {run} failed.\n{self.tail()}")
             return tasks if state == "success" else None
 
-        return self.wait_for(f"the end of the run of {dag_id}", look, seconds)
+        return self.wait_for(f"the end of the run {run}", look, seconds)
 
     def task_log(self, run: str, task: Mapping[str, Any]) -> str:
         """Return the log of a task instance's last try."""

@@ -9,8 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-DAGS = Path(__file__).parent.parent / "dags"
-EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+DAGS = PROJECT / "tests" / "dags"
+EXAMPLES = PROJECT / "example_dags"
+
+SUPPORTED = [path.stem.removeprefix("airflow-") for path in PROJECT.glob("constraints/airflow-*.txt")]
+NEWEST = max(SUPPORTED, key=lambda name: [int(part) for part in name.split(".")])
+
+#: For what runs `airflow standalone` as the demo does.
+newest_airflow_only = pytest.mark.skipif(
+    version("apache-airflow") != NEWEST, reason=f"the demo is made for the newest supported Airflow, {NEWEST}"
+)
 
 
 def dag_bag(folder: Path) -> Any:

@@ -6,20 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from scripts.background import alive_in_session, processes
+from tests.airflow.support import PROJECT, newest_airflow_only
 
-PROJECT = Path(__file__).resolve().parents[2]
-SUPPORTED = [path.stem.removeprefix("airflow-") for path in PROJECT.glob("constraints/airflow-*.txt")]
-NEWEST = max(SUPPORTED, key=lambda name: [int(part) for part in name.split(".")])
-
-pytestmark = pytest.mark.skipif(
-    version("apache-airflow") != NEWEST, reason=f"the demo is made for the newest supported Airflow, {NEWEST}"
-)
+pytestmark = newest_airflow_only
 
 #: Of a caller with another Airflow: nothing of it may matter.
 FOREIGN = {
