@@ -112,7 +112,7 @@ def airflow_pages(page: Page, airflow: RunningAirflow) -> None:
         airflow.api("POST", "/pools", {"name": number.connection, "slots": 1})
     graph("dag-graph", page, airflow, "zapi_several_numbers", 560)
     tasks = graph("chain", page, airflow, "zapi_wait_check_apply_tell", 420)
-    page.goto(tasks["wait_for_phone"])
+    page.goto(f"{tasks['wait_for_phone']}/details")
     expect(page.get_by_role("link", name=ZApiPanelLink.name)).to_have_attribute("href", INSTANCES_PAGE)
     print(f"The task's page links to {INSTANCES_PAGE}")
 
