@@ -1,7 +1,11 @@
-# Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION.
+# Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION, and the
+# newest with what one target needs beside it in .venv-EXTRA.
 NEWEST := 3.3.2
 # Of these the client's tests also run with the oldest versions that pyproject.toml allows.
 FLOORS := requests|tenacity|urllib3
+# Extras of pyproject.toml, each with an environment of its own.
+EXTRAS := bench celery docs mutation release
+comma := ,
 SUPPORTED := $(patsubst constraints/airflow-%.txt,%,$(sort $(wildcard constraints/airflow-*.txt)))
 
 AIRFLOW ?= $(NEWEST)
@@ -20,10 +24,10 @@ NEWEST_VENV := $(call venv_of,$(NEWEST))
 unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo airflow test lint format constraints schema bench screenshots floors mutation clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
 
 help: ## List these targets.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 	@echo "AIRFLOW=VERSION chooses another Airflow for venv and test: $(SUPPORTED)."
 	@echo "ARGS='...' is passed to pytest."
 
@@ -53,12 +57,11 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
 	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
 
-mutation: $(NEWEST_VENV)/.made ## Break the client in a thousand ways, one at a time, and list what no quick test notices.
-	$(NEWEST_VENV)/bin/python -m uv pip install -q --python $(NEWEST_VENV) -c constraints/airflow-$(NEWEST).txt -e '.[mutation]'
+mutation: .venv-mutation/.made ## Break the client in a thousand ways, one at a time, and list what no quick test notices.
 	# Anew: what was found with other tests says nothing about these.
 	rm -rf mutants
-	$(NEWEST_VENV)/bin/mutmut run
-	$(NEWEST_VENV)/bin/mutmut results
+	.venv-mutation/bin/mutmut run
+	.venv-mutation/bin/mutmut results
 
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
@@ -87,13 +90,14 @@ clean: ## Delete the virtual environments, the demo's files and every cache.
 	@touch $@
 
 # The stamp is written last: an interrupted set-up starts again from nothing.
+# Parameters: the folder, the version of Airflow, the extras of pyproject.toml.
 define venv_rule
-$(call venv_of,$(1))/.made: pyproject.toml constraints/airflow-$(1).txt
-	@echo "Installing Airflow $(1) into $(call venv_of,$(1))/"
-	@$(PYTHON) -m venv --clear $(call venv_of,$(1))
-	@$(call venv_of,$(1))/bin/python -m pip install -qq uv
-	@$(call venv_of,$(1))/bin/python -m uv pip install -q --python $(call venv_of,$(1)) \
-		-c constraints/airflow-$(1).txt -e '.[dev]'
+$(1)/.made: pyproject.toml constraints/airflow-$(2).txt
+	@echo "Installing Airflow $(2) into $(1)/"
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install -qq uv
+	@$(1)/bin/python -m uv pip install -q --python $(1) -c constraints/airflow-$(2).txt -e '.[$(3)]'
 	@touch $$@
 endef
-$(foreach version,$(SUPPORTED),$(eval $(call venv_rule,$(version))))
+$(foreach version,$(SUPPORTED),$(eval $(call venv_rule,$(call venv_of,$(version)),$(version),dev)))
+$(foreach extra,$(EXTRAS),$(eval $(call venv_rule,.venv-$(extra),$(NEWEST),dev$(comma)$(extra))))

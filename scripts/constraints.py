@@ -20,6 +20,8 @@ class SupportedAirflow:
     as_of: str
     #: Packages needed in a release later than that day.
     later: dict[str, str] = field(default_factory=dict)
+    #: The options that choose what of pyproject.toml is resolved.
+    extras: tuple[str, ...] = ("--extra", "dev")
 
 
 SUPPORTED = (
@@ -38,12 +40,12 @@ SUPPORTED = (
     ),
     SupportedAirflow("3.1.8", "2026-03-25"),
     SupportedAirflow("3.2.2", "2026-06-10"),
-    SupportedAirflow("3.3.2", "2026-11-20"),
+    SupportedAirflow("3.3.2", "2026-11-20", extras=("--all-extras",)),
 )
 
 #: Without the addresses of an index: the files must mean the same wherever they are used.
 COMPILE = (
-    *("uv", "pip", "compile", "-q", "--python-version", "3.11", "--extra", "dev"),
+    *("uv", "pip", "compile", "-q", "--python-version", "3.11"),
     *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
 )
 
@@ -54,7 +56,7 @@ def resolve(airflow: SupportedAirflow) -> str:
     for package, day in airflow.later.items():
         dates += ["--exclude-newer-package", f"{package}={day}T00:00:00Z"]
     return subprocess.run(
-        [sys.executable, "-m", *COMPILE, *dates, "pyproject.toml", "-"],
+        [sys.executable, "-m", *COMPILE, *airflow.extras, *dates, "pyproject.toml", "-"],
         input=f"apache-airflow=={airflow.version}\n",
         stdout=subprocess.PIPE,
         cwd=PROJECT,
