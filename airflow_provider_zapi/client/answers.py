@@ -75,13 +75,13 @@ NO_SUCH_PATH = Failure(
 REFUSED = Failure(
     ZApiRefusedError,
     "Z-API refused: {text}",
-    "Nothing is known to have changed; the task's next try asks again.",
+    "Nothing is known to have changed; the next try asks again.",
 )
 SUCCESS_FALSE = Failure(
     ZApiRefusedError,
     "Z-API answered success: false",
     "WhatsApp did not take the change: its list was changed elsewhere meanwhile, the account is locked, or the session "
-    "is about to drop. The task's next try asks again.",
+    "is about to drop. The next try asks again.",
 )
 
 _COPY_CLIENT_TOKEN = (
@@ -149,7 +149,7 @@ TEXTS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
 _BUSY = Failure(
     ZApiUnreachableError,
     "Z-API could not answer{text_after}",
-    "It is busy or broken; the task's next try asks again.",
+    "It is busy or broken; the next try asks again.",
     Again.IF_REPEATABLE,
 )
 _REDIRECT = Failure(

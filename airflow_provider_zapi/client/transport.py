@@ -278,7 +278,7 @@ _STOPPED = Failure(
 #: What a broken answer raises besides errors of `requests`; urllib3 lets a ValueError out for a negative chunk size.
 _BROKEN = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
-_LOOK_AT_THE_NETWORK = "Look at the network, DNS and proxy of the worker; the task's next try asks again."
+_LOOK_AT_THE_NETWORK = "Look at the network, DNS and proxy of the worker; the next try asks again."
 
 #: What a broken exchange means, by the first of these that is found in the error or in what it wraps.
 #: The order matters: the causes first, then what wraps any of them.

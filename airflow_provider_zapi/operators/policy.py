@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
@@ -26,6 +26,10 @@ PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 
 #: Before the names of the settings whose asserted values an event tells.
 _ASSERTED = "asserted."
+
+#: How many of the newest events, of all connections, are looked through for a connection's own. One whose last event
+#: is older is published once more.
+_NEWEST_EVENTS = 1_000
 
 
 class ApplyPrivacyPolicyOperator(ZApiOperator):
@@ -130,7 +134,10 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
         if inlets is None:
             return {}
-        for event in reversed(inlets[PRIVACY_ALIAS]):
+        events = inlets[PRIVACY_ALIAS]
+        # Older versions can only give all there ever were, the oldest first.
+        newest_first = events.ascending(False).limit(_NEWEST_EVENTS) if AIRFLOW_V_3_2_PLUS else reversed(events)
+        for event in newest_first:
             if event.extra.get("conn_id") == self.zapi_conn_id:
                 return {
                     name.removeprefix(_ASSERTED): value
