@@ -22,7 +22,7 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
     """Wait until the instance has a WhatsApp session: ``status`` says ``connected: true``, the one field that counts.
 
     It looks once; with ``deferrable`` it then waits in the triggerer, without a worker's slot. Between two looks are
-    ``poke_interval`` seconds, in the triggerer at least 2. A task that waited longer than ``timeout`` seconds fails, and
+    ``poke_interval`` seconds, in the triggerer at least 2. A task that waited longer than ``timeout`` seconds fails and
     is not tried again. Besides these it takes the parameters of `ZApiSensor`.
 
     ``soft_fail=True`` is Airflow's: it skips the task for every permanent error too, such as a refused credential.

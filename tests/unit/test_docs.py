@@ -25,21 +25,16 @@ from airflow_provider_zapi.operators import policy, privacy
 from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from tests.airflow.support import dag_bag
+from tests.support import code_blocks
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")])
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/**/*.md")])
 README, CONNECTION, OPERATORS = (
     (PROJECT / name).read_text() for name in ("README.md", "docs/connection.md", "docs/operators.md")
 )
 OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__] + [policy.ApplyPrivacyPolicyOperator]
 #: Those whose class names the setting that they set.
 SETTING_OPERATORS = [kind for kind in OPERATOR_CLASSES if issubclass(kind, privacy.SettingOperator)]
-
-
-def code_blocks(page: str, language: str) -> list[str]:
-    """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
-    return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]
 
 
 def blocks(language: str) -> list[Any]:
@@ -95,8 +90,8 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
 
 def test_every_page_and_every_picture_is_reached() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
-    for page in PROJECT.glob("docs/*.md"):
-        assert page.name == "index.md" or f"({page.name})" in index
+    for page in PROJECT.glob("docs/**/*.md"):
+        assert page.name == "index.md" or f"({page.relative_to(PROJECT / 'docs')})" in index
     texts = "".join(page.read_text() for page in PAGES)
     for picture in PROJECT.glob("docs/images/*"):
         assert f"images/{picture.name})" in texts
