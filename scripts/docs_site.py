@@ -143,10 +143,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let the links of the repository lead to places of the site."""
+    from mkdocs.exceptions import PluginError
+
     path = page.file.src_uri
     if path in (EXAMPLES_PAGE, *API):
         return markdown
-    return relinked(markdown, {site: source for source, site in COPIED.items()}.get(path, f"docs/{path}"))
+    try:
+        return relinked(markdown, {site: source for source, site in COPIED.items()}.get(path, f"docs/{path}"))
+    except ValueError as error:
+        raise PluginError(f"{path}: {error}") from None
 
 
 def on_post_build(config: MkDocsConfig) -> None:

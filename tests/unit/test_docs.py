@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
-from airflow_provider_zapi import exceptions
+from airflow_provider_zapi import __version__, exceptions
 from airflow_provider_zapi.connection_form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
@@ -88,6 +88,11 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(path.read_text()), target
 
 
+def test_a_wheel_that_a_page_names_is_of_this_version() -> None:
+    named = {name for page in PAGES for name in re.findall(r"airflow_provider_zapi-([^-\s]+)-py3", page.read_text())}
+    assert named == {__version__}
+
+
 def test_every_page_and_every_picture_is_reached() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
     for page in PROJECT.glob("docs/**/*.md"):
@@ -99,6 +104,18 @@ def test_every_page_and_every_picture_is_reached() -> None:
 
 
 # Code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_of_code_says_its_language_so_that_it_is_looked_at(page: Path) -> None:
+    text = page.read_text()
+    opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
+    assert set(opened) <= {"python", "bash", "json", "yaml", "text"}
+    # Markdown takes what is indented for code too, except below an item of a list.
+    before = ""
+    for paragraph in re.split(r"\n{2,}", re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)):
+        assert not paragraph.startswith("    ") or re.match(r" *(- |\d+\. )", before), paragraph
+        before = before if paragraph.startswith("  ") else paragraph
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -268,13 +285,18 @@ def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None
     assert code_of(message) in str(caught.value)
 
 
-def test_the_policy_of_the_page_passes_the_schema_and_the_parser() -> None:
-    [block] = code_blocks(POLICY, "yaml")
-    schema = json.loads((PROJECT / "docs/policy.schema.json").read_text())
-    jsonschema.validate(yaml.safe_load(block), schema)
-    assert parse_policy(block).settings
+SCHEMA = json.loads((PROJECT / "docs/policy.schema.json").read_text())
+
+
+@pytest.mark.parametrize("policy", blocks("yaml"))
+def test_a_policy_of_a_page_passes_the_schema_and_the_parser(policy: str) -> None:
+    jsonschema.validate(yaml.safe_load(policy), SCHEMA)
+    assert parse_policy(policy).settings
+
+
+def test_the_mistakes_of_the_page_do_not_pass_the_schema() -> None:
     for example, _ in MISTAKES:
-        assert not jsonschema.Draft7Validator(schema).is_valid(yaml.safe_load(code_of(example)))
+        assert not jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(code_of(example)))
 
 
 BAD = table(section(OPERATORS, "Errors"), "given")
