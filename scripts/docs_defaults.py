@@ -7,7 +7,7 @@ from typing import Any
 import griffe
 
 
-class Defaults(griffe.Extension):
+class Defaults(griffe.Extension):  # type: ignore[misc]  # not installed where types are checked
     """Puts the values of constants in the places of their names, once the whole package is read."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:

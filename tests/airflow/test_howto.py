@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ def test_drift_is_told_from_another_number_and_nothing_is_changed(
     watched.patch({"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": found}}})
     versions = watched.view()["versions"]
     assert states(run(howto["watch_support"])) == {"watch": "failed" if told else "success"}
-    [message] = code_blocks(PAGES["alarm-on-drift"], "text")[:1]
-    assert [sent["message"] for sent in teller.view()["messages"]] == [message.strip()] * told
+    message = code_blocks(PAGES["alarm-on-drift"], "text")[0].strip()
+    if version("apache-airflow").startswith("3.0."):  # gives the callback no exception
+        message = "watch_support: failed; its log says why"
+    assert [sent["message"] for sent in teller.view()["messages"]] == [message] * told
     assert watched.view()["versions"] == versions
 
 
