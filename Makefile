@@ -71,7 +71,7 @@ schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the
 
 # mkdocs-material tells of its own end and of its successor unless told not to.
 docs: .venv-docs/.made ## Build the documentation as a site, in site/; a warning is an error.
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
 	@echo "Open site/index.html; its search needs a server: $(PYTHON) -m http.server --bind 127.0.0.1 --directory site"
 
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
