@@ -69,6 +69,11 @@ constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported 
 schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
 	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 
+# mkdocs-material tells of its own end and of its successor unless told not to.
+docs: .venv-docs/.made ## Build the documentation as a site, in site/; a warning is an error.
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
+	@echo "Open site/index.html; its search needs a server: $(PYTHON) -m http.server --bind 127.0.0.1 --directory site"
+
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.triggers
@@ -77,7 +82,7 @@ screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, wi
 	$(NEWEST_VENV)/bin/python -m scripts.screenshots
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
-	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
+	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants site
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv-floors/.made: pyproject.toml constraints/airflow-$(NEWEST).txt

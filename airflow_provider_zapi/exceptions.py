@@ -1,6 +1,6 @@
 """The errors of this provider.
 
-Airflow tries a task again after a transient error and fails it at once after a permanent one::
+Airflow tries a task again after a transient error and fails it at once after a permanent one:
 
     ZApiError
     +-- ZApiTransientError                       worth another try of the task

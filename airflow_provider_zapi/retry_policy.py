@@ -24,7 +24,7 @@ LONGEST_DELAY = 86_400.0
 class ZApiRetryPolicy(RetryPolicy):
     """Try the task again as long after as Z-API asked for (``Retry-After``), at most a day; else as the task says.
 
-    A task's ``retries`` still say how often. Permanent errors fail the task at once, with this policy or without::
+    A task's ``retries`` still say how often. Permanent errors fail the task at once, with this policy or without:
 
         SetLastSeenPrivacyOperator(..., retries=3, retry_policy=ZApiRetryPolicy())
 

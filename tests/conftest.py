@@ -21,7 +21,8 @@ os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent / "dags")
-# Airflow 3 runs a DAG only out of a bundle that it knows: the tests' own DAGs and the examples.
+# Airflow 3 runs a DAG only out of a bundle that it knows: the tests' own DAGs, the examples, those of the how-tos.
+(Path(_HOME) / "howto").mkdir()
 os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
     [
         {
@@ -32,6 +33,7 @@ os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
         for name, path in {
             "dags-folder": Path(__file__).parent / "dags",
             "examples": Path(__file__).parent.parent / "example_dags",
+            "howto": Path(_HOME) / "howto",
         }.items()
     ]
 )

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import pickle
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -192,3 +193,9 @@ def client_with(
 def ids(rows: Iterable[Any]) -> list[str]:
     """Return the first cell of each row, as names of the cases."""
     return [str(row[0]) for row in rows]
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
+    return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]

@@ -42,14 +42,12 @@ def create_app(
 ) -> ASGIApp:
     """Return the application over ``emulator``.
 
-    Args:
-        emulator: the state it serves.
-        stopping: raised by the server to end open event streams.
-        log: called with the record of each Z-API request, which holds no secret.
-        sleep: how the switch ``delay`` waits.
-        loopback_only: refuse a ``Host`` that is not loopback, so that no web page can reach the
-            emulator under a name of its own (DNS rebinding).
-
+    :param emulator: the state it serves
+    :param stopping: raised by the server to end open event streams
+    :param log: called with the record of each Z-API request, which holds no secret
+    :param sleep: how the switch ``delay`` waits
+    :param loopback_only: refuse a ``Host`` that is not loopback, so that no web page can reach the
+        emulator under a name of its own (DNS rebinding)
     """
     page_text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
 

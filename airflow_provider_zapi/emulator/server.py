@@ -122,12 +122,8 @@ def serve(
 def running_emulator(emulator: Emulator | None = None) -> Iterator[RunningEmulator]:
     """Run an emulator on a free loopback port in a thread, for the length of a ``with`` block.
 
-    Args:
-        emulator: what to serve; without one, the demo instance.
-
-    Raises:
-        RuntimeError: it did not start or did not stop within 10 seconds.
-
+    :param emulator: what to serve; without one, the demo instance
+    :raises RuntimeError: it did not start or did not stop within 10 seconds
     """
     emulator = emulator or demo_emulator()
     server = _server(emulator)

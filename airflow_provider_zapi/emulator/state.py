@@ -99,9 +99,7 @@ class Instance:
     def patch(self, changes: Mapping[str, Any]) -> None:
         """Change parts, settings and switches by the JSON interface's names; all or, if one is wrong, none.
 
-        Raises:
-            InvalidInputError: a name is unknown, or a value cannot be used.
-
+        :raises InvalidInputError: a name is unknown, or a value cannot be used
         """
         given = require_names(dict(changes), (*PARTS, "settings", "switches"), "an instance")
         for name, (check, accepted) in PARTS.items():
@@ -184,9 +182,7 @@ class Instance:
 class Emulator:
     """All emulated instances, and the requests received.
 
-    Args:
-        clock: seconds since the epoch, for the times in histories and requests.
-
+    :param clock: seconds since the epoch, for the times in histories and requests
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -211,9 +207,7 @@ class Emulator:
     def put(self, instance_id: str, given: Mapping[str, Any]) -> Instance:
         """Create or replace an instance; token, client_token (or None) and phone are required.
 
-        Raises:
-            InvalidInputError: a required part is missing, a name is unknown, or a value cannot be used.
-
+        :raises InvalidInputError: a required part is missing, a name is unknown, or a value cannot be used
         """
         if not _is_credential(instance_id):
             raise InvalidInputError("an instance id must be letters, digits, _ and -")

@@ -28,11 +28,11 @@ class ZApiNotifier(BaseNotifier):
     A message is not a setting: two of them are not one. So it is sent again only where Z-API surely has not sent it
     (refused connection, 429); after a lost answer the error says that it may have been sent.
 
+    Source: Z-API, ``POST send-text``.
+
     :param phone: who gets it: country code, area code and number, or an ``@lid``. (templated)
     :param message: what it says. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
-
-    Source: Z-API, ``POST send-text``.
     """
 
     template_fields: Sequence[str] = ("phone", "message", "zapi_conn_id")

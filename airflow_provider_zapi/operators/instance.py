@@ -26,6 +26,8 @@ PAID = "PAID"
 class CheckInstanceOperator(ZApiOperator):
     """Check that an instance is paid, connected, and paired with the right phone. Reads alone.
 
+    Source: Z-API, ``GET me``, ``GET status``, ``GET device``.
+
     :param min_days_left: fail if the subscription ends in fewer whole days than this; with 0, if it has ended.
         (templated)
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
@@ -33,13 +35,10 @@ class CheckInstanceOperator(ZApiOperator):
     :param require_paid: fail unless Z-API's payment status is ``PAID``. That word is assumed: Z-API publishes
         none, so that an account that names it otherwise has to switch this off
     :param zapi_conn_id: the Z-API connection. (templated)
-    :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
     :raises ZApiSubscriptionError: it is not paid, or ends too soon; no retry
     :raises ZApiNotConnectedError: the phone is not connected; worth a retry
     :raises ZApiConfigurationError: another phone is paired; no retry
     :raises ZApiInvalidRequestError: ``min_days_left`` cannot be used; nothing was sent
-
-    Source: Z-API, ``GET me``, ``GET status``, ``GET device``.
     """
 
     template_fields: Sequence[str] = ("min_days_left", "expected_phone", "zapi_conn_id")
@@ -60,7 +59,10 @@ class CheckInstanceOperator(ZApiOperator):
         self.require_paid = require_paid
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read the subscription, the connection and the phone, and fail at the first that is wrong."""
+        """Read the subscription, the connection and the phone, and fail at the first that is wrong.
+
+        :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
+        """
         wanted = _days(self.min_days_left)
         # The subscription first: a lapsed one refuses every other call.
         with self.client(check_phone=False) as client:

@@ -48,8 +48,6 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
         ``phone``. With one, another number fails the task before anything is sent. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-    :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, and for a list ``added``,
-        ``removed``, ``kept``, ``unknown`` and ``rounds``: counts, never a phone
     :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
     :raises ZApiConflictError: a list still differs after three rounds, or has drifted (``fail_on_drift``)
     :raises ZApiError: a call failed; the message says what was done before and what was not
@@ -83,7 +81,11 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         self.expected_phone = expected_phone
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read the policy and the lists, log the plan, and apply it."""
+        """Read the policy and the lists, log the plan, and apply it.
+
+        :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, and for a list ``added``,
+            ``removed``, ``kept``, ``unknown`` and ``rounds``: counts, never a phone
+        """
         # Here and not at the top: a parse of a DAG file needs neither YAML nor the comparing of lists.
         from airflow_provider_zapi.privacy.policy import parse_policy
         from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy

@@ -147,6 +147,8 @@ class ValueOperator(SettingOperator):
 class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
     """Set who sees when this WhatsApp number was last online.
 
+    Source: Z-API, ``POST privacy/last-seen``.
+
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``: all contacts except those on
         the list. (templated)
     :param contacts_blacklist: changes of that list, for ``CONTACT_BLACKLIST`` alone: a list of
@@ -154,8 +156,6 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
         ``.json`` file beside the DAG. These are changes: who is on the list already is not sent again. Without it the
         list stays as it is. At most 10,000. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/last-seen``.
     """
 
     setting = LAST_SEEN
@@ -164,11 +164,11 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
 class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
     """Set who sees this WhatsApp number's profile photo.
 
+    Source: Z-API, ``POST privacy/photo``.
+
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/photo``.
     """
 
     setting = PHOTO
@@ -177,11 +177,11 @@ class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
 class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
     """Set who sees this WhatsApp number's description ("about").
 
+    Source: Z-API, ``POST privacy/description``.
+
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/description``.
     """
 
     setting = DESCRIPTION
@@ -190,11 +190,11 @@ class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
 class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
     """Set who may add this WhatsApp number to groups.
 
+    Source: Z-API, ``POST privacy/group-add``.
+
     :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
     :param contacts_blacklist: changes of this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/group-add``.
     """
 
     setting = GROUP_ADD
@@ -203,10 +203,10 @@ class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
 class SetOnlinePrivacyOperator(VisibilityOperator):
     """Set who sees that this WhatsApp number is online.
 
+    Source: Z-API, ``POST privacy/online``.
+
     :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN``: whoever sees last seen. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/online``.
     """
 
     setting = ONLINE
@@ -215,10 +215,10 @@ class SetOnlinePrivacyOperator(VisibilityOperator):
 class SetReadReceiptsOperator(ValueOperator):
     """Set whether people see that this WhatsApp number read their messages.
 
+    Source: Z-API, ``POST privacy/read-receipts``.
+
     :param value: ``enable`` or ``disable``. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/read-receipts``.
     """
 
     setting = READ_RECEIPTS
@@ -227,10 +227,10 @@ class SetReadReceiptsOperator(ValueOperator):
 class SetMessagesDurationOperator(ValueOperator):
     """Set after how long messages disappear in new one-to-one chats of this WhatsApp number.
 
+    Source: Z-API, ``POST privacy/messages-duration``.
+
     :param value: ``days90``, ``days7``, ``hours24`` or ``disable``. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-
-    Source: Z-API, ``POST privacy/messages-duration``.
     """
 
     setting = MESSAGES_DURATION
@@ -242,13 +242,12 @@ class GetDisallowedContactsOperator(ZApiOperator):
     This is the one result of this provider that holds phone numbers: Airflow keeps it in its database and shows it in
     the task's XCom. With ``as_count`` it is their number alone.
 
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
+    may read empty or stale (inferred).
+
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param as_count: return how many there are, in place of who
     :param zapi_conn_id: the Z-API connection. (templated)
-    :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number
-
-    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
-    may read empty or stale (inferred).
     """
 
     template_fields: Sequence[str] = ("setting", "zapi_conn_id")
@@ -266,7 +265,10 @@ class GetDisallowedContactsOperator(ZApiOperator):
         self.as_count = as_count
 
     def execute(self, context: Context) -> list[str] | int:
-        """Read the list and return it, or its length."""
+        """Read the list.
+
+        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number
+        """
         setting = parse_setting(self.setting, "setting", with_list=True)
         with self.client() as client:
             contacts = client.disallowed_contacts(setting)

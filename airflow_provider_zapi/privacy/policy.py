@@ -1,6 +1,6 @@
 """A policy: how a number's privacy shall be, as a mapping from settings to wanted values.
 
-In Python, JSON or YAML::
+In Python, JSON or YAML:
 
     last_seen:   {visible_to: CONTACT_BLACKLIST, except: ["+55 44 99111-1111", "554422222222"]}
     photo:       CONTACTS

@@ -26,16 +26,16 @@ class DisallowedContactsSensor(ZApiSensor):
     Contacts are compared, not spellings: an entry that WhatsApp lists by ``@lid`` or without its ninth digit is found.
     It waits in a worker, or with ``mode="reschedule"`` outside of one; it is not deferrable, because Airflow's database
     keeps a trigger's arguments, and these would be phone numbers.
+    Besides these it takes the parameters of `ZApiSensor`.
+
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
+    may read empty or stale (inferred).
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param present: contacts that the list has to hold: a list, or the same as a JSON array in a text. (templated)
     :param absent: contacts that it has to lack, likewise. (templated)
-    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
-
-    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
-    may read empty or stale (inferred).
     """
 
     template_fields: Sequence[str] = ("setting", "present", "absent", "zapi_conn_id")

@@ -21,17 +21,16 @@ __all__ = ["ZApiInstanceConnectedSensor"]
 class ZApiInstanceConnectedSensor(ZApiSensor):
     """Wait until the instance has a WhatsApp session: ``status`` says ``connected: true``, the one field that counts.
 
-    It looks once; with ``deferrable`` it then waits in the triggerer, without a worker's slot.
-
-    :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
-    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
-    :param zapi_conn_id: the Z-API connection. (templated)
-    :param poke_interval: seconds between two looks; the triggerer takes at least 2
-    :param timeout: seconds after which the task fails, of the kind that is not tried again
+    It looks once; with ``deferrable`` it then waits in the triggerer, without a worker's slot. Between two looks are
+    ``poke_interval`` seconds, in the triggerer at least 2. A task that waited longer than ``timeout`` seconds fails and
+    is not tried again. Besides these it takes the parameters of `ZApiSensor`.
 
     ``soft_fail=True`` is Airflow's: it skips the task for every permanent error too, such as a refused credential.
 
     Source: Z-API, ``GET status``.
+
+    :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
+    :param zapi_conn_id: the Z-API connection. (templated)
     """
 
     check_phone: ClassVar[bool] = False

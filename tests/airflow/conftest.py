@@ -49,3 +49,13 @@ def dags(airflow_db: None) -> dict[str, Any]:
     bag = dag_bag(DAGS)
     assert not bag.import_errors
     return dict(bag.dags)
+
+
+@pytest.fixture(scope="session")
+def pools(airflow_db: None) -> None:
+    """Create the pools that the examples and the how-tos name, as a user does."""
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add_all(Pool(pool=number, slots=1, description="", include_deferred=False) for number in NUMBERS)

@@ -44,16 +44,6 @@ def examples(airflow_db: None) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-@pytest.fixture(scope="session")
-def pools(airflow_db: None) -> None:
-    """Create the pools that the examples name, as a user does."""
-    from airflow.models import Pool
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        session.add_all(Pool(pool=number, slots=1, description="", include_deferred=False) for number in NUMBERS)
-
-
 def test_every_example_is_run_below(examples: dict[str, Any]) -> None:
     assert set(examples) == set(AFTER)
 

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
-from airflow_provider_zapi import exceptions
+from airflow_provider_zapi import __version__, exceptions
 from airflow_provider_zapi.connection_form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
@@ -25,21 +25,16 @@ from airflow_provider_zapi.operators import policy, privacy
 from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from tests.airflow.support import dag_bag
+from tests.support import code_blocks
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/*.md")])
+PAGES = sorted([PROJECT / "README.md", PROJECT / "CHANGELOG.md", *PROJECT.glob("docs/**/*.md")])
 README, CONNECTION, OPERATORS = (
     (PROJECT / name).read_text() for name in ("README.md", "docs/connection.md", "docs/operators.md")
 )
 OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__] + [policy.ApplyPrivacyPolicyOperator]
 #: Those whose class names the setting that they set.
 SETTING_OPERATORS = [kind for kind in OPERATOR_CLASSES if issubclass(kind, privacy.SettingOperator)]
-
-
-def code_blocks(page: str, language: str) -> list[str]:
-    """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
-    return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]
 
 
 def blocks(language: str) -> list[Any]:
@@ -93,10 +88,15 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(path.read_text()), target
 
 
+def test_a_wheel_that_a_page_names_is_of_this_version() -> None:
+    named = {name for page in PAGES for name in re.findall(r"airflow_provider_zapi-([^-\s]+)-py3", page.read_text())}
+    assert named == {__version__}
+
+
 def test_every_page_and_every_picture_is_reached() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
-    for page in PROJECT.glob("docs/*.md"):
-        assert page.name == "index.md" or f"({page.name})" in index
+    for page in PROJECT.glob("docs/**/*.md"):
+        assert page.name == "index.md" or f"({page.relative_to(PROJECT / 'docs')})" in index
     texts = "".join(page.read_text() for page in PAGES)
     for picture in PROJECT.glob("docs/images/*"):
         assert f"images/{picture.name})" in texts
@@ -104,6 +104,18 @@ def test_every_page_and_every_picture_is_reached() -> None:
 
 
 # Code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_of_code_says_its_language_so_that_it_is_looked_at(page: Path) -> None:
+    text = page.read_text()
+    opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
+    assert set(opened) <= {"python", "bash", "json", "yaml", "text"}
+    # Markdown takes what is indented for code too, except below an item of a list.
+    before = ""
+    for paragraph in re.split(r"\n{2,}", re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)):
+        assert not paragraph.startswith("    ") or re.match(r" *(- |\d+\. )", before), paragraph
+        before = before if paragraph.startswith("  ") else paragraph
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -273,13 +285,18 @@ def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None
     assert code_of(message) in str(caught.value)
 
 
-def test_the_policy_of_the_page_passes_the_schema_and_the_parser() -> None:
-    [block] = code_blocks(POLICY, "yaml")
-    schema = json.loads((PROJECT / "docs/policy.schema.json").read_text())
-    jsonschema.validate(yaml.safe_load(block), schema)
-    assert parse_policy(block).settings
+SCHEMA = json.loads((PROJECT / "docs/policy.schema.json").read_text())
+
+
+@pytest.mark.parametrize("policy", blocks("yaml"))
+def test_a_policy_of_a_page_passes_the_schema_and_the_parser(policy: str) -> None:
+    jsonschema.validate(yaml.safe_load(policy), SCHEMA)
+    assert parse_policy(policy).settings
+
+
+def test_the_mistakes_of_the_page_do_not_pass_the_schema() -> None:
     for example, _ in MISTAKES:
-        assert not jsonschema.Draft7Validator(schema).is_valid(yaml.safe_load(code_of(example)))
+        assert not jsonschema.Draft7Validator(SCHEMA).is_valid(yaml.safe_load(code_of(example)))
 
 
 BAD = table(section(OPERATORS, "Errors"), "given")

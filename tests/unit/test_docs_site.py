@@ -1,0 +1,102 @@
+"""The site has all pages of the documentation, its links lead to its own places, and it loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts import docs_site
+
+CONFIG = yaml.safe_load((docs_site.PROJECT / "mkdocs.yml").read_text())
+
+
+def pages_in(nav: Any) -> list[str]:
+    if isinstance(nav, str):
+        return [nav]
+    return [page for entry in (nav.values() if isinstance(nav, dict) else nav) for page in pages_in(entry)]
+
+
+def test_the_navigation_has_every_page_once() -> None:
+    docs = docs_site.PROJECT / "docs"
+    pages = {str(page.relative_to(docs)) for page in docs.rglob("*.md")}
+    made = {path for path in docs_site.generated() if path.endswith(".md")}
+    assert sorted(pages_in(CONFIG["nav"])) == sorted(pages | made)
+
+
+def test_the_reference_has_every_public_module_of_a_users_packages() -> None:
+    shown = {module for _, modules in docs_site.API.values() for module in modules}
+    package = docs_site.PROJECT / docs_site.PACKAGE
+    users = ("hooks", "operators", "sensors", "triggers", "notifications")
+    modules = {f"{name}.{path.stem}" for name in users for path in (package / name).glob("[!_]*.py")}
+    # What it shares with its siblings is no user's.
+    assert modules - shown == {"operators.base"}
+
+
+def test_every_module_of_the_reference_names_what_is_public_and_documents_it() -> None:
+    for _, modules in docs_site.API.values():
+        for name in modules:
+            module = __import__(f"{docs_site.PACKAGE}.{name}", fromlist=["__all__"])
+            assert module.__all__
+            assert all(getattr(module, public).__doc__ for public in module.__all__)
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "expected"),
+    [
+        ("connection.md", "docs/index.md", "connection.md"),
+        ("#port", "docs/connection.md", "#port"),
+        ("https://z-api.io", "docs/connection.md", "https://z-api.io"),
+        ("../README.md#see-it-run", "docs/index.md", "overview.md#see-it-run"),
+        ("../../README.md", "docs/howto/x.md", "../overview.md"),
+        ("../operators.md#result", "docs/howto/x.md", "../operators.md#result"),
+        ("docs/operators.md#result", "README.md", "operators.md#result"),
+        ("docs/images/chain.png", "README.md", "images/chain.png"),
+        ("CHANGELOG.md", "README.md", "changelog.md"),
+        ("LICENSE", "README.md", "LICENSE.txt"),
+        ("example_dags", "README.md", "examples.md"),
+        ("../example_dags/zapi_policy.py", "docs/operators.md", "examples.md#zapi_policy"),
+        ("../airflow_provider_zapi/hooks/zapi.py", "docs/x.md", "api/hook.md#airflow_provider_zapi.hooks.zapi"),
+        ("../airflow_provider_zapi/client", "docs/x.md", "api/client.md#airflow_provider_zapi.client"),
+    ],
+)
+def test_a_link_of_the_repository_leads_to_a_place_of_the_site(target: str, source: str, expected: str) -> None:
+    assert docs_site.site_target(target, source) == expected
+
+
+@pytest.mark.parametrize("target", ["../Makefile", "../airflow_provider_zapi/operators/base.py", "../tests"])
+def test_a_link_to_what_the_site_does_not_have_is_an_error(target: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(target.removeprefix("../"))):
+        docs_site.site_target(target, "docs/index.md")
+
+
+def test_links_are_changed_outside_of_code_alone() -> None:
+    page = "[one](../LICENSE)\n\n  ```text\n  [two](../LICENSE)\n  ```\n![three](../LICENSE)\n"
+    expected = "[one](LICENSE.txt)\n\n  ```text\n  [two](../LICENSE)\n  ```\n![three](LICENSE.txt)\n"
+    assert docs_site.relinked(page, "docs/index.md") == expected
+
+
+def test_the_page_of_examples_has_every_file_of_them_whole() -> None:
+    page = docs_site.examples_page()
+    for file in (docs_site.PROJECT / docs_site.EXAMPLES).glob("[!_.]*.*"):
+        assert f"\n{file.read_text()}```" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded"),
+    [
+        ('<a href="https://a.example/x">', []),
+        ('<script src="assets/x.js"></script><img src="images/x.png">', []),
+        ('<script src="https://a.example/x.js"></script>', ["https://a.example/x.js"]),
+        ("<script async src=//a.example/x.js></script>", ["//a.example/x.js"]),
+        ('<link rel="stylesheet" href="https://a.example/x.css">', ["https://a.example/x.css"]),
+        ('<img alt="x" src="http://a.example/x.png">', ["http://a.example/x.png"]),
+        ("src: url(https://a.example/x.woff2)", ["https://a.example/x.woff2"]),
+        ('@import "//a.example/x.css"', ["//a.example/x.css"]),
+        ("background: url('data:image/svg+xml;https://a.example')", []),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_found(text: str, loaded: list[str]) -> None:
+    assert docs_site.loaded_from_elsewhere(text) == loaded
