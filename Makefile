@@ -84,6 +84,9 @@ constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported 
 schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
 	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 
+build: .venv-release/.made ## Build wheel and sdist into dist/, twice, and use them in an empty environment.
+	@.venv-release/bin/python -m scripts.build
+
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.triggers

@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.background import clean_environment
-from scripts.constraints import SUPPORTED
+from scripts.constraints import PYTHONS, SUPPORTED
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOGS = PROJECT / "build" / "matrix"
@@ -86,12 +85,6 @@ def read_outcome(output: str) -> Outcome:
     return outcome
 
 
-def supported_pythons() -> list[str]:
-    """Return the Pythons that pyproject.toml names."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    return [found[1] for each in project["classifiers"] if (found := re.fullmatch(r".* Python :: (3\.\d+)", each))]
-
-
 def version_of(command: str) -> str | None:
     """Return the version (3.11) of the Python behind a command; None if it does not start."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -117,7 +110,7 @@ def _candidates(name: str) -> Iterator[str]:
 def cells(default: str) -> list[Cell]:
     """Return the cells: every Airflow on the default Python, and the newest on each other one that is supported."""
     own = version_of(default) or "?"
-    others = [Cell(VERSIONS[-1], python, find_python(python)) for python in supported_pythons() if python != own]
+    others = [Cell(VERSIONS[-1], python, find_python(python)) for python in PYTHONS if python != own]
     return [*(Cell(version, own, default) for version in VERSIONS), *others]
 
 

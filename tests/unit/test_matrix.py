@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import matrix
+from scripts.constraints import PYTHONS
 from scripts.matrix import Outcome, read_outcome
 from tests.airflow.support import NEWEST, PROJECT, SUPPORTED
 
@@ -74,8 +75,8 @@ def test_every_airflow_is_a_cell_and_the_newest_is_one_on_each_supported_python(
     assert set(matrix.VERSIONS) == set(SUPPORTED)
     others = [cell for cell in cells if cell.python != own]
     assert {cell.airflow for cell in others} == {NEWEST}
-    assert {own, *(cell.python for cell in others)} == {own, *matrix.supported_pythons()}
-    assert matrix.supported_pythons() == ["3.11", "3.12", "3.13"]
+    assert {own, *(cell.python for cell in others)} == {own, *PYTHONS}
+    assert PYTHONS == ("3.11", "3.12", "3.13")
 
 
 def test_a_command_that_is_there_and_does_not_start_is_no_python(tmp_path: Path) -> None:
