@@ -25,8 +25,8 @@ from scripts.constraints import SUPPORTED
 
 DIST = PROJECT / "dist"
 NAME = "airflow_provider_zapi"
-#: What the wheel has besides the tracked files of the package.
-SCHEMA = f"{NAME}/policy.schema.json"
+#: What the wheel has besides the tracked files of the package; without py.typed it would be nothing to a type checker.
+ADDED = {f"{NAME}/policy.schema.json", f"{NAME}/py.typed"}
 DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 BUILD_CONSTRAINTS = ("--build-constraints", str(PROJECT / "constraints" / "build.txt"))
 
@@ -103,21 +103,22 @@ def build_twice(files: set[str], folder: Path) -> tuple[Path, Path]:
 # What is in them
 
 
-def check_contents(files: set[str], wheel: Path, sdist: Path) -> None:
-    """Compare the names of the files with what has to be there, and the metadata with the package."""
+def check_wheel(files: set[str], wheel: Path) -> None:
+    """Compare the names in a wheel with the package's among the tracked files, and the metadata with the package."""
     info = f"{NAME}-{__version__}.dist-info"
     code = {name for name in files if name.startswith(f"{NAME}/")}
-    expect(f"{NAME}/py.typed" in code, "py.typed is missing")
     with zipfile.ZipFile(wheel) as archive:
-        same(set(archive.namelist()), code | {SCHEMA} | {f"{info}/{name}" for name in DIST_INFO}, wheel.name)
+        same(set(archive.namelist()), code | ADDED | {f"{info}/{name}" for name in DIST_INFO}, wheel.name)
         metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
     found = (metadata["Name"], metadata["Version"], metadata["License-Expression"])
-    expect(found == ("airflow-provider-zapi", __version__, "Apache-2.0"), f"the metadata says {found}")
+    expect(found == ("airflow-provider-zapi", __version__, "Apache-2.0"), f"the metadata of {wheel.name} says {found}")
+
+
+def check_sdist(files: set[str], sdist: Path) -> None:
+    """Compare the names in an sdist with the tracked files."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     same(names, files | {"PKG-INFO"}, sdist.name)
-    run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist])
-    print("Both hold what they should and nothing else, and twine has nothing to say", flush=True)
 
 
 def same(found: set[str], expected: set[str], name: str) -> None:
@@ -134,13 +135,12 @@ def use(built: Path, folder: Path) -> None:
     bare = folder / "bare" / "bin"
     run([sys.executable, "-m", "venv", "--without-pip", bare.parent])
     constraints = PROJECT / "constraints" / f"airflow-{SUPPORTED[-1].version}.txt"
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", bare / "python", "-c", constraints]
-    run([*uv, *BUILD_CONSTRAINTS, f"airflow-provider-zapi[emulator] @ {built.as_uri()}"])
+    install = ("uv", "pip", "install", "-q", "--python", bare / "python", "-c", constraints)
+    run([sys.executable, "-m", *install, *BUILD_CONSTRAINTS, f"airflow-provider-zapi[emulator] @ {built.as_uri()}"])
 
     [port] = free_ports(1)
-    [dag] = re.findall(
-        r"^## A DAG\n.*?```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL | re.MULTILINE
-    )
+    readme = (PROJECT / "README.md").read_text()
+    [dag] = re.findall(r"^## A DAG\n.*?```python\n(.*?)```", readme, re.DOTALL | re.MULTILINE)
     dags = folder / "dags"
     dags.mkdir()
     (dags / "readme.py").write_text(dag)
@@ -168,19 +168,17 @@ def use(built: Path, folder: Path) -> None:
         after = last_seen(port)
         expect((before, after) == ("ALL", "NONE"), f"last seen was {before} and is {after}\n{output}")
         run([airflow, "zapi", "check", number.connection], env)
-    print(
-        f"{built.name}: installed alone, listed by Airflow {SUPPORTED[-1].version}, its emulator saw a DAG's task",
-        flush=True,
-    )
+    said = f"installed alone, listed by Airflow {SUPPORTED[-1].version}, its emulator saw a DAG's task"
+    print(f"{built.name}: {said}", flush=True)
 
 
 def check_types(folder: Path) -> None:
     """Let mypy look at a user's file, which imports the package installed in the folder's environment."""
     user = folder / "user.py"
     user.write_text(TYPED)
-    mypy = [sys.executable, "-m", "mypy", "--config-file=", "--cache-dir", folder / "mypy"]
+    environment = ("--python-executable", folder / "bare" / "bin" / "python")
     done = subprocess.run(
-        [*mypy, "--python-executable", folder / "bare" / "bin" / "python", user],
+        [sys.executable, "-m", "mypy", "--config-file=", "--cache-dir", folder / "mypy", *environment, user],
         env=clean_environment(os.environ),
         capture_output=True,
         text=True,
@@ -197,7 +195,10 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="zapi-build-") as name:
             wheel, sdist = build_twice(files, Path(name))
-            check_contents(files, wheel, sdist)
+            check_wheel(files, wheel)
+            check_sdist(files, sdist)
+            run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist])
+            print("Both hold what they should and nothing else, and twine has nothing to say", flush=True)
             for built in (wheel, sdist):
                 folder = Path(name, built.suffix)
                 folder.mkdir()
