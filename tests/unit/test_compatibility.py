@@ -35,15 +35,14 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 
 #: `2.11`, and so the column of the page.
 HERE = ".".join(version("apache-airflow").split(".")[:2])
-_HEADINGS = re.search(r"^\| \| (.*) \|$", PAGE, re.MULTILINE)
-COLUMNS = _HEADINGS[1].split(" | ") if _HEADINGS else []
+COLUMNS = PAGE.partition("| feature | ")[2].partition(" |\n")[0].split(" | ")
+ROWS = {feature: cells for feature, *cells in table(PAGE, "feature")}
 
 
 def cell(feature: str) -> str:
-    """Return what the page says of the feature whose row has this text, for the installed Airflow."""
-    found = re.search(rf"^\| ([^|]*{re.escape(feature)}[^|]*) \|(.*)\|$", PAGE, re.MULTILINE)
-    assert found, feature
-    return found[2].split("|")[COLUMNS.index(HERE)].strip()
+    """Return what the page says, for the installed Airflow, of the feature whose row has this text."""
+    [found] = [cells for name, cells in ROWS.items() if feature in name]
+    return found[COLUMNS.index(HERE)]
 
 
 #: What Airflow itself finds, in a process of its own: it keeps what it has found, and other tests import the hook.
@@ -170,8 +169,10 @@ CHECKS = {
 
 def asks_for_the_version(module: Path) -> bool:
     for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.ExceptHandler) and "ImportError" in ast.dump(node.type or ast.Constant(None)):
-            return True
+        if isinstance(node, ast.ExceptHandler) and node.type:
+            caught = {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+            if caught & {"ImportError", "ModuleNotFoundError"}:
+                return True
         if isinstance(node, ast.Name) and node.id.startswith("AIRFLOW_V_"):
             return True
     return False
@@ -182,6 +183,11 @@ def test_each_check_of_the_code_has_its_row() -> None:
         CHECKS
     )
     assert {feature for feature in CHECKS.values() if feature} <= {feature for feature, _ in FEATURES}
+
+
+def test_each_row_of_the_page_is_asked_for() -> None:
+    asked = ("Python", "all operators", "fields of a", "where Airflow reads", *(feature for feature, _ in FEATURES))
+    assert [row for row in ROWS if not any(part in row for part in asked)] == []
 
 
 def test_the_page_has_the_oldest_packages() -> None:
