@@ -1,5 +1,5 @@
 # Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION, and the
-# newest with what one target needs beside it in .venv-EXTRA; on another Python each has its name at the end.
+# newest with what one target needs beside it in .venv-EXTRA. On another Python the first two have its name at the end.
 NEWEST := 3.3.2
 # Of these the client's tests also run with the oldest versions that pyproject.toml allows.
 FLOORS := requests|tenacity|urllib3
