@@ -1,10 +1,17 @@
 # Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION, and the
-# newest with what one target needs beside it in .venv-EXTRA.
+# newest with what one target needs beside it in .venv-EXTRA. On another Python the first two have its name at the end.
 NEWEST := 3.3.2
 # Of these the client's tests also run with the oldest versions that pyproject.toml allows.
 FLOORS := requests|tenacity|urllib3
 # Extras of pyproject.toml, each with an environment of its own.
 EXTRAS := bench celery docs mutation release
+# About a minute: what Airflow discovers, the form, the hook, each operator, and runs of DAGs in each way.
+SMOKE := tests/unit/test_compatibility.py tests/unit/test_provider_info.py tests/unit/test_hook.py \
+	tests/integration/test_operators.py \
+	tests/airflow/test_last_seen.py::test_templates_deliver_the_type_and_the_list \
+	tests/airflow/test_last_seen.py::test_a_mapped_task_sets_several_numbers \
+	tests/airflow/test_policy.py::test_the_asset_is_updated_when_something_changed_and_not_else \
+	tests/airflow/test_wait.py tests/airflow/test_retry_policy.py
 comma := ,
 SUPPORTED := $(patsubst constraints/airflow-%.txt,%,$(sort $(wildcard constraints/airflow-*.txt)))
 
@@ -16,7 +23,8 @@ ifneq ($(words $(AIRFLOW)) $(filter $(AIRFLOW),$(SUPPORTED)),1 $(AIRFLOW))
 $(error AIRFLOW=$(AIRFLOW) is not supported here; take one of: $(SUPPORTED))
 endif
 
-venv_of = .venv$(if $(filter-out $(NEWEST),$(1)),-$(1))
+python_suffix := $(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
+venv_of = .venv$(if $(filter-out $(NEWEST),$(1)),-$(1))$(python_suffix)
 VENV := $(call venv_of,$(AIRFLOW))
 NEWEST_VENV := $(call venv_of,$(NEWEST))
 
@@ -29,7 +37,8 @@ unexport $(filter AIRFLOW% PYTHON% VIRTUAL_ENV CONDA_PREFIX,$(.VARIABLES))
 help: ## List these targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 	@echo "AIRFLOW=VERSION chooses another Airflow for venv and test: $(SUPPORTED)."
-	@echo "ARGS='...' is passed to pytest."
+	@echo "PYTHON=python3.13 chooses another Python, with environments of its own."
+	@echo "ARGS='...' is passed to pytest, or to the script of the target."
 
 venv: $(VENV)/.made ## Make the virtual environment, anew when pyproject.toml or its constraints changed.
 
@@ -41,6 +50,12 @@ airflow: $(NEWEST_VENV)/.made ## The same, but leave Airflow's and the emulator'
 
 test: $(VENV)/.made ## Run the tests.
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+smoke: $(VENV)/.made ## Run a few quick tests of everything that depends on the Airflow.
+	$(VENV)/bin/python -m pytest $(SMOKE) $(ARGS)
+
+matrix: $(NEWEST_VENV)/.made ## Run the tests on each supported Airflow and Python; ARGS=--smoke runs the quick ones.
+	@$(NEWEST_VENV)/bin/python -m scripts.matrix --python $(PYTHON) $(ARGS)
 
 lint: $(NEWEST_VENV)/.made ## Check style, format and types, and look for holes and for secrets.
 	$(NEWEST_VENV)/bin/python -m ruff check
@@ -73,6 +88,9 @@ schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the
 docs: .venv-docs/.made ## Build the documentation as a site, in site/; a warning is an error.
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
 	@echo "Open site/index.html; its search needs a server: $(PYTHON) -m http.server --bind 127.0.0.1 --directory site"
+
+build: .venv-release/.made ## Build wheel and sdist into dist/, twice, and use them in an empty environment.
+	@.venv-release/bin/python -m scripts.build
 
 bench: $(NEWEST_VENV)/.made ## Run the measurements.
 	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists

@@ -1,15 +1,23 @@
-"""Write one constraints file for every supported Airflow: ``make constraints``.
+"""Write one constraints file for every supported Airflow, and one for building: ``make constraints``.
 
 Dependencies released after an Airflow break it, so each version is resolved as of a day when it worked. The
 day makes the result reproducible, as a lock file would, without a record of where packages come from.
 """
 
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+#: The supported Pythons, oldest first.
+PYTHONS = tuple(
+    found[1] for each in PYPROJECT["project"]["classifiers"] if (found := re.fullmatch(r".* Python :: (3\.\d+)", each))
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,8 @@ class SupportedAirflow:
     later: dict[str, str] = field(default_factory=dict)
     #: The options that choose what of pyproject.toml is resolved.
     extras: tuple[str, ...] = ("--extra", "dev")
+    #: What they are resolved for; the versions for the first count on the others too.
+    pythons: tuple[str, ...] = PYTHONS[:1]
 
 
 SUPPORTED = (
@@ -40,36 +50,56 @@ SUPPORTED = (
     ),
     SupportedAirflow("3.1.8", "2026-03-25"),
     SupportedAirflow("3.2.2", "2026-06-10"),
-    SupportedAirflow("3.3.2", "2026-11-20", extras=("--all-extras",)),
+    SupportedAirflow("3.3.2", "2026-11-20", extras=("--all-extras",), pythons=PYTHONS),
 )
+
+#: The day as of which the build's own packages are resolved: the same code makes the same files.
+BUILD_AS_OF = "2026-11-20"
 
 #: Without the addresses of an index: the files must mean the same wherever they are used.
 COMPILE = (
-    *("uv", "pip", "compile", "-q", "--python-version", "3.11"),
-    *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+    *("uv", "pip", "compile", "-q", "--no-header", "--no-annotate"),
+    *("--no-emit-index-url", "--no-emit-find-links"),
 )
 
 
-def resolve(airflow: SupportedAirflow) -> str:
-    """Return the text of the version's constraints file: a line ``name==version`` for each package."""
-    dates = ["--exclude-newer", airflow.as_of]
-    for package, day in airflow.later.items():
-        dates += ["--exclude-newer-package", f"{package}={day}T00:00:00Z"]
+def compiled(requirements: Sequence[str], python: str, options: Sequence[str]) -> list[str]:
+    """Return a line ``name==version`` for each package that the requirements bring on a Python."""
     return subprocess.run(
-        [sys.executable, "-m", *COMPILE, *airflow.extras, *dates, "pyproject.toml", "-"],
-        input=f"apache-airflow=={airflow.version}\n",
+        [sys.executable, "-m", *COMPILE, "--python-version", python, *options, "-"],
+        input="\n".join(requirements),
         stdout=subprocess.PIPE,
         cwd=PROJECT,
         check=True,
         text=True,
-    ).stdout
+    ).stdout.splitlines()
+
+
+def resolve(airflow: SupportedAirflow) -> str:
+    """Return the text of the version's constraints file."""
+    dates = ["--exclude-newer", airflow.as_of]
+    for package, day in airflow.later.items():
+        dates += ["--exclude-newer-package", f"{package}={day}T00:00:00Z"]
+    lines: dict[str, str] = {}
+    for python in airflow.pythons:
+        for line in compiled(
+            [f"apache-airflow=={airflow.version}"], python, [*airflow.extras, *dates, "pyproject.toml"]
+        ):
+            lines.setdefault(line.partition("==")[0], line)
+    return "".join(f"{lines[name]}\n" for name in sorted(lines))
+
+
+def resolve_build() -> str:
+    """Return the text of the constraints of the build."""
+    requirements = PYPROJECT["build-system"]["requires"]
+    return "".join(f"{line}\n" for line in compiled(requirements, PYTHONS[0], ["--exclude-newer", BUILD_AS_OF]))
 
 
 def main() -> None:
     """Write the files that changed; the others keep their time, and so the environments made from them."""
-    for airflow in SUPPORTED:
-        path = PROJECT / "constraints" / f"airflow-{airflow.version}.txt"
-        text = resolve(airflow)
+    texts = {f"airflow-{airflow.version}": resolve(airflow) for airflow in SUPPORTED}
+    for name, text in {**texts, "build": resolve_build()}.items():
+        path = PROJECT / "constraints" / f"{name}.txt"
         if path.exists() and path.read_text() == text:
             print(f"unchanged  {path.name}")
         else:

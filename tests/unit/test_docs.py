@@ -88,11 +88,6 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(path.read_text()), target
 
 
-def test_a_wheel_that_a_page_names_is_of_this_version() -> None:
-    named = {name for page in PAGES for name in re.findall(r"airflow_provider_zapi-([^-\s]+)-py3", page.read_text())}
-    assert named == {__version__}
-
-
 def test_every_page_and_every_picture_is_reached() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
     for page in PROJECT.glob("docs/**/*.md"):

@@ -1,0 +1,198 @@
+"""The page on compatibility says of the installed Airflow what the code itself answers; the matrix runs this on each."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import metadata, version
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseNotifier, TaskDeferred
+
+from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
+from airflow_provider_zapi.get_provider_info import get_provider_info
+from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
+from airflow_provider_zapi.retry_policy import ZApiRetryPolicy
+from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
+from tests.airflow.support import SUPPORTED
+from tests.unit.test_docs import PROJECT, section, table
+
+PAGE = (PROJECT / "docs" / "compatibility.md").read_text()
+PACKAGE = PROJECT / "airflow_provider_zapi"
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+#: `2.11`, and so the column of the page.
+HERE = ".".join(version("apache-airflow").split(".")[:2])
+COLUMNS = PAGE.partition("| feature | ")[2].partition(" |\n")[0].split(" | ")
+ROWS = {feature: cells for feature, *cells in table(PAGE, "feature")}
+
+
+def cell(feature: str) -> str:
+    """Return what the page says, for the installed Airflow, of the feature whose row has this text."""
+    [found] = [cells for name, cells in ROWS.items() if feature in name]
+    return found[COLUMNS.index(HERE)]
+
+
+#: What Airflow itself finds, in a process of its own: it keeps what it has found, and other tests import the hook.
+ASK_AIRFLOW = """
+import importlib, json, sys
+from airflow.providers_manager import ProvidersManager
+from airflow.cli.cli_parser import airflow_commands
+
+try:
+    service = importlib.import_module("airflow.api_fastapi.core_api.services.ui.connections").HookMetaService
+except ImportError:  # Airflow 2
+    fields = [name.removeprefix("extra__zapi__") for name in ProvidersManager().connection_form_widgets]
+else:
+    [fields] = [found.extra_fields or {} for found in service.hook_meta_data() if found.connection_type == "zapi"]
+json.dump({"fields": list(fields), "commands": [command.name for command in airflow_commands]}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def found_by_airflow() -> dict[str, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ASK_AIRFLOW], stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_page_has_a_column_for_each_supported_airflow() -> None:
+    assert sorted(COLUMNS) == sorted(name.rpartition(".")[0] for name in SUPPORTED)
+
+
+def test_the_pythons_are_those_that_airflow_and_this_package_name() -> None:
+    def named(classifiers: list[str]) -> set[str]:
+        return {each.rpartition(" ")[2] for each in classifiers if re.fullmatch(r".* Python :: 3\.\d+", each)}
+
+    airflows = named(metadata("apache-airflow").get_all("Classifier") or [])
+    ours = named(PYPROJECT["classifiers"])
+    assert cell("Python").split(", ") == sorted(airflows & ours)
+
+
+def test_the_form_has_the_fields_where_the_page_says_so(found_by_airflow: dict[str, list[str]]) -> None:
+    ours = {field.name for field in FIELDS if field.custom}
+    there = ours <= set(found_by_airflow["fields"])
+    expected = {"yes": True, "with the FAB provider": find_spec("flask_appbuilder") is not None}
+    assert there is expected[cell("fields of a Z-API connection")]
+
+
+def test_airflow_reads_the_fields_where_the_page_says_so() -> None:
+    schema = json.loads(files_of_airflow("provider.yaml.schema.json"))
+    keys = schema["properties"]["connection-types"]["items"]["properties"]
+    assert cell("where Airflow reads these fields") == ("provider info" if "conn-fields" in keys else "hook")
+
+
+def files_of_airflow(name: str) -> str:
+    return files("airflow").joinpath(name).read_text()
+
+
+def has_command_line(found: dict[str, list[str]]) -> bool:
+    return "zapi" in found["commands"]
+
+
+def has_asset_events(found: dict[str, list[str]]) -> bool:
+    return bool(ApplyPrivacyPolicyOperator(task_id="probe", policy={}).outlets)
+
+
+def has_retry_policy(found: dict[str, list[str]]) -> bool:
+    try:
+        ZApiRetryPolicy()
+    except ZApiConfigurationError:
+        return False
+    return True
+
+
+def has_awaited_notifier(found: dict[str, list[str]]) -> bool:
+    return hasattr(BaseNotifier, "async_notify")
+
+
+def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
+    with running_emulator() as running, pytest.MonkeyPatch.context() as environment:
+        running.emulator.put("instance-1", {"token": "demo-token", "client_token": None, "phone": "5544999990000"})
+        running.emulator.instance("instance-1").patch({"connected": False})
+        fields = {"conn_type": "zapi", "login": "instance-1", "password": "demo-token", "host": running.url}
+        environment.setenv("AIRFLOW_CONN_ZAPI_PROBE", json.dumps(fields))
+        task = ZApiInstanceConnectedSensor(task_id="probe", deferrable=True, zapi_conn_id="zapi_probe")
+        try:
+            task.poke({})
+        except TaskDeferred:
+            return True
+    return False
+
+
+#: A part of the row's name, and how to ask the code.
+FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
+    ("deferrable wait", has_deferrable_wait),
+    ("asset events", has_asset_events),
+    ("notifier](notifier.md), awaited", has_awaited_notifier),
+    ("`airflow zapi`", has_command_line),
+    ("`ZApiRetryPolicy`", has_retry_policy),
+]
+
+
+@pytest.mark.parametrize(("feature", "has"), FEATURES, ids=[row[0] for row in FEATURES])
+def test_the_code_answers_as_the_page_says(
+    found_by_airflow: dict[str, list[str]], feature: str, has: Callable[[dict[str, list[str]]], bool]
+) -> None:
+    assert has(found_by_airflow) is {"yes": True, "no": False}[cell(feature)]
+
+
+def test_every_operator_and_sensor_can_be_imported_where_the_page_says_so() -> None:
+    assert cell("all operators") == "yes"
+    info: dict[str, Any] = get_provider_info()
+    for kind in ("operators", "sensors", "triggers", "hooks"):
+        for integration in info[kind]:
+            assert all(importlib.import_module(module).__all__ for module in integration["python-modules"])
+
+
+#: Each module that asks for what is installed, and the row of the page; None for what no user notices.
+CHECKS = {
+    "emulator/__init__.py": None,  # of the packages of its own extra
+    "hooks/zapi.py": None,  # where Airflow's masker is
+    "operators/policy.py": "asset events",
+    "retry_policy.py": "`ZApiRetryPolicy`",
+}
+
+
+def asks_what_is_installed(module: Path) -> bool:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ExceptHandler) and node.type:
+            caught = {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+            if caught & {"ImportError", "ModuleNotFoundError"}:
+                return True
+        if isinstance(node, ast.Name) and node.id.startswith("AIRFLOW_V_"):
+            return True
+    return False
+
+
+def test_each_check_of_the_code_has_its_row() -> None:
+    assert {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if asks_what_is_installed(path)} == set(
+        CHECKS
+    )
+    assert {feature for feature in CHECKS.values() if feature} <= {feature for feature, _ in FEATURES}
+
+
+def test_each_row_of_the_page_is_asked_for() -> None:
+    asked = ("Python", "all operators", "fields of a", "where Airflow reads", *(feature for feature, _ in FEATURES))
+    assert [row for row in ROWS if not any(part in row for part in asked)] == []
+
+
+def test_the_page_has_the_oldest_packages() -> None:
+    rows = table(section(PAGE, "Packages"), "package")
+    assert [(name.strip("`"), oldest) for name, oldest in rows] == [
+        tuple(each.split(">=")) for each in PYPROJECT["dependencies"]
+    ]
