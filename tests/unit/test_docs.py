@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
-from airflow_provider_zapi import __version__, exceptions
+from airflow_provider_zapi import exceptions
 from airflow_provider_zapi.connection_form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
