@@ -9,9 +9,11 @@ import json
 import logging
 import pickle
 import re
+import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -199,3 +201,19 @@ def code_blocks(page: str, language: str) -> list[str]:
     """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
     return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]
+
+
+@contextmanager
+def given_up_after(*, minutes: float) -> Iterator[None]:
+    """Give up what a mistake would let run for hours; how long it may take is no assertion."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError(f"not done after {minutes} minutes")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -82,11 +81,9 @@ def test_a_signal_ends_the_command_cleanly_while_streams_are_open(number: signal
         url = connection(lines[1])["host"]
         with httpx.stream("GET", f"{url}/_emulator/events", timeout=PATIENCE) as stream:
             assert next(stream.iter_lines()) == "event: change"
-            asked = time.monotonic()
             process.send_signal(number)
             output, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
-        assert time.monotonic() - asked < 5
         assert (output, errors) == ("", "")
 
 
@@ -139,13 +136,6 @@ def test_a_running_emulator_can_be_changed_directly_and_stops() -> None:
     assert threading.active_count() == threads
     with pytest.raises(httpx.ConnectError):
         httpx.get(running.url)
-
-
-def test_a_running_emulator_starts_at_once() -> None:
-    started_at = time.monotonic()
-    with running_emulator():
-        took = time.monotonic() - started_at
-    assert took < 0.5
 
 
 def test_two_emulators_run_beside_each_other() -> None:

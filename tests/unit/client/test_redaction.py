@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import pickle
-import time
 
 import pytest
 
 from airflow_provider_zapi.client.redaction import Redactor, encodings
-from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part
+from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part, given_up_after
 
 #: The commonest writings by hand: Airflow's masker is told these, so each is one of them.
 MASKED = {"a/b+c=50%", "a%2Fb%2Bc%3D50%25", "a%2fb%2bc%3d50%25", "a/b%2Bc%3D50%25", "a/b%2bc%3d50%25", "a\\/b+c=50%"}
@@ -71,10 +70,9 @@ BUSY = ["\\", "%", "%25", "&#", "&#00", "Client-Token a ", "Client-Token: ", "/t
 
 @pytest.mark.parametrize("piece", BUSY)
 def test_no_text_keeps_the_search_busy(piece: str) -> None:
-    started = time.monotonic()
-    Redactor([*CANARIES, "Fa" * 16]).scrub(piece * (500_000 // len(piece)))
-    Redactor([]).scrub(f"Client-Token {piece}{' ' * 500_000}x")
-    assert time.monotonic() - started < 5
+    with given_up_after(minutes=2):
+        Redactor([*CANARIES, "Fa" * 16]).scrub(piece * (500_000 // len(piece)))
+        Redactor([]).scrub(f"Client-Token {piece}{' ' * 500_000}x")
 
 
 def test_a_redactor_is_not_pickled() -> None:

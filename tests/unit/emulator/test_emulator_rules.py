@@ -1,6 +1,5 @@
 """WhatsApp's rules and faults on request: what each switch does to writes, reads and answers."""
 
-import time
 from typing import Any
 
 import httpx
@@ -8,6 +7,7 @@ import pytest
 
 from airflow_provider_zapi.emulator import Emulator, Instance
 from airflow_provider_zapi.emulator.contacts import lid, spellings
+from tests.support import given_up_after
 
 BLACKLIST = "CONTACT_BLACKLIST"
 ANA, ANA_SHORT = "5544991111111", "554491111111"
@@ -256,14 +256,12 @@ def test_a_refused_phone_refuses_the_whole_call(
 def test_a_list_as_long_as_whatsapp_allows_is_fast(zapi: httpx.Client, instance: Instance) -> None:
     phones = [str(554430000000 + number) for number in range(64_000)]
     instance.patch({"settings": {"photo": {"value": BLACKLIST, "exceptions": phones}}})
-    started = time.perf_counter()
-    for phone in phones[:200]:
-        instance.write("photo", BLACKLIST, remove(phone))
-    elapsed = time.perf_counter() - started
-    # A scan of the list for each change took seconds.
-    assert elapsed < 1
+    # With a scan of the list for each change it takes hours.
+    with given_up_after(minutes=2):
+        for phone in phones[:-1]:
+            instance.write("photo", BLACKLIST, remove(phone))
     answer = zapi.get("privacy/disallowed-contacts", params={"type": "photo"}).json()
-    assert answer["disallowedContacts"] == phones[200:]
+    assert answer["disallowedContacts"] == phones[-1:]
 
 
 def test_history_and_messages_are_bounded(emulator: Emulator, instance: Instance) -> None:
