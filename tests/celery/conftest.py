@@ -22,8 +22,8 @@ SYSTEM = pytest.StashKey[System]()
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[System]:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # pytest stops everything at Ctrl-C alone
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # pytest stops everything at Ctrl-C
     home = new_home(tmp_path_factory.mktemp("celery") / "home")
     # The folders of pytest are closed to PostgreSQL's user.
     with tempfile.TemporaryDirectory(prefix="zapi-postgresql-") as database, Parts() as parts:
@@ -40,11 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("figures")
     peaks = system.parts.memory.peaks
     rows = [
-        ("part", "ready after", "peak memory (PSS)"),
+        ("part", "ready after", "peak memory"),
         *((name, f"{after:.1f} s", f"{peaks[name] / 1e6:.0f} MB") for name, after in system.parts.ready_after.items()),
         ("all", "", f"{sum(peaks.values()) / 1e6:.0f} MB"),
-        ("phase", "took", ""),
-        *((name, f"{seconds:.0f} s", "") for name, seconds in system.took.items()),
+        ("", "", ""),
+        *((name, fact) for name, fact in system.facts.items()),
     ]
     for row in rows:
-        terminalreporter.write_line(f"| {' | '.join(cell for cell in row if cell)} |")
+        terminalreporter.write_line(f"| {' | '.join(row)} |")
+    terminalreporter.write_line("Seconds from a part's start; the most memory (PSS) that it and all its children took.")

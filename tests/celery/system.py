@@ -82,14 +82,14 @@ class Numbers:
 
 
 class System:
-    """The whole, running; ``took`` keeps how many seconds each phase lasted."""
+    """The whole, running; ``facts`` are told at the end."""
 
     def __init__(self, folder: Path, database: Path, parts: Parts) -> None:
         self.parts = parts
         self.numbers = Numbers(folder / "emulator.log")
         env = {"ZAPI_TEST_NUMBERS": " ".join(NUMBERS)}
         self.airflow = DistributedAirflow(parts, folder, database, DAGS, env)
-        self.took: dict[str, float] = {}
+        self.facts: dict[str, str] = {}
 
     def start(self) -> None:
         self.parts.start(self.numbers.part)
@@ -106,7 +106,7 @@ class System:
     def phase(self, name: str) -> Iterator[None]:
         began = time.monotonic()
         yield
-        self.took[name] = time.monotonic() - began
+        self.facts[name] = f"{time.monotonic() - began:.0f} s"
 
     def wait_for_ends(self, *runs: str, seconds: float) -> list[str]:
         """Wait until runs have ended, well or not, and return their states."""
