@@ -29,24 +29,25 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
     """
     programs = install("/usr/lib/postgresql/*/bin/initdb", "postgresql").parent
     port = free_ports(1)[0]
-    as_user: list[str] = []
+    # From a folder that every user can reach. Each of these hands its process over to what follows.
+    run = ["env", "--chdir=/"]
     if os.geteuid() == 0:
         user = pwd.getpwnam(POSTGRES_USER)
         os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    initdb = [*as_user, str(programs / "initdb"), "-D", str(folder), "-U", "airflow", "-A", "trust", "-E", "UTF8"]
-    made = subprocess.run([*initdb, "--no-sync"], cwd="/", capture_output=True, text=True, check=False)
+        run += ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    initdb = [*run, str(programs / "initdb"), "-D", str(folder), "-U", "airflow", "-A", "trust", "-E", "UTF8"]
+    made = subprocess.run([*initdb, "--no-sync"], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise BackgroundError(f"PostgreSQL's folder could not be made:\n{made.stderr}")
     settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
     process = BackgroundProcess(
         "PostgreSQL",
-        [*as_user, str(programs / "postgres"), "-D", str(folder), "-p", str(port), *settings],
+        [*run, str(programs / "postgres"), "-D", str(folder), "-p", str(port), *settings],
         env=clean_environment(os.environ),
         log=log,
         grace=10,
     )
-    probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow"]
     return (
         Part(process, lambda: subprocess.run(probe, check=False).returncode == 0),
         f"airflow@127.0.0.1:{port}/postgres",
