@@ -47,7 +47,7 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
         log=log,
         grace=10,
     )
-    probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow"]
+    probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "-d", "postgres"]
     return (
         Part(process, lambda: subprocess.run(probe, check=False).returncode == 0),
         f"airflow@127.0.0.1:{port}/postgres",
