@@ -39,13 +39,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("figures")
     peaks = system.parts.memory.peaks
-    rows = [
+    parts = [
         ("part", "ready after", "peak memory"),
         *((name, f"{after:.1f} s", f"{peaks[name] / 1e6:.0f} MB") for name, after in system.parts.ready_after.items()),
         ("all", "", f"{sum(peaks.values()) / 1e6:.0f} MB"),
-        ("", "", ""),
-        *((name, fact) for name, fact in system.facts.items()),
     ]
-    for row in rows:
-        terminalreporter.write_line(f"| {' | '.join(row)} |")
-    terminalreporter.write_line("Seconds from a part's start; the most memory (PSS) that it and all its children took.")
+    for heading, *rows in (parts, [("phase", ""), *system.facts.items()]):
+        for row in (heading, ("---",) * len(heading), *rows):
+            terminalreporter.write_line(f"| {' | '.join(row)} |")
+        terminalreporter.write_line("")
