@@ -72,6 +72,9 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
 	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
 
+celery-test: .venv-celery/.made ## Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed.
+	.venv-celery/bin/python -m pytest tests/celery $(ARGS)
+
 mutation: .venv-mutation/.made ## Break the client in a thousand ways, one at a time, and list what no quick test notices.
 	# Anew: what was found with other tests says nothing about these.
 	rm -rf mutants

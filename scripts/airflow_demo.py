@@ -20,7 +20,8 @@ from types import FrameType
 from typing import IO
 
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
-from scripts.standalone import ApiError, RunningAirflow, request_json
+from scripts.rest import ApiError, request_json
+from scripts.standalone import RunningAirflow
 
 PROJECT = Path(__file__).resolve().parent.parent
 DAG_ID = "zapi_hide_last_seen"

@@ -63,6 +63,31 @@ def alive_in_session(session: int) -> list[int]:
     return [each.pid for each in processes() if each.session == session and each.state not in "ZX"]
 
 
+def poll(
+    what: str,
+    look: Callable[[], T | None],
+    seconds: float,
+    *,
+    check: Callable[[], None],
+    output: Callable[[], str],
+    pause: Callable[[float], None] = time.sleep,
+    interval: float = 0.1,
+) -> T:
+    """Call ``look`` until it returns something, and return that; an ``OSError`` is no answer yet.
+
+    ``check`` raises when it is in vain. When the time is over, raises ``BackgroundError`` with what ``output`` returns.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(OSError):
+            if (seen := look()) is not None:
+                return seen
+        check()
+        if time.monotonic() > deadline:
+            raise BackgroundError(f"{what}: not seen within {seconds:.0f} s. The end of the output of {output()}")
+        pause(interval)
+
+
 class BackgroundProcess:
     """A command in a session of its own, with its output in a file.
 
@@ -131,16 +156,9 @@ class BackgroundProcess:
 
         Raises ``BackgroundError`` when the process ends before, or when the time is over.
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            with suppress(OSError):
-                if (seen := look()) is not None:
-                    return seen
-            self.check()
-            if time.monotonic() > deadline:
-                problem = f"{what}: not seen within {seconds:.0f} s."
-                raise BackgroundError(f"{problem} The end of the output of {self.name}:\n{self.tail()}")
-            self.pause(0.1)
+        return poll(
+            what, look, seconds, check=self.check, output=lambda: f"{self.name}:\n{self.tail()}", pause=self.pause
+        )
 
     def stop(self) -> None:
         """Interrupt it as Ctrl-C would, wait a while, then kill what is left of its session.

@@ -69,16 +69,17 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        if AIRFLOW_V_3_0_PLUS:
-            kwargs["outlets"] = [*_as_list(kwargs.get("outlets")), PRIVACY_ALIAS]
-            # Its own events tell what was asserted last.
-            kwargs["inlets"] = [*_as_list(kwargs.get("inlets")), PRIVACY_ALIAS]
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(zapi_conn_id=zapi_conn_id, **_with_alias(kwargs))
         self.policy = policy
         self.mode = mode
         self.fail_on_drift = fail_on_drift
         self.allow_mass_removal = allow_mass_removal
         self.expected_phone = expected_phone
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
+        return super().partial(**_with_alias(kwargs))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
@@ -187,6 +188,16 @@ def _told(name: str, result: SettingResult) -> str:
     if result.verified is None:
         return f"{name} set to {result.value}"
     return f"{name} set to {result.value} and its list read back (+{result.added} -{result.removed} ={result.kept})"
+
+
+def _with_alias(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3."""
+    if not AIRFLOW_V_3_0_PLUS:
+        return kwargs
+    given = {name: _as_list(kwargs.get(name)) for name in ("inlets", "outlets")}
+    return kwargs | {
+        name: [*(one for one in them if one != PRIVACY_ALIAS), PRIVACY_ALIAS] for name, them in given.items()
+    }
 
 
 def _as_list(given: Any) -> list[Any]:

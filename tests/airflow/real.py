@@ -116,11 +116,16 @@ def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def stored_texts(home: Path) -> Iterator[tuple[str, str]]:
-    """Yield each table and column of the metadata database with all that stands there, whatever its type.
+    """Yield what `database_texts` does, of the home's own database."""
+    return database_texts(f"sqlite:///{home}/airflow.db")
+
+
+def database_texts(address: str) -> Iterator[tuple[str, str]]:
+    """Yield each table and column of a metadata database with all that stands there, whatever its type.
 
     The connections themselves are left out: Airflow keeps them, encrypted.
     """
-    engine = sqlalchemy.create_engine(f"sqlite:///{home}/airflow.db")
+    engine = sqlalchemy.create_engine(address)
     with engine.connect() as database:
         tables = sqlalchemy.inspect(engine).get_table_names()
         for table in set(tables) - {"connection"}:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from scripts.background import BackgroundProcess, clean_environment, free_ports, kill_session
-from scripts.standalone import RunningAirflow, request_json
+from scripts.rest import request_json
+from scripts.standalone import RunningAirflow
 from tests.airflow.conftest import connection
 from tests.airflow.real import files, new_home, stored_texts
 from tests.airflow.support import EXAMPLES, newest_airflow_only, without_airflows_own

@@ -18,9 +18,9 @@ from tests.support import leaks
 PARAMS = {"policy": "", "mode": "apply", "phone": "", "conn_id": "zapi_default"}
 POLICY = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}, "read_receipts": "disable"}
 
-assets_exist = pytest.mark.skipif(
-    Version(airflow.__version__) < Version("3.0"), reason="asset events under an alias are published on Airflow 3"
-)
+AIRFLOW_2 = Version(airflow.__version__) < Version("3.0")
+
+assets_exist = pytest.mark.skipif(AIRFLOW_2, reason="asset events under an alias are published on Airflow 3")
 
 
 def settings(zapi: RunningEmulator) -> dict[str, Any]:
@@ -217,3 +217,18 @@ def test_the_asset_is_updated_when_something_changed_and_not_else(
         "last_seen.kept": 1,
     }
     assert "5544991111111" not in json.dumps(events("zapi_assets"))
+
+
+def test_a_policy_is_applied_to_each_number_of_a_mapped_task(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {"zapi_mapped_1": "instance-1", "zapi_mapped_2": "instance-2"}
+    for conn_id, instance in numbers.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(zapi.url, instance))
+    told = []
+    for _ in range(2):
+        dag_run = run(dags["zapi_test_policy_mapped"])
+        assert states(dag_run) == {"apply": "success"}
+        told.append({index: result["changed"] for index, result in results(dag_run, "apply").items()})
+    # What a run asserted is known to the next one where Airflow tells of events: of its own number, not of the other.
+    assert told == [{0: True, 1: True}, dict.fromkeys((0, 1), AIRFLOW_2)]

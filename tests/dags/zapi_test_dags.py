@@ -94,6 +94,11 @@ for native in (False, True):
 with DAG(dag_id="zapi_test_policy_file", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml")
 
+with DAG(dag_id="zapi_test_policy_mapped", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator.partial(task_id="apply", policy="policy.yaml").expand(
+        zapi_conn_id=["zapi_mapped_1", "zapi_mapped_2"]
+    )
+
 with DAG(dag_id="zapi_test_policy_drift", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml", mode="plan", fail_on_drift=True)
 

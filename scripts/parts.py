@@ -1,0 +1,77 @@
+"""A system of several background processes: started together, watched together, each one's figures kept."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from scripts.background import BackgroundProcess, kill_session, poll
+from scripts.memory import PeakMemory
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process, and how to see that it does its work; an ``OSError`` there means not yet."""
+
+    process: BackgroundProcess
+    ready: Callable[[], bool]
+
+
+class Parts:
+    """Processes that run for the length of a ``with`` block; the last one started is the first one stopped."""
+
+    def __init__(self) -> None:
+        self.memory = PeakMemory()
+        #: Seconds from the start of each until it was ready, by name.
+        self.ready_after: dict[str, float] = {}
+        self._running: dict[str, BackgroundProcess] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.memory)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start(self, *parts: Part, seconds: float = 120) -> None:
+        """Start these and wait until all are ready."""
+        began = time.monotonic()
+        waiting = {part.process.name: part for part in parts}
+        for name, part in waiting.items():
+            self._running[name] = self._stack.enter_context(part.process)
+            self.memory.watch(name, part.process.pid)
+
+        def look() -> bool | None:
+            for name, part in list(waiting.items()):
+                if part.ready():
+                    self.ready_after[name] = time.monotonic() - began
+                    del waiting[name]
+            return None if waiting else True
+
+        self.wait_for(f"the start of {', '.join(waiting)}", look, seconds)
+
+    def check(self) -> None:
+        """Raise ``BackgroundError`` if one of them has ended by itself."""
+        for process in self._running.values():
+            process.check()
+
+    def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
+        """Call ``look`` until it returns something, while all of them run, and return that."""
+        # Not more often: a look at a hundred tasks costs the API server more than one of them does.
+        return poll(what, look, seconds, check=self.check, output=self.tail, interval=0.5)
+
+    def tail(self, lines: int = 40) -> str:
+        """Return the end of each one's output."""
+        return "\n".join(f"{name}:\n{process.tail(lines)}" for name, process in self._running.items())
+
+    def pid(self, name: str) -> int:
+        """Return the process id, and so the session, of a running part."""
+        return self._running[name].pid
+
+    def kill(self, name: str) -> None:
+        """Kill one with all that it started, without a word, as when its machine loses power."""
+        kill_session(self._running.pop(name).pid)

@@ -1,0 +1,75 @@
+"""PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback."""
+
+import os
+import pwd
+import socket
+import subprocess
+from pathlib import Path
+
+from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
+from scripts.debian import install
+from scripts.parts import Part
+
+#: PostgreSQL refuses to run as root; Debian's package makes this user for it.
+POSTGRES_USER = "postgres"
+POSTGRES_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    # The data need not outlive the run.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+}
+
+
+def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
+    """Make a PostgreSQL; return it and the address of its empty database, without a scheme.
+
+    :param folder: an empty folder, which another user than root has to reach
+    """
+    programs = install("/usr/lib/postgresql/*/bin/initdb", "postgresql").parent
+    port = free_ports(1)[0]
+    # From a folder that every user can reach. Each of these hands its process over to what follows.
+    run = ["env", "--chdir=/"]
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(POSTGRES_USER)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        run += ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    initdb = [*run, str(programs / "initdb"), "-D", str(folder), "-U", "airflow", "-A", "trust", "-E", "UTF8"]
+    made = subprocess.run([*initdb, "--no-sync"], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise BackgroundError(f"PostgreSQL's folder could not be made:\n{made.stderr}")
+    settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
+    process = BackgroundProcess(
+        "PostgreSQL",
+        [*run, str(programs / "postgres"), "-D", str(folder), "-p", str(port), *settings],
+        env=clean_environment(os.environ),
+        log=log,
+        grace=10,
+    )
+    probe = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "-d", "postgres"]
+    return (
+        Part(process, lambda: subprocess.run(probe, check=False).returncode == 0),
+        f"airflow@127.0.0.1:{port}/postgres",
+    )
+
+
+def redis(folder: Path, log: Path) -> tuple[Part, str]:
+    """Make a Redis that keeps nothing; return it and its address."""
+    program = install("/usr/bin/redis-server", "redis-server")
+    port = free_ports(1)[0]
+    command = [str(program), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    process = BackgroundProcess(
+        "Redis",
+        [*command, "--save", "", "--appendonly", "no"],
+        env=clean_environment(os.environ),
+        log=log,
+        grace=5,
+    )
+    return Part(process, lambda: _pong(port)), f"redis://127.0.0.1:{port}/0"
+
+
+def _pong(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(b"PING\r\n")
+        return connection.recv(16).startswith(b"+PONG")

@@ -1,0 +1,1 @@
+"""An Airflow as in production, of several processes: `make celery-test`."""
