@@ -13,6 +13,7 @@ from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contact
 from airflow_provider_zapi.privacy.phones import hide_phone, kind
+from airflow_provider_zapi.rendering import PlainTextTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ZApiNotifier"]
 
 
-class ZApiNotifier(BaseNotifier):
+class ZApiNotifier(PlainTextTemplates, BaseNotifier):
     """Send a WhatsApp message, as ``on_failure_callback`` and its like.
 
     A message is not a setting: two of them are not one. So it is sent again only where Z-API surely has not sent it

@@ -13,6 +13,7 @@ from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
+from airflow_provider_zapi.rendering import PlainTextTemplates
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiClient
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ZApiOperator", "require_phone"]
 
 
-class ZApiOperator(BaseOperator):
+class ZApiOperator(PlainTextTemplates, BaseOperator):
     """A task that calls one Z-API instance.
 
     :param zapi_conn_id: the Z-API connection. (templated)
