@@ -1,4 +1,12 @@
-"""Template fields that may hold 64,000 phones: a text without Jinja is passed through, not compiled."""
+"""Template fields that may hold 64,000 phones: a text without Jinja is passed through, not compiled.
+
+Airflow compiles every text of a template field, however deep it lies: 20 s for 100,000 phones. It also cuts a line
+break off a text's end and, with ``render_template_as_native_obj``, makes a number of digits and of ``None`` what Python
+means by it. None of that happens to a text that is passed through: what stands in the DAG is what the task gets.
+
+What walks the fields (lists, mappings, objects with template fields of their own, XComs, mapped arguments) is Airflow's
+own code. It calls ``render_template`` for each thing that it meets; whoever overrides that asks here first.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +16,23 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-    from airflow.sdk.definitions._internal.templater import Templater
     from jinja2 import Environment
-else:
-    # Airflow's class is elsewhere in each version; what is used of it is the same in all of them.
-    Templater = object
 
-__all__ = ["PlainTextTemplates"]
+__all__ = ["is_plain"]
 
 
-class PlainTextTemplates(Templater):
-    """Renders template fields as Airflow does, but for texts that hold no Jinja: these stay what they are.
+def is_plain(content: Any, templater: Any, jinja_env: Environment | None) -> bool:
+    """Whether rendering shall leave something as it is.
 
-    Airflow compiles every text of a template field, however deep it lies: 20 s for 100,000 phones. It also cuts a line
-    break off a text's end and, with ``render_template_as_native_obj``, makes a number of digits and of ``None`` what
-    Python means by it. None of that happens to a text that is passed through: what stands in the DAG is what the task
-    gets.
-
-    What walks the fields (lists, mappings, objects with template fields of their own, XComs, mapped arguments) is
-    Airflow's own code, which calls ``render_template`` for each thing that it meets.
+    :param templater: the operator or notifier that renders it
     """
-
-    def render_template(
-        self,
-        content: Any,
-        context: Context,
-        jinja_env: Environment | None = None,
-        seen_oids: set[int] | None = None,
-    ) -> Any:
-        """Return a text without Jinja as it is, and what Airflow makes of everything else."""
-        if jinja_env is None:
-            jinja_env = self.get_template_env()
-        # Of that very type: Airflow makes one of a subclass. And no file's name: Airflow reads the file.
-        if type(content) is str and not jinja_in(jinja_env)(content) and not content.endswith(tuple(self.template_ext)):
-            return content
-        return super().render_template(content, context, jinja_env, seen_oids)
+    return (
+        # Of that very type: Airflow makes one of a subclass.
+        type(content) is str
+        and not jinja_in(templater.get_template_env() if jinja_env is None else jinja_env)(content)
+        # Airflow reads the file.
+        and not content.endswith(tuple(templater.template_ext))
+    )
 
 
 @lru_cache(maxsize=1)  # one task renders in one environment
