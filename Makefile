@@ -69,9 +69,9 @@ constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported 
 schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
 	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 
-bench: $(NEWEST_VENV)/.made ## Run the measurements.
-	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
-	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.triggers
+bench: .venv-bench/.made ## Run the measurements, and write their tables into docs/performance.md.
+	.venv-bench/bin/python -W ignore -m benchmarks
+	.venv-bench/bin/python -W ignore -m benchmarks.triggers
 
 screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
 	$(NEWEST_VENV)/bin/python -m scripts.screenshots

@@ -1,0 +1,146 @@
+"""Mapped instances on a real Airflow with LocalExecutor, each a process of its own: ``python -m benchmarks.tasks``.
+
+What is counted is the processor time of that process alone, from its fork to the task's success: it parses the DAG file
+(so each subject has a file of its own), renders, looks the connection up and makes one call. The processes of Airflow
+around it (scheduler, API server, the task's supervisor) are not counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.calls import DISCORD, HTTP_OPERATOR, SLACK, TASK, TELEGRAM
+from benchmarks.harness import OURS, Figures, Goal, Row, medians, report
+from benchmarks.server import CallServer, connections
+from scripts.standalone import RunningAirflow
+
+MEASURED = "processor time of a mapped instance"
+NOOP = "a no-op"
+#: Runs of each subject's DAG, in turn, and mapped instances in each.
+ROUNDS, INSTANCES = 5, 5
+GOALS = {NOOP: Goal(1.25), HTTP_OPERATOR: Goal(0.6)}
+ROWS = tuple(
+    Row(MEASURED, "ms", other, GOALS.get(other)) for other in (NOOP, HTTP_OPERATOR, TASK, SLACK, TELEGRAM, DISCORD)
+)
+
+#: The part of each subject's DAG file that is its own: what it imports or defines, and its mapped task.
+SUBJECTS = {
+    OURS: (
+        "from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator",
+        "SetLastSeenPrivacyOperator.partial(task_id='task', zapi_conn_id='zapi')"
+        ".expand(visualization_type=['NONE'] * N)",
+    ),
+    NOOP: (
+        """from airflow.sdk import BaseOperator
+
+class NoOp(BaseOperator):
+    template_fields = ("value", "conn_id")
+
+    def __init__(self, *, value, conn_id, **kwargs):
+        super().__init__(**kwargs)
+        self.value = value
+        self.conn_id = conn_id
+
+    def execute(self, context):
+        return {"value": self.value}""",
+        "NoOp.partial(task_id='task', conn_id='none').expand(value=['NONE'] * N)",
+    ),
+    HTTP_OPERATOR: (
+        "from airflow.providers.http.operators.http import HttpOperator",
+        "HttpOperator.partial(task_id='task', http_conn_id='http', endpoint='last-seen').expand(data=['{}'] * N)",
+    ),
+    TASK: (
+        """import requests
+from airflow.sdk import task as task_decorator
+
+@task_decorator(task_id="task")
+def call(value):
+    answer = requests.post(os.environ["BENCH_URL"], json={"visualizationType": value}, timeout=(5, 30))
+    answer.raise_for_status()
+    return answer.json()""",
+        "call.expand(value=['NONE'] * N)",
+    ),
+    SLACK: (
+        "from airflow.providers.slack.operators.slack import SlackAPIPostOperator",
+        "SlackAPIPostOperator.partial(task_id='task', slack_conn_id='slack').expand(text=['done'] * N)",
+    ),
+    TELEGRAM: (
+        """import telegram
+from airflow.providers.telegram.hooks.telegram import TelegramHook
+from airflow.providers.telegram.operators.telegram import TelegramOperator
+
+class LocalHook(TelegramHook):
+    def get_conn(self):
+        return telegram.Bot(self.token, base_url=os.environ["BENCH_URL"] + "/bot")
+
+class LocalTelegramOperator(TelegramOperator):
+    def execute(self, context):
+        LocalHook(self.telegram_conn_id, self.token, self.chat_id).send_message({"text": self.text})""",
+        "LocalTelegramOperator.partial(task_id='task', telegram_conn_id='telegram').expand(text=['done'] * N)",
+    ),
+    DISCORD: (
+        "from airflow.providers.discord.operators.discord_webhook import DiscordWebhookOperator",
+        "DiscordWebhookOperator.partial(task_id='task', http_conn_id='discord').expand(message=['done'] * N)",
+    ),
+}
+
+DAG_FILE = """import os
+from datetime import datetime
+
+from airflow.sdk import DAG
+{own}
+
+N = {instances}
+
+def spent(context):
+    with open({spent!r}, "a") as file:
+        file.write(f"{{sum(os.times()[:2])}}\\n")
+
+with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), default_args={{"on_success_callback": spent}}):
+    {task}
+"""
+
+
+def measure() -> Figures:
+    """Return the processor time of an instance, in milliseconds."""
+    with tempfile.TemporaryDirectory() as folder, CallServer(tls=True) as server:
+        home, dags = Path(folder, "home"), Path(folder, "dags")
+        home.mkdir()
+        dags.mkdir()
+        env = {f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections(server.url).items()}
+        env |= {
+            "BENCH_URL": server.url,
+            "REQUESTS_CA_BUNDLE": str(server.ca_file),
+            "SSL_CERT_FILE": str(server.ca_file),
+        }
+        spent = {name: Path(folder, f"spent_{number}") for number, name in enumerate(SUBJECTS)}
+        for number, (name, (own, task)) in enumerate(SUBJECTS.items()):
+            text = DAG_FILE.format(
+                own=own, task=task, instances=INSTANCES, spent=str(spent[name]), dag_id=f"bench_{number}"
+            )
+            (dags / f"bench_{number}.py").write_text(text)
+        with RunningAirflow(home, dags, env) as airflow:
+            airflow.wait_until_ready()
+            for number in range(len(SUBJECTS)):
+                airflow.wait_for_dag(f"bench_{number}", seconds=120)
+
+            def running(number: int, name: str) -> float:
+                spent[name].unlink(missing_ok=True)
+                airflow.run_dag(f"bench_{number}", seconds=180)
+                each = sorted(float(line) for line in spent[name].read_text().split())
+                if len(each) != INSTANCES:
+                    raise RuntimeError(f"{name}: {len(each)} of {INSTANCES} instances told what they spent")
+                return each[INSTANCES // 2] * 1000
+
+            return medians(
+                MEASURED,
+                {name: lambda number=number, name=name: running(number, name) for number, name in enumerate(SUBJECTS)},
+                ROUNDS,
+            )
+
+
+if __name__ == "__main__":
+    import benchmarks.tasks
+
+    report(benchmarks.tasks)
