@@ -68,7 +68,7 @@ def measure() -> Figures:
             COUNTS.clear()
             subjects(server)[OURS](20)
             figures[LOOK_UPS, OURS] = COUNTS["zapi"]
-            figures[TCP, OURS] = server.counts()["connections"]
+            figures[TCP, OURS] = server.connections()
     return figures
 
 

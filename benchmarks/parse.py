@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import airflow_provider_zapi
 from benchmarks.harness import OURS, Figures, Goal, Row, forked, medians, own_airflow, report
@@ -64,8 +65,9 @@ def floor() -> str:
     lines = ["from airflow.providers.common.compat.sdk import BaseOperator"]
     for name in MODULES:
         module = importlib.import_module(f"airflow_provider_zapi.operators.{name}")
-        for kind in vars(module).values():
-            if inspect.isclass(kind) and kind.__name__ in module.__all__:
+        exported: list[Any] = [getattr(module, each) for each in module.__all__]
+        for kind in exported:
+            if hasattr(kind, "template_fields"):
                 parameters = [each for each in inspect.signature(kind).parameters if each != "kwargs"]
                 lines += [
                     f"class {kind.__name__}(BaseOperator):",

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.request import urlopen
 
 import certifi
 import trustme
 
 #: Z-API's answer, and what Slack's (``ok``), Telegram's (``ok``, ``result``) and Discord's (nothing) clients look for.
-ANSWER = json.dumps(
+BODY = json.dumps(
     {"success": True, "ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "private"}}}
-).encode()
+)
+ANSWER = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
 
 
 class CallServer:
@@ -44,87 +48,100 @@ class CallServer:
         authority = trustme.CA()
         self.ca_file.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.server",
-            str(certificate) if self._tls else "",
-            str(self._round_trip),
-        ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        port, self._count_port = self._process.stdout.readline().split()
-        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
+        options = [str(certificate) if self._tls else "", str(self._round_trip)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.server", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._told()}"
         return self
+
+    def _told(self) -> int:
+        if self._process.stdout is None:
+            raise RuntimeError("it is a pipe")
+        return int(self._process.stdout.readline())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.communicate()
+        self._process.communicate()  # the end of its input ends it
         self._folder.cleanup()
 
-    def counts(self) -> dict[str, int]:
-        """Return how many connections were made to it, and how many requests it answered."""
-        with urlopen(f"http://127.0.0.1:{self._count_port}/counts", timeout=10) as answer:
-            counts: dict[str, int] = json.loads(answer.read())
-        return counts
+    def connections(self) -> int:
+        """Return how many TCP connections were made to it."""
+        if self._process.stdin is None:
+            raise RuntimeError("it is a pipe")
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._told()
+
+
+class Answering:
+    """Answers on blocking sockets, a thread each: a slow server would make all subjects alike."""
+
+    def __init__(self, certificate: str) -> None:
+        self.connections = 0
+        self._context = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            talking = self._context.wrap_socket(connection, server_side=True) if self._context else connection
+            with talking:
+                while read_request(talking):
+                    talking.sendall(ANSWER)
+
+
+def read_request(connection: socket.socket) -> bool:
+    """Read a request to its end; return whether there was one."""
+    data = b""
+    while True:
+        head, ended, body = data.partition(b"\r\n\r\n")
+        if ended:
+            _, found, rest = head.lower().partition(b"content-length:")
+            if len(body) >= (int(rest.split(b"\r\n", 1)[0]) if found else 0):
+                return True
+        piece = connection.recv(65536)
+        if not piece:
+            return False
+        data += piece
 
 
 async def serve(certificate: str, round_trip: float) -> None:
-    """Listen, print the ports, and answer until the process is ended."""
-    counts = {"connections": 0, "requests": 0}
-    context = None
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-
-    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        await answer(writer, json.dumps(counts).encode())
-        writer.close()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        counts["connections"] += 1
-        while await read_request(reader):
-            counts["requests"] += 1
-            await answer(writer, ANSWER)
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-    port = behind = server.sockets[0].getsockname()[1]
+    """Listen, print the port, answer, and print the number of connections for each line that comes in."""
+    answering = Answering(certificate)
+    port = answering.port
     if round_trip:
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             # Loopback has made the TCP connection already, for which a network would need a round trip.
             await asyncio.sleep(round_trip)
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", behind)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", answering.port)
             await asyncio.gather(pump(reader, far_writer, round_trip / 2), pump(far_reader, writer, round_trip / 2))
 
         front = await asyncio.start_server(relay, "127.0.0.1", 0)
         port = front.sockets[0].getsockname()[1]
-    counter = await asyncio.start_server(count, "127.0.0.1", 0)
-    sys.stdout.write(f"{port} {counter.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
-
-
-async def read_request(reader: asyncio.StreamReader) -> bool:
-    """Read a request to its end; return whether there was one."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, rest = head.partition(b"content-length:")
-        await reader.readexactly(int(rest.split(b"\r\n", 1)[0]) if found else 0)
-    except (asyncio.IncompleteReadError, OSError):
-        return False
-    return True
-
-
-async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """Write an answer."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    await writer.drain()
+    answers: object = port
+    while True:
+        sys.stdout.write(f"{answers}\n")
+        sys.stdout.flush()
+        if not await asyncio.to_thread(sys.stdin.readline):
+            os._exit(0)  # the relays wait for more, and would complain
+        answers = answering.connections
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:

@@ -8,6 +8,7 @@ around it (scheduler, API server, the task's supervisor) are not counted.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.calls import DISCORD, HTTP_OPERATOR, SLACK, TASK, TELEGRAM
@@ -121,23 +122,29 @@ def measure() -> Figures:
             )
             (dags / f"bench_{number}.py").write_text(text)
         with RunningAirflow(home, dags, env) as airflow:
-            airflow.wait_until_ready()
+            airflow.wait_until_ready(seconds=240)
             for number in range(len(SUBJECTS)):
                 airflow.wait_for_dag(f"bench_{number}", seconds=120)
 
-            def running(number: int, name: str) -> float:
-                spent[name].unlink(missing_ok=True)
-                airflow.run_dag(f"bench_{number}", seconds=180)
-                each = sorted(float(line) for line in spent[name].read_text().split())
-                if len(each) != INSTANCES:
-                    raise RuntimeError(f"{name}: {len(each)} of {INSTANCES} instances told what they spent")
-                return each[INSTANCES // 2] * 1000
-
             return medians(
                 MEASURED,
-                {name: lambda number=number, name=name: running(number, name) for number, name in enumerate(SUBJECTS)},
+                {name: running(airflow, f"bench_{number}", spent[name]) for number, name in enumerate(SUBJECTS)},
                 ROUNDS,
             )
+
+
+def running(airflow: RunningAirflow, dag_id: str, spent: Path) -> Callable[[], float]:
+    """Return what runs a DAG and measures the processor time of its median instance, in milliseconds."""
+
+    def run() -> float:
+        spent.unlink(missing_ok=True)
+        airflow.run_dag(dag_id, seconds=180)
+        each = sorted(float(line) for line in spent.read_text().split())
+        if len(each) != INSTANCES:
+            raise RuntimeError(f"{dag_id}: {len(each)} of {INSTANCES} instances told what they spent")
+        return each[INSTANCES // 2] * 1000
+
+    return run
 
 
 if __name__ == "__main__":
