@@ -1,25 +1,29 @@
-"""Mapped instances on a real Airflow with LocalExecutor, each a process of its own: ``python -m benchmarks.tasks``.
+"""Mapped instances on a real Airflow with LocalExecutor: ``python -m benchmarks.tasks``.
 
-What is counted is the processor time of that process alone, from its fork to the task's success: it parses the DAG file
-(so each subject has a file of its own), renders, looks the connection up and makes one call. The processes of Airflow
-around it (scheduler, API server, the task's supervisor) are not counted.
+What is counted is the processor time of the executor's workers and of all that they have started and waited for: a
+task's supervisor, and its process, which parses the DAG file (so each subject has a file of its own), renders, looks
+the connection up and makes one call. Airflow's scheduler, its dag processor and its API server are not counted.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.calls import DISCORD, HTTP_OPERATOR, SLACK, TASK, TELEGRAM
 from benchmarks.harness import OURS, Figures, Goal, Row, medians, report
 from benchmarks.server import CallServer, connections
+from scripts.background import processes
 from scripts.standalone import RunningAirflow
 
 MEASURED = "processor time of a mapped instance"
 NOOP = "a no-op"
 #: Runs of each subject's DAG, in turn, and mapped instances in each.
-ROUNDS, INSTANCES = 5, 5
+ROUNDS, INSTANCES = 3, 8
 GOALS = {NOOP: Goal(1.25), HTTP_OPERATOR: Goal(0.6)}
 ROWS = tuple(
     Row(MEASURED, "ms", other, GOALS.get(other)) for other in (NOOP, HTTP_OPERATOR, TASK, SLACK, TELEGRAM, DISCORD)
@@ -94,11 +98,7 @@ from airflow.sdk import DAG
 
 N = {instances}
 
-def spent(context):
-    with open({spent!r}, "a") as file:
-        file.write(f"{{sum(os.times()[:2])}}\\n")
-
-with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), default_args={{"on_success_callback": spent}}):
+with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)):
     {task}
 """
 
@@ -115,11 +115,8 @@ def measure() -> Figures:
             "REQUESTS_CA_BUNDLE": str(server.ca_file),
             "SSL_CERT_FILE": str(server.ca_file),
         }
-        spent = {name: Path(folder, f"spent_{number}") for number, name in enumerate(SUBJECTS)}
-        for number, (name, (own, task)) in enumerate(SUBJECTS.items()):
-            text = DAG_FILE.format(
-                own=own, task=task, instances=INSTANCES, spent=str(spent[name]), dag_id=f"bench_{number}"
-            )
+        for number, (own, task) in enumerate(SUBJECTS.values()):
+            text = DAG_FILE.format(own=own, task=task, instances=INSTANCES, dag_id=f"bench_{number}")
             (dags / f"bench_{number}.py").write_text(text)
         with RunningAirflow(home, dags, env) as airflow:
             airflow.wait_until_ready(seconds=240)
@@ -128,23 +125,34 @@ def measure() -> Figures:
 
             return medians(
                 MEASURED,
-                {name: running(airflow, f"bench_{number}", spent[name]) for number, name in enumerate(SUBJECTS)},
+                {name: running(airflow, f"bench_{number}") for number, name in enumerate(SUBJECTS)},
                 ROUNDS,
             )
 
 
-def running(airflow: RunningAirflow, dag_id: str, spent: Path) -> Callable[[], float]:
-    """Return what runs a DAG and measures the processor time of its median instance, in milliseconds."""
+def running(airflow: RunningAirflow, dag_id: str) -> Callable[[], float]:
+    """Return what runs a DAG and measures the processor time of an instance, in milliseconds."""
 
     def run() -> float:
-        spent.unlink(missing_ok=True)
+        before = workers_time(airflow.pid)
         airflow.run_dag(dag_id, seconds=180)
-        each = sorted(float(line) for line in spent.read_text().split())
-        if len(each) != INSTANCES:
-            raise RuntimeError(f"{dag_id}: {len(each)} of {INSTANCES} instances told what they spent")
-        return each[INSTANCES // 2] * 1000
+        time.sleep(1)  # the last supervisor has still to wait for its process, and to end
+        return (workers_time(airflow.pid) - before) / INSTANCES * 1000
 
     return run
+
+
+def workers_time(session: int) -> float:
+    """Return the seconds of processor time of a session's LocalExecutor workers, and of their children that ended."""
+    ticks = 0
+    for process in processes():
+        if process.session == session:
+            with suppress(OSError):
+                folder = Path("/proc", str(process.pid))
+                if (folder / "cmdline").read_bytes().startswith(b"airflow worker -- LocalExecutor"):
+                    # From the fourteenth field of the table on: user and system, its own and its children's.
+                    ticks += sum(map(int, (folder / "stat").read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

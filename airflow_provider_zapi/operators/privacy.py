@@ -114,6 +114,8 @@ class VisibilityWithListOperator(SettingOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
     value_parameter = "visualization_type"
+    #: A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
+    _list_given: bool = False
 
     def __init__(
         self,
@@ -127,8 +129,8 @@ class VisibilityWithListOperator(SettingOperator):
         self.visualization_type = visualization_type
         self.contacts_blacklist = contacts_blacklist
         self.zapi_conn_id = zapi_conn_id
-        # A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
-        self._list_given = contacts_blacklist is not None
+        if contacts_blacklist is not None:
+            self._list_given = True
 
     def changes(self, value: str) -> Sequence[ContactChange]:
         """Return the checked changes of the setting's list."""
