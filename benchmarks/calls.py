@@ -54,7 +54,7 @@ def measure() -> Figures:
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as home:
         own_airflow(home)
-        os.environ["AIRFLOW__SECRETS__BACKEND"] = "benchmarks.lookups.CountingBackend"
+        os.environ["AIRFLOW__SECRETS__BACKEND"] = "benchmarks.lookups.CountingBackend"  # pragma: allowlist secret
         for rate, (options, few, many, _) in RATES.items():
             with CallServer(**options) as server:
                 calling = subjects(server)

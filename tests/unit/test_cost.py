@@ -93,7 +93,7 @@ def test_all_calls_of_a_task_share_one_look_up_and_one_tcp_connection(tmp_path: 
         calls, asked = run(
             TASK,
             PYTHONPATH=os.pathsep.join([str(tmp_path), str(PACKAGE.parent)]),
-            AIRFLOW__SECRETS__BACKEND="counting.Counting",
+            AIRFLOW__SECRETS__BACKEND="counting.Counting",  # pragma: allowlist secret
             TEST_CONNECTION=json.dumps(connection),
         )
     assert (calls, len(server.requests)) == (3, 3)
