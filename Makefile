@@ -95,9 +95,9 @@ docs: .venv-docs/.made ## Build the documentation as a site, in site/; a warning
 build: .venv-release/.made ## Build wheel and sdist into dist/, twice, and use them in an empty environment.
 	@.venv-release/bin/python -m scripts.build
 
-bench: $(NEWEST_VENV)/.made ## Run the measurements.
-	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.lists
-	$(NEWEST_VENV)/bin/python -W ignore -m benchmarks.triggers
+bench: .venv-bench/.made ## Run the measurements, and write their tables into docs/performance.md.
+	.venv-bench/bin/python -W ignore -m benchmarks
+	.venv-bench/bin/python -W ignore -m benchmarks.triggers
 
 screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
 	$(NEWEST_VENV)/bin/python -m scripts.screenshots

@@ -1,18 +1,24 @@
-"""Comparing and encoding lists of exceptions, from 1,000 to WhatsApp's limit of 64,000 contacts: ``make bench``."""
+"""Comparing and encoding lists of exceptions, up to WhatsApp's limit of 64,000: ``python -m benchmarks.lists``."""
 
 from __future__ import annotations
 
 import json
-import statistics
-import time
 import tracemalloc
 from collections.abc import Callable
 
 from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.reconcile import compare
+from benchmarks.harness import OURS, Figures, Goal, Row, cpu, medians, report
 
 SIZES = (1_000, 4_000, 16_000, 64_000)
-ROUNDS = 5
+ROUNDS = 7
+WHOLE, PEAK, EACH = "64,000 wanted against 64,000 present", "the same, memory at its peak", "one contact of 64,000"
+ROWS = (
+    Row(WHOLE, "s", "", Goal(1)),
+    Row(PEAK, "MB", "", Goal(100)),
+    # Linear: a contact of a long list costs what one of a short list does, but for the processor's caches.
+    *(Row(EACH, "µs", f"one of {size:,}", Goal(1.5)) for size in SIZES[:-1]),
+)
 
 
 def lists(size: int) -> tuple[list[str], list[str]]:
@@ -35,23 +41,26 @@ def work(size: int) -> Callable[[], None]:
     return run
 
 
-def main() -> None:
-    """Print a row for each size."""
-    print(f"{'contacts':>8}  {'seconds':>8}  {'microseconds each':>17}  {'peak MB':>7}")
-    for size in SIZES:
-        run = work(size)
-        times = []
-        for _ in range(ROUNDS):
-            begun = time.process_time()
-            run()
-            times.append(time.process_time() - begun)
-        tracemalloc.start()
-        run()
-        peak = tracemalloc.get_traced_memory()[1] / 1e6
-        tracemalloc.stop()
-        median = statistics.median(times)
-        print(f"{size:>8}  {median:>8.3f}  {median / size * 1e6:>17.1f}  {peak:>7.1f}")
+def each(size: int) -> Callable[[], float]:
+    """Return what measures the processor time of a contact in a list of this size, in microseconds."""
+    run = work(size)
+    return lambda: cpu(run) / size * 1e6
+
+
+def measure() -> Figures:
+    """Return processor times, and the peak of what Python allocates."""
+    subjects = {OURS if size == SIZES[-1] else f"one of {size:,}": each(size) for size in SIZES}
+    figures = medians(EACH, subjects, ROUNDS)
+    figures[WHOLE, OURS] = figures[EACH, OURS] * SIZES[-1] / 1e6
+    run = work(SIZES[-1])
+    tracemalloc.start()
+    run()
+    figures[PEAK, OURS] = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    import benchmarks.lists
+
+    report(benchmarks.lists)

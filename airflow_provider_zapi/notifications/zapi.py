@@ -13,9 +13,11 @@ from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contact
 from airflow_provider_zapi.privacy.phones import hide_phone, kind
+from airflow_provider_zapi.rendering import is_plain
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from jinja2 import Environment
 
     from airflow_provider_zapi.client import ZApiClient
 
@@ -42,6 +44,18 @@ class ZApiNotifier(BaseNotifier):
         self.phone = phone
         self.message = message
         self.zapi_conn_id = zapi_conn_id
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Return a text without Jinja as it is, and what Airflow makes of everything else."""
+        if is_plain(content, self, jinja_env):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
 
     def notify(self, context: Context) -> None:
         """Send the message.

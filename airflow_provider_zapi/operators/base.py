@@ -1,4 +1,8 @@
-"""What all tasks of this provider share: one client a task, and silence once the task is killed."""
+"""What all tasks of this provider share: one client a task, and silence once the task is killed.
+
+Whatever a parse of a DAG file does not need is imported where it is used, here and in the other modules of tasks: every
+parse pays for these modules anew.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.exceptions import ZApiConfigurationError
-from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.links import ZApiPanelLink
-from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
+from airflow_provider_zapi.rendering import is_plain
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from jinja2 import Environment
+
     from airflow_provider_zapi.client import ZApiClient
 
 __all__ = ["ZApiOperator", "require_phone"]
@@ -23,7 +28,8 @@ __all__ = ["ZApiOperator", "require_phone"]
 class ZApiOperator(BaseOperator):
     """A task that calls one Z-API instance.
 
-    :param zapi_conn_id: the Z-API connection. (templated)
+    It has no ``__init__``: Airflow wraps that of each class, which would cost more than all else that is ours when a
+    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``.
     """
 
     template_fields: Sequence[str] = ("zapi_conn_id",)
@@ -32,12 +38,23 @@ class ZApiOperator(BaseOperator):
     #: Whether a failed call is tried again before its error is raised.
     retry_calls: ClassVar[bool] = True
 
-    def __init__(self, *, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.zapi_conn_id = zapi_conn_id
-        self._client: ZApiClient | None = None
-        self._killed = False
-        self._phone_of_connection: str | None = None
+    #: The Z-API connection.
+    zapi_conn_id: str = DEFAULT_CONN_ID
+    _client: ZApiClient | None = None
+    _killed: bool = False
+    _phone_of_connection: str | None = None
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Return a text without Jinja as it is, and what Airflow makes of everything else."""
+        if is_plain(content, self, jinja_env):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
 
     @contextmanager
     def client(self, expected_phone: object = None, *, check_phone: bool = True) -> Iterator[ZApiClient]:
@@ -47,6 +64,8 @@ class ZApiOperator(BaseOperator):
             With one, another number fails the task before anything is sent
         :param check_phone: whether it is compared at all; only a connected instance can say which number is paired
         """
+        from airflow_provider_zapi.hooks.zapi import ZApiHook
+
         hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls)
         with hook as client:
             self._client = client
@@ -81,6 +100,9 @@ def require_phone(client: ZApiClient, expected: object, conn_id: str) -> None:
 
     :raises ZApiConfigurationError: another number is paired, or what is expected is no phone number
     """
+    from airflow_provider_zapi.exceptions import ZApiConfigurationError
+    from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
+
     problem = ""
     try:
         wanted = normalize_contact(expected)

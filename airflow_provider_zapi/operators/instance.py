@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiNotConnectedError, ZApiSubscriptionError
 from airflow_provider_zapi.operators.base import ZApiOperator
 from airflow_provider_zapi.panel import INSTANCES_PAGE
-from airflow_provider_zapi.privacy.phones import kind
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -53,16 +51,19 @@ class CheckInstanceOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.min_days_left = min_days_left
         self.expected_phone = expected_phone
         self.require_paid = require_paid
+        self.zapi_conn_id = zapi_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the subscription, the connection and the phone, and fail at the first that is wrong.
 
         :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
         """
+        from airflow_provider_zapi.exceptions import ZApiNotConnectedError
+
         wanted = _days(self.min_days_left)
         # The subscription first: a lapsed one refuses every other call.
         with self.client(check_phone=False) as client:
@@ -89,6 +90,8 @@ class CheckInstanceOperator(ZApiOperator):
         }
 
     def _check_subscription(self, account: AccountState, left: int, wanted: int) -> None:
+        from airflow_provider_zapi.exceptions import ZApiSubscriptionError
+
         problem = ""
         if self.require_paid and account.payment_status.upper() != PAID:
             problem = f"the subscription's payment status is {account.payment_status}, where {PAID} is expected"
@@ -110,6 +113,9 @@ def days_left(due: datetime, now: datetime) -> int:
 
 def _days(value: object) -> int:
     """Return the least number of days; templates deliver texts."""
+    from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+    from airflow_provider_zapi.privacy.phones import kind
+
     text = str(value).strip()
     if isinstance(value, (int, str)) and not isinstance(value, bool) and text.isascii() and text.isdigit():
         return int(text)

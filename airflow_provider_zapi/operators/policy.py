@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
-from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.exceptions import ZApiConflictError, ZApiInvalidRequestError
 from airflow_provider_zapi.operators.base import ZApiOperator
 
 if TYPE_CHECKING:
@@ -69,12 +67,13 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **_with_alias(kwargs))
+        super().__init__(**_with_alias(kwargs))
         self.policy = policy
         self.mode = mode
         self.fail_on_drift = fail_on_drift
         self.allow_mass_removal = allow_mass_removal
         self.expected_phone = expected_phone
+        self.zapi_conn_id = zapi_conn_id
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -87,7 +86,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, and for a list ``added``,
             ``removed``, ``kept``, ``unknown`` and ``rounds``: counts, never a phone
         """
-        # Here and not at the top: a parse of a DAG file needs neither YAML nor the comparing of lists.
+        from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
         from airflow_provider_zapi.privacy.policy import parse_policy
         from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
 
@@ -106,6 +105,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         return {"mode": "apply", "changed": changed, "settings": settings}
 
     def _planned(self, plans: Sequence[SettingPlan]) -> dict[str, Any]:
+        from airflow_provider_zapi.exceptions import ZApiConflictError
+
         drifted = [plan.wanted.setting.name for plan in plans if plan.change and plan.change.differs]
         if drifted and self.fail_on_drift:
             raise ZApiConflictError(
@@ -117,6 +118,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
+        from airflow_provider_zapi.assets import privacy_uri
+
         events = context.get("outlet_events") if AIRFLOW_V_3_0_PLUS else None
         values = {name: result.value for name, result in results.items()}
         asserted = self._asserted_last(context)

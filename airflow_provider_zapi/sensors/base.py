@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator
 
-from airflow_provider_zapi.exceptions import ZApiTransientError
 from airflow_provider_zapi.operators.base import ZApiOperator
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Look once; after a transient error tell Airflow to look again, until there were too many of them."""
+        from airflow_provider_zapi.exceptions import ZApiTransientError
+
         while True:
             try:
                 with self.client(check_phone=self.check_phone) as client:

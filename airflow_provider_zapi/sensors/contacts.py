@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
-from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contacts, parse_setting
-from airflow_provider_zapi.privacy.phones import contact_key
 from airflow_provider_zapi.sensors.base import ZApiSensor
 
 if TYPE_CHECKING:
@@ -50,14 +47,19 @@ class DisallowedContactsSensor(ZApiSensor):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
         self.setting = setting
         self.present = present
         self.absent = absent
+        self.zapi_conn_id = zapi_conn_id
         self._wanted: tuple[PrivacySetting, tuple[str, ...], tuple[str, ...]] | None = None
 
     def execute(self, context: Context) -> Any:
         """Check the parameters, then wait."""
+        from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+        from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contacts, parse_setting
+        from airflow_provider_zapi.privacy.phones import contact_key
+
         setting = parse_setting(self.setting, "setting", with_list=True)
         present, absent = parse_contacts(self.present, "present"), parse_contacts(self.absent, "absent")
         if not present and not absent:

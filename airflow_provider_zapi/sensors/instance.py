@@ -36,7 +36,8 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
     check_phone: ClassVar[bool] = False
 
     def __init__(self, *, deferrable: bool | None = None, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(zapi_conn_id=zapi_conn_id, **kwargs)
+        super().__init__(**kwargs)
+        self.zapi_conn_id = zapi_conn_id
         if deferrable is None:
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable

@@ -24,6 +24,7 @@ from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.operators import policy, privacy
 from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
+from benchmarks.harness import GROUPS, HEADINGS, NOTHING, group, regions
 from tests.airflow.support import dag_bag
 from tests.support import code_blocks
 
@@ -223,6 +224,19 @@ def test_the_connection_page_quotes_the_message_of_a_refused_token(monkeypatch: 
         wrong = {"login": "demo-instance", "password": "demo-token", "extra": {"client_token": "wrong"}}
         monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({"conn_type": "zapi", "host": running.url, **wrong}))
         assert ZApiHook("zapi_docs").test_connection() == (False, " ".join(quoted.split()))
+
+
+# Performance
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_performance_page_has_each_row_of_the_benchmarks(name: str) -> None:
+    found = dict(regions((PROJECT / "docs/performance.md").read_text()))
+    assert found.keys() == {"machine", *GROUPS}
+    rows = table(found[name], HEADINGS[0])
+    assert [(measured, against, goal) for measured, _, against, _, _, goal, _ in rows] == [
+        (row.measured, row.against or NOTHING, str(row.goal or NOTHING)) for row in group(name).ROWS
+    ]
 
 
 # The operators

@@ -1,0 +1,29 @@
+"""Measures the groups, each in a process of its own, and writes their tables into the page: ``make bench``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from benchmarks.harness import GROUPS, PAGE, group, machine, report, written
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", default=GROUPS, choices=[*GROUPS, []], metavar="group")
+    groups = parser.parse_args().groups
+    if len(groups) > 1:
+        # What one group has imported or kept must not reach the next.
+        for name in groups:
+            subprocess.run([sys.executable, "-W", "ignore", "-m", "benchmarks", name], check=True)
+        return
+    [name] = groups
+    text = report(group(name))
+    page = written(PAGE.read_text(), name, text)
+    PAGE.write_text(written(page, "machine", f"Measured on {machine()}."))
+
+
+if __name__ == "__main__":
+    main()

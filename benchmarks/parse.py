@@ -1,0 +1,137 @@
+"""What a parse of a DAG file costs with our operators, and with bare ones: ``python -m benchmarks.parse``.
+
+The floor is a module with as many operators that have as many parameters and template fields, each a bare subclass of
+Airflow's ``BaseOperator``. A file is parsed as by Airflow's dag processor: in a fork of a process that has imported
+what the file imports of ``airflow.*``; the child loads the rest, makes the tasks and serializes the DAG.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import airflow_provider_zapi
+from benchmarks.harness import OURS, Figures, Goal, Row, forked, medians, own_airflow, report
+
+FLOOR = "the floor"
+IMPORT = "a process that imports all operators"
+PACKAGE = "modules that importing the package loads"
+PACKAGE_FOLDER = Path(airflow_provider_zapi.__file__).parent
+#: Tasks in a DAG file, and rounds.
+FILES = {1: 25, 100: 15, 1000: 7}
+MODULES = ("instance", "policy", "privacy")
+ROWS = (
+    Row(IMPORT, "ms", FLOOR, Goal(1.1)),
+    *(Row(f"parse of a DAG file with {count:,} of them", "ms", FLOOR, Goal(1.05)) for count in FILES),
+    Row(PACKAGE, "", "", Goal(1)),
+)
+
+
+def measure() -> Figures:
+    """Return processor times in milliseconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        own_airflow(folder)
+        sys.path.insert(0, folder)
+        # Not here, where it would leave to the children what ours have to load themselves.
+        printed = subprocess.check_output([sys.executable, "-c", "from benchmarks.parse import floor; print(floor())"])
+        Path(folder, "floor.py").write_bytes(printed)
+        # Installed packages are compiled, whatever this process was told.
+        for path in (folder, str(PACKAGE_FOLDER)):
+            compileall.compile_dir(path, quiet=1)
+        figures = medians(
+            IMPORT, {OURS: importing(*(f"airflow_provider_zapi.operators.{name}" for name in MODULES)),
+                     FLOOR: importing("floor", path=folder)}, 7
+        )  # fmt: skip
+        for count, rounds in FILES.items():
+            subjects = {
+                OURS: parsing(Path(folder, f"ours_{count}.py"), "airflow_provider_zapi.operators.privacy", count),
+                FLOOR: parsing(Path(folder, f"floor_{count}.py"), "floor", count),
+            }
+            figures |= medians(f"parse of a DAG file with {count:,} of them", subjects, rounds)
+    figures[PACKAGE, OURS] = len(loaded_by("import airflow_provider_zapi"))
+    return figures
+
+
+def floor() -> str:
+    """Return the source of a module with as many operators as ours, each bare."""
+    lines = ["from airflow.providers.common.compat.sdk import BaseOperator"]
+    for name in MODULES:
+        module = importlib.import_module(f"airflow_provider_zapi.operators.{name}")
+        exported: list[Any] = [getattr(module, each) for each in module.__all__]
+        for kind in exported:
+            if hasattr(kind, "template_fields"):
+                parameters = [each for each in inspect.signature(kind).parameters if each != "kwargs"]
+                lines += [
+                    f"class {kind.__name__}(BaseOperator):",
+                    f"    template_fields = {tuple(kind.template_fields)!r}",
+                    f"    template_ext = {tuple(kind.template_ext)!r}",
+                    f"    template_fields_renderers = {dict(kind.template_fields_renderers)!r}",
+                    f"    def __init__(self, *, {', '.join(f'{each}=None' for each in parameters)}, **kwargs):",
+                    "        super().__init__(**kwargs)",
+                    *(f"        self.{each} = {each}" for each in parameters),
+                    "    def execute(self, context):",
+                    "        return None",
+                ]
+    return "\n".join(lines)
+
+
+def importing(*modules: str, path: str = "") -> Callable[[], float]:
+    """Return what starts a process that imports Airflow's BaseOperator, then these modules."""
+    code = "from airflow.providers.common.compat.sdk import BaseOperator\n" + "".join(
+        f"import {name}\n" for name in modules
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+
+    def work() -> float:
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path} if path else None)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise RuntimeError("the import failed")
+        return (usage.ru_utime + usage.ru_stime) * 1000
+
+    return work
+
+
+def parsing(file: Path, module: str, count: int) -> Callable[[], float]:
+    """Write a DAG file, and return what parses it in a child as Airflow's dag processor does."""
+    file.write_text(
+        "from datetime import datetime\n"
+        "from airflow.providers.common.compat.sdk import DAG\n"
+        f"from {module} import SetLastSeenPrivacyOperator\n"
+        f"with DAG({file.stem!r}, schedule=None, start_date=datetime(2026, 1, 1)):\n"
+        f"    for number in range({count}):\n"
+        "        SetLastSeenPrivacyOperator(task_id=f'task_{number}', visualization_type='NONE')\n"
+    )
+    import structlog
+    from airflow.dag_processing.processor import DagFileParseRequest, _parse_file
+
+    request = DagFileParseRequest(file=str(file), bundle_path=file.parent, bundle_name="bench", callback_requests=[])
+
+    def parse() -> None:
+        result = _parse_file(request, structlog.get_logger())
+        if result is None or result.import_errors or len(result.serialized_dags) != 1:
+            raise RuntimeError(f"not parsed: {result}")
+
+    return lambda: forked(parse) * 1000
+
+
+def loaded_by(code: str) -> list[str]:
+    """Return the modules that some code loads in a new process."""
+    program = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+if __name__ == "__main__":
+    import benchmarks.parse
+
+    report(benchmarks.parse)
