@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULT_CONN_ID",
     "FIELDS",
     "HOOK_NAME",
+    "STORED_SECRET",
     "Field",
     "conn_fields",
     "ui_field_behaviour",
@@ -22,6 +23,8 @@ __all__ = [
 CONNECTION_TYPE = "zapi"
 HOOK_NAME = "Z-API"
 DEFAULT_CONN_ID = "zapi_default"
+#: What the form of Airflow 2.11 holds in place of a stored secret, and takes for "as it was".
+STORED_SECRET = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"  # noqa: S105 - it stands for one
 
 
 @dataclass(frozen=True, slots=True)
