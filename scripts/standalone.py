@@ -1,4 +1,4 @@
-"""A real ``airflow standalone`` with a home of its own, for the demo, for tests and for screenshots."""
+"""A real ``airflow standalone`` with a home of its own, for the demo and for tests."""
 
 import http.client
 import json
@@ -6,10 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
+
+AIRFLOW_2 = version("apache-airflow").startswith("2.")
 
 #: Small (what two cores and SQLite bear), without a login, and with nothing run but by hand.
 SETTINGS = {
@@ -22,6 +25,12 @@ SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "SCHEDULER__USE_JOB_SCHEDULE": "False",  # a DAG that is due must not run beside the one that is looked at
     "API__HOST": "127.0.0.1",
+}
+#: The same for Airflow 2, whose pages come from another server.
+SETTINGS_2 = {
+    "WEBSERVER__WORKERS": "1",
+    "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+    "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
 }
 
 
@@ -70,6 +79,11 @@ def airflow_environment(
         "LOGGING__WORKER_LOG_SERVER_PORT": worker_log,
         "LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_log,
     }
+    if AIRFLOW_2:  # newer ones would complain of them
+        settings |= SETTINGS_2 | {
+            "WEBSERVER__WEB_SERVER_PORT": api,
+            "WEBSERVER__BASE_URL": f"http://127.0.0.1:{api}",
+        }
     environment = clean_environment(os.environ)
     # `airflow standalone` looks its parts up there, by the name `airflow`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
@@ -81,6 +95,8 @@ def airflow_environment(
 
 class RunningAirflow(BackgroundProcess):
     """``airflow standalone``, started and stopped with the ``with`` block.
+
+    Of Airflow 2 it is the pages alone that can be used: the REST API is another one.
 
     Entering the block does not wait: ``wait_until_ready()`` does, so that another server can start meanwhile.
 
