@@ -27,6 +27,10 @@ ARGUMENTS = (
 
 STANDARD = "Standard Fields"
 EXTRA = "Extra Fields"
+#: Milliseconds: the patience with a page on a machine that does something else too.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
+
 CUSTOM = {field.name for field in FIELDS if field.custom}
 
 
@@ -49,7 +53,6 @@ def new_page(browser: Browser) -> Page:
         timezone_id="UTC",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(15_000)
     return context.new_page()
 
 

@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 #: Milliseconds: a run of several tasks on a machine that does something else too.
-RUN = 120_000
+RUN = 240_000
 
 
 def trigger(page: Page, airflow: RunningAirflow, dag_id: str) -> str:
@@ -68,7 +68,8 @@ def test_the_rendered_fields_of_a_task_hold_a_connection_id_and_no_secret(task_p
 def test_the_result_of_a_task_is_counts(task_page: Page) -> None:
     open_tab(task_page, "Storage")
     open_tab(task_page, "XCom")
-    expect(task_page.locator("tr").filter(has_text="return_value")).to_contain_text(re.compile('"calls": 1'))
+    task_page.get_by_role("button", name=re.compile("^Expand")).click()
+    expect(task_page.locator("tr").filter(has_text="return_value")).to_contain_text(re.compile(r'"calls":\s1'))
 
 
 def test_the_link_of_a_task_leads_to_the_panel(task_page: Page) -> None:
@@ -131,6 +132,7 @@ def test_the_graph_of_an_example_shows_that_each_task_succeeded(
     for node in nodes.all():
         expect(node).to_contain_text("success")
     page.mouse.move(0, 0)  # off the graph, which tells about a task under the pointer
+    page.add_style_tag(content=".react-flow__minimap { display: none }")  # it would cover a task
     # The graph moves to its place; it is there once it is where it was half a second ago.
     page.wait_for_function(
         """() => {
