@@ -146,7 +146,7 @@ def picture(request: pytest.FixtureRequest) -> Picture:
 
 
 @pytest.fixture(scope="session")
-def test_of_the_default_connection(
+def default_connection_said(
     browser: Browser, airflow: RunningAirflow, emulator_server: RunningEmulator, picture: Picture
 ) -> str | None:
     """Add the connection of the examples through the form, and return what the Test button says of it."""

@@ -64,8 +64,8 @@ def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
     assert said in str(form.save_and_test(f"zapi_without_{missing}"))
 
 
-def test_a_good_connection_tests_green(test_of_the_default_connection: str | None) -> None:
-    assert test_of_the_default_connection is None
+def test_a_good_connection_tests_green(default_connection_said: str | None) -> None:
+    assert default_connection_said is None
 
 
 @pytest.mark.parametrize(

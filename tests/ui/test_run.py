@@ -16,7 +16,7 @@ from tests.ui.conftest import Picture, watched_page
 
 pytestmark = [
     pytest.mark.skipif(AIRFLOW_2, reason="of Airflow 2 the form alone is looked at"),
-    pytest.mark.usefixtures("test_of_the_default_connection"),
+    pytest.mark.usefixtures("default_connection_said"),
 ]
 
 #: Milliseconds: a run of several tasks on a machine that does something else too.
@@ -35,7 +35,7 @@ def trigger(page: Page, airflow: RunningAirflow, dag_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(browser: Browser, airflow: RunningAirflow, test_of_the_default_connection: str | None) -> str:
+def run(browser: Browser, airflow: RunningAirflow, default_connection_said: str | None) -> str:
     """The address of a run of an example."""
     with watched_page(browser) as page:
         return trigger(page, airflow, "zapi_hide_last_seen")
