@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "AIRFLOW_2_PLACEHOLDER",
     "CONNECTION_TYPE",
     "DEFAULT_CONN_ID",
     "FIELDS",
     "HOOK_NAME",
-    "STORED_SECRET",
     "Field",
     "conn_fields",
     "ui_field_behaviour",
@@ -24,7 +24,7 @@ CONNECTION_TYPE = "zapi"
 HOOK_NAME = "Z-API"
 DEFAULT_CONN_ID = "zapi_default"
 #: What the form of Airflow 2.11 holds in place of a stored secret, and takes for "as it was".
-STORED_SECRET = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"  # noqa: S105 - it stands for one
+AIRFLOW_2_PLACEHOLDER = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
 
 
 @dataclass(frozen=True, slots=True)

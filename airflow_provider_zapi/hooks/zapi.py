@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_zapi.connection_form import (
+    AIRFLOW_2_PLACEHOLDER,
     CONNECTION_TYPE,
     DEFAULT_CONN_ID,
     FIELDS,
     HOOK_NAME,
-    STORED_SECRET,
     ui_field_behaviour,
 )
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError
@@ -121,7 +121,7 @@ class ZApiHook(BaseHook):
         def secret_widget(field: Any, **attributes: Any) -> Any:
             # Airflow 2.11 deletes a stored extra whose field comes back empty, and keeps it for this text.
             stored = field.data and not field.raw_data
-            value = STORED_SECRET if stored else ""
+            value = AIRFLOW_2_PLACEHOLDER if stored else ""
             return BS3PasswordFieldWidget(hide_value=False)(field, **attributes, value=value)
 
         return {

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from airflow_provider_zapi.connection_form import CONNECTION_TYPE, FIELDS, HOOK_NAME, STORED_SECRET
+from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, CONNECTION_TYPE, FIELDS, HOOK_NAME
 
 #: Where Debian installs it; the Makefile has the same path.
 CHROMIUM = "/usr/bin/chromium"
@@ -197,7 +197,7 @@ class Airflow3Form(ConnectionForm):
 class Airflow2Form(ConnectionForm):
     """A page of Flask-AppBuilder, with the Test button beside Save; it tests what is typed."""
 
-    stored_as: ClassVar = {"password": "", "client_token": STORED_SECRET}
+    stored_as: ClassVar = {"password": "", "client_token": AIRFLOW_2_PLACEHOLDER}
     _label = "field.labels[0]"
     _explanation = "field.closest('tr').querySelector('.help-block').textContent"
 

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_zapi import __version__
-from airflow_provider_zapi.connection_form import FIELDS, STORED_SECRET
+from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, FIELDS
 from airflow_provider_zapi.get_provider_info import get_provider_info
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 
@@ -77,7 +77,7 @@ def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_st
     form = type("Form", (importlib.import_module("wtforms").Form,), ZApiHook.get_connection_form_widgets())
     secret = {"client_token": "demo-client-token"}
     typed = importlib.import_module("werkzeug.datastructures").MultiDict(secret)
-    for filled, shown in ((form(data=secret), STORED_SECRET), (form(formdata=typed), ""), (form(), "")):
+    for filled, shown in ((form(data=secret), AIRFLOW_2_PLACEHOLDER), (form(formdata=typed), ""), (form(), "")):
         assert f'type="password" value="{shown}"' in filled["client_token"]()
 
 
