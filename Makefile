@@ -1,6 +1,8 @@
 # Everything a developer types. The newest supported Airflow lives in .venv, any other one in .venv-VERSION, and the
 # newest with what one target needs beside it in .venv-EXTRA. On another Python the first two have its name at the end.
 NEWEST := 3.3.2
+# Its form is another page.
+LAST_2 := 2.11.2
 # Of these the client's tests also run with the oldest versions that pyproject.toml allows.
 FLOORS := requests|tenacity|urllib3
 # Extras of pyproject.toml, each with an environment of its own.
@@ -99,8 +101,12 @@ bench: .venv-bench/.made ## Run the measurements, and write their tables into do
 	.venv-bench/bin/python -W ignore -m benchmarks
 	.venv-bench/bin/python -W ignore -m benchmarks.triggers
 
-screenshots: $(NEWEST_VENV)/.made ## Take the documentation's pictures again, with Chromium (installed from Debian if missing).
-	$(NEWEST_VENV)/bin/python -m scripts.screenshots
+ui-test: $(NEWEST_VENV)/.made $(call venv_of,$(LAST_2))/.made ## Use Airflow's pages in a real browser (installed from Debian if missing).
+	$(NEWEST_VENV)/bin/python -m pytest tests/ui $(ARGS)
+	$(call venv_of,$(LAST_2))/bin/python -m pytest tests/ui $(ARGS)
+
+screenshots: $(NEWEST_VENV)/.made ## The same on the newest Airflow, and take the documentation's pictures on the way.
+	$(NEWEST_VENV)/bin/python -m pytest tests/ui --pictures $(ARGS)
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants site

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "AIRFLOW_2_PLACEHOLDER",
     "CONNECTION_TYPE",
     "DEFAULT_CONN_ID",
     "FIELDS",
@@ -22,6 +23,8 @@ __all__ = [
 CONNECTION_TYPE = "zapi"
 HOOK_NAME = "Z-API"
 DEFAULT_CONN_ID = "zapi_default"
+#: What the form of Airflow 2.11 holds in place of a stored secret, and takes for "as it was".
+AIRFLOW_2_PLACEHOLDER = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
-"""A real ``airflow standalone`` with a home of its own, for the demo, for tests and for screenshots."""
+"""A real ``airflow standalone`` with a home of its own, for the demo and for tests."""
 
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
 from scripts.rest import AirflowApi
+
+AIRFLOW_2 = version("apache-airflow").startswith("2.")
 
 #: Small (what two cores and SQLite bear), without a login, and with nothing run but by hand.
 SETTINGS = {
@@ -20,6 +23,12 @@ SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "SCHEDULER__USE_JOB_SCHEDULE": "False",  # a DAG that is due must not run beside the one that is looked at
     "API__HOST": "127.0.0.1",
+}
+#: The same for Airflow 2, whose pages come from another server.
+SETTINGS_2 = {
+    "WEBSERVER__WORKERS": "1",
+    "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+    "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
 }
 
 
@@ -38,6 +47,11 @@ def airflow_environment(
         "LOGGING__WORKER_LOG_SERVER_PORT": worker_log,
         "LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_log,
     }
+    if AIRFLOW_2:  # newer ones would complain of them
+        settings |= SETTINGS_2 | {
+            "WEBSERVER__WEB_SERVER_PORT": api,
+            "WEBSERVER__BASE_URL": f"http://127.0.0.1:{api}",
+        }
     environment = clean_environment(os.environ)
     # `airflow standalone` looks its parts up there, by the name `airflow`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
@@ -49,6 +63,8 @@ def airflow_environment(
 
 class RunningAirflow(BackgroundProcess, AirflowApi):
     """``airflow standalone``, started and stopped with the ``with`` block.
+
+    Of Airflow 2 it is the pages alone that can be used: the REST API is another one.
 
     Entering the block does not wait: ``wait_until_ready()`` does, so that another server can start meanwhile.
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
 
@@ -15,7 +16,7 @@ __all__ = ["DEFAULT_BASE_URL", "Credentials"]
 DEFAULT_BASE_URL = "https://api.z-api.io"
 
 #: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
-_PLACEHOLDERS = ("***", "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER")
+_PLACEHOLDERS = ("***", AIRFLOW_2_PLACEHOLDER)
 
 #: Both stand in the path of every URL, where `..` or `/` would lead to another address.
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_-]+")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_zapi.connection_form import (
+    AIRFLOW_2_PLACEHOLDER,
     CONNECTION_TYPE,
     DEFAULT_CONN_ID,
     FIELDS,
@@ -117,12 +118,18 @@ class ZApiHook(BaseHook):
         from wtforms import PasswordField, StringField
         from wtforms.validators import Optional
 
+        def secret_widget(field: Any, **attributes: Any) -> Any:
+            # Airflow 2.11 deletes a stored extra whose field comes back empty, and keeps it for this text.
+            stored = field.data and not field.raw_data
+            value = AIRFLOW_2_PLACEHOLDER if stored else ""
+            return BS3PasswordFieldWidget(hide_value=False)(field, **attributes, value=value)
+
         return {
             field.name: (PasswordField if field.secret else StringField)(
                 field.label,
                 description=field.help,
                 validators=[Optional()],
-                widget=BS3PasswordFieldWidget() if field.secret else BS3TextFieldWidget(),
+                widget=secret_widget if field.secret else BS3TextFieldWidget(),
             )
             for field in FIELDS
             if field.custom

@@ -7,17 +7,15 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
 
 from scripts.background import BackgroundProcess, free_ports
-from scripts.standalone import RunningAirflow, airflow_environment
+from scripts.standalone import AIRFLOW_2, RunningAirflow, airflow_environment
 
 DAGS = Path(__file__).parent.parent / "real_dags"
-AIRFLOW_2 = version("apache-airflow").startswith("2.")
 
 #: Airflow imports this from its home in every process. No option switches the masker off for what `mask_secret` is
 #: given; with it on, the tests could not tell its work from this provider's.

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_zapi import __version__
-from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, FIELDS
 from airflow_provider_zapi.get_provider_info import get_provider_info
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 
@@ -69,6 +69,16 @@ def test_the_form_widgets_agree_with_the_info() -> None:
         assert unbound.kwargs["description"] == described["description"]
         hidden = described["schema"].get("format") == "password"
         assert (unbound.field_class.__name__ == "PasswordField") is hidden
+
+
+def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_stored_one() -> None:
+    """Airflow 2.11 deletes a stored extra whose field comes back empty; a secret that was typed is shown to nobody."""
+    pytest.importorskip("flask_appbuilder", reason="this Airflow comes without FAB's forms")
+    form = type("Form", (importlib.import_module("wtforms").Form,), ZApiHook.get_connection_form_widgets())
+    secret = {"client_token": "demo-client-token"}
+    typed = importlib.import_module("werkzeug.datastructures").MultiDict(secret)
+    for filled, shown in ((form(data=secret), AIRFLOW_2_PLACEHOLDER), (form(formdata=typed), ""), (form(), "")):
+        assert f'type="password" value="{shown}"' in filled["client_token"]()
 
 
 def test_optional_fields_have_no_default_and_accept_nothing() -> None:
