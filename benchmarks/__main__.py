@@ -12,8 +12,10 @@ from benchmarks.harness import GROUPS, PAGE, group, machine, report, written
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("groups", nargs="*", default=GROUPS, choices=[*GROUPS, []], metavar="group")
-    groups = parser.parse_args().groups
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"all of them, or some of {', '.join(GROUPS)}")
+    groups: list[str] = parser.parse_args().groups or list(GROUPS)
+    if unknown := set(groups) - set(GROUPS):
+        parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     if len(groups) > 1:
         # What one group has imported or kept must not reach the next.
         for name in groups:

@@ -89,61 +89,58 @@ _COPY_CLIENT_TOKEN = (
     '"Account security token"; it is not the instance token.'
 )
 
-#: By the text of `error`, whatever the status. First match wins.
-TEXTS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), failure)
-    for pattern, failure in (
-        (r"^not_found$", NO_SUCH_PATH),
-        (
-            r"client-token is not configured|^\s*null not allowed",
-            Failure(ZApiAuthenticationError, "Z-API asks for a Client-Token and received none", _COPY_CLIENT_TOKEN),
+#: By the text of `error`, in any case, whatever the status. First match wins.
+TEXTS: tuple[tuple[str, Failure], ...] = (
+    (r"^not_found$", NO_SUCH_PATH),
+    (
+        r"client-token is not configured|^\s*null not allowed",
+        Failure(ZApiAuthenticationError, "Z-API asks for a Client-Token and received none", _COPY_CLIENT_TOKEN),
+    ),
+    (
+        r"client-token.*not allowed",
+        Failure(ZApiAuthenticationError, "Z-API refused the Client-Token", _COPY_CLIENT_TOKEN),
+    ),
+    (
+        r"^\s*(?P<address>[0-9a-f.:]*[.:][0-9a-f.:]+) not allowed",
+        Failure(
+            ZApiAuthenticationError,
+            "Z-API takes no calls from the address {address}",
+            f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or run the task "
+            "where an allowed address is used.",
         ),
-        (
-            r"client-token.*not allowed",
-            Failure(ZApiAuthenticationError, "Z-API refused the Client-Token", _COPY_CLIENT_TOKEN),
+    ),
+    (
+        r"subscribe to this instance",
+        Failure(
+            ZApiSubscriptionError,
+            "the subscription of this instance lapsed",
+            f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
         ),
-        (
-            r"^\s*(?P<address>[0-9a-f.:]*[.:][0-9a-f.:]+) not allowed",
-            Failure(
-                ZApiAuthenticationError,
-                "Z-API takes no calls from the address {address}",
-                f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or run the task "
-                "where an allowed address is used.",
-            ),
+    ),
+    (
+        r"instance not found",
+        Failure(
+            ZApiInstanceNotFoundError,
+            "Z-API knows no instance with this id and token",
+            f"Compare the connection's Login (instance id) and Password (instance token) with {INSTANCES_PAGE}.",
         ),
-        (
-            r"subscribe to this instance",
-            Failure(
-                ZApiSubscriptionError,
-                "the subscription of this instance lapsed",
-                f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
-            ),
+    ),
+    (
+        r"invalid phone",
+        Failure(
+            ZApiInvalidRequestError,
+            "Z-API refused a phone number: {text}",
+            "Give each number with country and area code, such as 5544991111111. Z-API does not say which it was.",
         ),
-        (
-            r"instance not found",
-            Failure(
-                ZApiInstanceNotFoundError,
-                "Z-API knows no instance with this id and token",
-                f"Compare the connection's Login (instance id) and Password (instance token) with {INSTANCES_PAGE}.",
-            ),
+    ),
+    (
+        r"not connected|restore the session",
+        Failure(
+            ZApiNotConnectedError,
+            "the instance has no WhatsApp session: {text}",
+            f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
         ),
-        (
-            r"invalid phone",
-            Failure(
-                ZApiInvalidRequestError,
-                "Z-API refused a phone number: {text}",
-                "Give each number with country and area code, such as 5544991111111. Z-API does not say which it was.",
-            ),
-        ),
-        (
-            r"not connected|restore the session",
-            Failure(
-                ZApiNotConnectedError,
-                "the instance has no WhatsApp session: {text}",
-                f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
-            ),
-        ),
-    )
+    ),
 )
 
 _BUSY = Failure(
@@ -307,7 +304,7 @@ def clean(text: str, scrub: Callable[[str], str]) -> str:
 
 def _by_text(text: str) -> Failure | None:
     for pattern, failure in TEXTS:
-        if match := pattern.search(text):
+        if match := re.search(pattern, text, re.IGNORECASE):
             return _filled(failure, text, **match.groupdict())
     return None
 

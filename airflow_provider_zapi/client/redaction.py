@@ -12,6 +12,7 @@ import logging
 import re
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NoReturn
 from urllib.parse import quote
 
@@ -39,13 +40,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
-        known = [secret for secret in secrets if secret]
-        forms = {form for secret in known for form in (secret, *_base64(secret))}
-        # Longest first, so that a secret that begins with another one goes as a whole.
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._values = re.compile("|".join(map(_pattern, ordered))) if ordered else None
+        self._secrets = [secret for secret in secrets if secret]
         # A mark that is part of a secret could form that secret anew, together with what stands around it.
-        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in known) else HIDDEN
+        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
         _live.add(self)
 
     def __repr__(self) -> str:
@@ -54,9 +51,17 @@ class Redactor:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a redactor is not pickled: it holds the secrets that it hides")
 
+    @cached_property
+    def _values(self) -> re.Pattern[str]:
+        # Compiled when a text comes up: most tasks have none.
+        forms = {form for secret in self._secrets for form in (secret, *_base64(secret))}
+        # Longest first, so that a secret that begins with another one goes as a whole.
+        ordered = sorted(forms, key=lambda form: (-len(form), form))
+        return re.compile("|".join(map(_pattern, ordered)))
+
     def scrub(self, text: str) -> str:
         """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
-        if self._values:
+        if self._secrets:
             text = self._values.sub(self._mark, text)
         return _scrub_shapes(text, self._mark)
 

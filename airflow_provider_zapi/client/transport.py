@@ -108,6 +108,8 @@ class Transport:
         self._redactor = Redactor(credentials.secrets)
         self._cancelled = False
         self._verify, context = _authorities(credentials.conn_id)
+        # Once: with many variables in the environment the look at them takes as long as the rest of a call.
+        self._proxies = _proxies(credentials.base_url)
         self._session = _Session()
         # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
         self._session.trust_env = False
@@ -199,7 +201,7 @@ class Transport:
             timeout=(min(CONNECT_SECONDS, remaining), min(self._read_timeout, remaining)),
             allow_redirects=False,
             verify=self._verify,
-            proxies=_proxies(self._credentials.base_url),
+            proxies=self._proxies,
         ) as response:
             body = bytearray()
             for chunk in response.iter_content(1 << 16):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal, NoReturn, cast, get_args
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
@@ -207,6 +206,8 @@ def _shown(text: str) -> str:
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # of a mistake alone
+
     spelled = {name.lower(): name for name in known}
     word = word.lower()
     # The same letters in another order first: 90days is days90, which looks less like it than days7 does.
