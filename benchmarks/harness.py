@@ -28,7 +28,7 @@ HEADINGS = ("measured", "ours", "against", "its figure", "ratio", "goal", "met")
 #: What stands in an empty cell.
 NOTHING = "-"
 
-#: The median of each subject of each measurement, by the names of both.
+#: The median of each subject of each measurement, and of the ratios to it, by the names of both.
 Figures = dict[tuple[str, str], float]
 
 
@@ -64,7 +64,7 @@ class Row(NamedTuple):
         """Return the texts of its cells."""
         ours = figures[self.measured, OURS]
         other = figures[self.measured, self.against] if self.against else None
-        value = ours if other is None else ours / other
+        value = ours if other is None else figures.get((self.measured, ratio_to(self.against)), ours / other)
         return (
             self.measured,
             f"{short(ours)} {self.unit}".strip(),
@@ -90,14 +90,27 @@ def table(rows: Sequence[Row], figures: Mapping[tuple[str, str], float]) -> str:
     return head + "|---" * len(HEADINGS) + "|\n" + "".join(body)
 
 
+def ratio_to(subject: str) -> str:
+    """Return the name under which figures have the ratio of ours to a subject, where both had their turns together."""
+    return f"{OURS} / {subject}"
+
+
 def medians(measured: str, subjects: Mapping[str, Callable[[], float]], rounds: int) -> Figures:
-    """Call every subject once in each round, and return the median of what each returned."""
+    """Call every subject once in each round, and return the median of what each returned.
+
+    And the median of the rounds' ratios: a machine that is slower for some seconds is so for both sides of a ratio.
+    """
     seen: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds):
         # Forth and back, so that none is always the one after another.
         for name, subject in list(subjects.items())[:: -1 if number % 2 else 1]:
             seen[name].append(subject())
-    return {(measured, name): statistics.median(values) for name, values in seen.items()}
+    figures = {(measured, name): statistics.median(values) for name, values in seen.items()}
+    for name, values in seen.items():
+        ratios = [ours / other for ours, other in zip(seen.get(OURS, ()), values, strict=False) if other]
+        if ratios:
+            figures[measured, ratio_to(name)] = statistics.median(ratios)
+    return figures
 
 
 def cpu(work: Callable[[], object]) -> float:
