@@ -8,6 +8,7 @@ Airflow tries a task again after a transient error and fails it at once after a 
     |   +-- ZApiNotConnectedError                the instance has no WhatsApp session now
     |   +-- ZApiUnreachableError                 no answer, or none of Z-API's
     |   +-- ZApiRateLimitError                   too many calls
+    |   +-- ZApiNotVerifiedError                 a list does not read as it was written, or not yet
     +-- ZApiPermanentError (AirflowFailException)    somebody has to change something first
         +-- ZApiConfigurationError               a field of the connection
         +-- ZApiAuthenticationError              a credential, or the caller's address
@@ -35,6 +36,7 @@ __all__ = [
     "ZApiInstanceNotFoundError",
     "ZApiInvalidRequestError",
     "ZApiNotConnectedError",
+    "ZApiNotVerifiedError",
     "ZApiPermanentError",
     "ZApiRateLimitError",
     "ZApiRefusedError",
@@ -134,6 +136,10 @@ class ZApiRateLimitError(ZApiTransientError):
     """Z-API takes no more calls for now (429)."""
 
 
+class ZApiNotVerifiedError(ZApiTransientError):
+    """Z-API accepted every change of a list, and the list does not read so: not yet, as far as anybody can tell."""
+
+
 class ZApiPermanentError(ZApiError, AirflowFailException):
     """Another try would end the same way: Airflow fails the task at once and keeps its retries."""
 
@@ -163,4 +169,4 @@ class ZApiUnexpectedAnswerError(ZApiPermanentError):
 
 
 class ZApiConflictError(ZApiPermanentError):
-    """Somebody else keeps changing the same settings."""
+    """Somebody else changes the same settings: a list holds, or lacks, what no write of this run explains."""

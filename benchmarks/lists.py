@@ -6,8 +6,8 @@ import json
 import tracemalloc
 from collections.abc import Callable
 
+from airflow_provider_zapi.privacy.difference import compare
 from airflow_provider_zapi.privacy.policy import parse_policy
-from airflow_provider_zapi.privacy.reconcile import compare
 from benchmarks.harness import OURS, Figures, Goal, Row, cpu, medians, report
 
 SIZES = (1_000, 4_000, 16_000, 64_000)

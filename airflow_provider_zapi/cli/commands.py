@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,10 @@ from airflow_provider_zapi.exceptions import (
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.operators.base import require_phone
 from airflow_provider_zapi.operators.instance import days_left
-from airflow_provider_zapi.operators.policy import planned_settings
 from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
-from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy, planned_settings
 
 __all__ = ["run"]
 
@@ -138,25 +137,30 @@ def _show(arguments: argparse.Namespace) -> Report:
 def _plan(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
     with _client(arguments.conn_id, check_phone=True) as (client, _):
-        settings = planned_settings(plan_policy(policy, client))
-    drifted = [name for name, counts in settings.items() if counts["verified"] is False]
+        plan = plan_policy(policy, client)
+        plan.require_readable()
+    settings, drifted = planned_settings(plan), list(plan.drifted)
     return Report(
         {"mode": "plan", "drifted": drifted, "settings": settings},
         _settings_rows(settings, ("add", "remove", "keep"), {True: "as wanted", False: "differs"}),
         DIFFERENT if drifted else OK,
-        ["", f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read: apply always sends them."],
+        [
+            "",
+            f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read: apply always sends them.",
+            *plan.notes(),
+        ],
     )
 
 
 def _apply(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
     with _client(arguments.conn_id, check_phone=True) as (client, _):
-        plans = plan_policy(policy, client)
-        results = apply_policy(plans, client, allow_mass_removal=arguments.allow_mass_removal)
-    settings = {name: asdict(result) for name, result in results.items()}
+        plan = plan_policy(policy, client)
+        settings = applied_settings(apply_policy(plan, client, allow_mass_removal=arguments.allow_mass_removal))
     return Report(
         {"mode": "apply", "settings": settings},
         _settings_rows(settings, ("added", "removed", "kept"), {True: "read back"}),
+        notes=["", *plan.notes()] if plan.notes() else [],
     )
 
 

@@ -20,6 +20,7 @@ from airflow_provider_zapi.client.credentials import Credentials
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange
+from airflow_provider_zapi.privacy.difference import ResolvedContact
 from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.privacy.settings import PrivacySetting
 
@@ -71,20 +72,6 @@ class AccountState:
     payment_status: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedContact:
-    """How WhatsApp registered a phone number.
-
-    :param exists: whether it is on WhatsApp
-    :param phone: the number in WhatsApp's own form, where it tells one
-    :param lid: the contact's ``<digits>@lid``, where it tells one
-    """
-
-    exists: bool
-    phone: str | None
-    lid: str | None
-
-
 class ZApiClient:
     """Calls one Z-API instance. Holds one kept connection: close it, or use it as a context manager.
 
@@ -117,6 +104,11 @@ class ZApiClient:
     def cancel(self) -> None:
         """Send nothing more, from now on; a call that waits ends within a quarter of a second."""
         self._transport.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._transport.cancelled
 
     def status(self) -> InstanceStatus:
         """Read whether the instance has a WhatsApp session.

@@ -123,6 +123,11 @@ class Transport:
         """Send nothing more, from now on. Safe in a signal handler: it sets a flag and takes no lock."""
         self._cancelled = True
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether nothing more is sent."""
+        return self._cancelled
+
     def clean(self, text: str) -> str:
         """Return a text of the server's for a message or a result: in one line, without secrets, cut."""
         return clean(text, self._redactor.scrub)

@@ -6,7 +6,7 @@ parse pays for these modules anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.client import ZApiClient
 
-__all__ = ["ZApiOperator", "require_phone"]
+__all__ = ["ZApiOperator", "require_phone", "settings_of_other_tasks"]
+
+#: Where the docs give the reason for a pool.
+POOL_REASON = "docs/reliability.md#two-tasks-on-one-number"
 
 
 class ZApiOperator(BaseOperator):
@@ -88,11 +91,44 @@ class ZApiOperator(BaseOperator):
         if expected := expected_phone or self._phone_of_connection:
             require_phone(client, expected, self.zapi_conn_id)
 
+    def warn_about_pool(self) -> None:
+        """Log a warning if this task, which writes, may run beside another one that writes to the same number."""
+        if self.pool == "default_pool":
+            self.log.warning(
+                "This task runs in default_pool, so another task may write to the same number at the same time. Create "
+                "a pool with one slot (airflow pools set %s 1 'one task at a time on this number') and give all tasks "
+                "of the number pool='%s'. Reason: %s",
+                self.zapi_conn_id,
+                self.zapi_conn_id,
+                POOL_REASON,
+            )
+
     def on_kill(self) -> None:
         """Send nothing more. Airflow calls it in a signal handler, so it sets flags and takes no lock."""
         self._killed = True
         if self._client is not None:
             self._client.cancel()
+
+
+def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
+    """Return the names of the settings that other tasks of the same DAG set, or may set.
+
+    A policy that is known only at run time, such as a file or another task's result, may set any of them.
+    """
+    from airflow_provider_zapi.privacy.settings import SETTINGS
+
+    names = {setting.name for setting in SETTINGS}
+    found: set[str] = set()
+    for other in getattr(context.get("dag"), "tasks", ()):
+        if other.task_id == task.task_id:
+            continue
+        kind = getattr(other, "operator_class", type(other))
+        if setting := getattr(kind, "setting", None):
+            found.add(getattr(setting, "name", ""))
+        elif kind.__name__ == "ApplyPrivacyPolicyOperator":
+            policy = getattr(other, "policy", None)
+            found |= names.intersection(map(str, policy)) if isinstance(policy, Mapping) else names
+    return found & names
 
 
 def require_phone(client: ZApiClient, expected: object, conn_id: str) -> None:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.operators.base import ZApiOperator
+from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other_tasks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_zapi.privacy.reconcile import SettingPlan, SettingResult
+    from airflow_provider_zapi.reconcile import PolicyPlan, SettingPlan, SettingResult
 
-__all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator", "planned_settings"]
+__all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 
 #: Under this alias the tasks publish what they changed; the asset itself is named only at run time, by its connection.
 PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 
 #: Before the names of the settings whose asserted values an event tells.
 _ASSERTED = "asserted."
+
+#: Seconds. Whoever waits longer is better served by a second task with mode="plan" and fail_on_drift=True.
+MAX_SETTLE = 600
 
 #: How many of the newest events, of all connections, are looked through for a connection's own. One whose last event
 #: is older is published once more.
@@ -43,12 +45,15 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
     :param fail_on_drift: with ``plan``, fail if a list is not as the policy says
     :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param settle: seconds to wait at the end before all lists are read one last time, at most 600; 0 for no such read.
+        Use it if Z-API's reads lag behind its writes and somebody else may write too
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
         ``phone``. With one, another number fails the task before anything is sent. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
-    :raises ZApiConflictError: a list still differs after three rounds, or has drifted (``fail_on_drift``)
-    :raises ZApiError: a call failed; the message says what was done before and what was not
+    :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
+    :raises ZApiNotVerifiedError: a list does not read as it was written yet; worth a task retry
+    :raises ZApiError: a call failed; the message names each setting that failed, and those that are done
     """
 
     template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "zapi_conn_id")
@@ -63,6 +68,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         mode: Literal["apply", "plan"] | str = "apply",
         fail_on_drift: bool = False,
         allow_mass_removal: bool = False,
+        settle: float = 0,
         expected_phone: str | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -72,6 +78,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         self.mode = mode
         self.fail_on_drift = fail_on_drift
         self.allow_mass_removal = allow_mass_removal
+        self.settle = settle
         self.expected_phone = expected_phone
         self.zapi_conn_id = zapi_conn_id
 
@@ -83,38 +90,43 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
 
-        :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, and for a list ``added``,
-            ``removed``, ``kept``, ``unknown`` and ``rounds``: counts, never a phone
+        :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, ``verified_at``, ``rounds``,
+            and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and ``not_on_whatsapp``; never a
+            phone
         """
         from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
         from airflow_provider_zapi.privacy.policy import parse_policy
-        from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
+        from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy
 
         if self.mode not in ("apply", "plan"):
             raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
-        policy = parse_policy(self.policy)
+        policy, settle = parse_policy(self.policy), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
-            plans = plan_policy(policy, client)
-            self.log.info("%s", plan_table(plans))
+            plan = plan_policy(policy, client)
+            self.log.info("%s", plan_table(plan.settings))
+            for note in plan.notes(settings_of_other_tasks(self, context)):
+                self.log.info("%s", note)
             if self.mode == "plan":
-                return self._planned(plans)
-            results = apply_policy(plans, client, allow_mass_removal=self.allow_mass_removal)
-        settings = {name: asdict(result) for name, result in results.items()}
+                return self._planned(plan)
+            self.warn_about_pool()
+            results = apply_policy(plan, client, allow_mass_removal=self.allow_mass_removal, settle=settle)
+        settings = applied_settings(results)
         changed = self._publish(context, results)
         self.log.info("Applied: %s.", ", ".join(_told(name, result) for name, result in results.items()))
         return {"mode": "apply", "changed": changed, "settings": settings}
 
-    def _planned(self, plans: Sequence[SettingPlan]) -> dict[str, Any]:
+    def _planned(self, plan: PolicyPlan) -> dict[str, Any]:
         from airflow_provider_zapi.exceptions import ZApiConflictError
+        from airflow_provider_zapi.reconcile import planned_settings
 
-        drifted = [plan.wanted.setting.name for plan in plans if plan.change and plan.change.differs]
-        if drifted and self.fail_on_drift:
+        plan.require_readable()
+        if plan.drifted and self.fail_on_drift:
             raise ZApiConflictError(
-                f"The lists of {', '.join(drifted)} are not as the policy says",
+                f"The lists of {', '.join(plan.drifted)} are not as the policy says",
                 "The log has the counts; a task with mode='apply' sets them right. Nothing was changed.",
                 conn_id=self.zapi_conn_id,
             )
-        return {"mode": "plan", "changed": False, "settings": planned_settings(plans)}
+        return {"mode": "plan", "changed": False, "settings": planned_settings(plan)}
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
@@ -163,28 +175,20 @@ def plan_table(plans: Sequence[SettingPlan]) -> str:
 def _list_cell(plan: SettingPlan) -> str:
     change = plan.change
     if change is None:
+        if plan.unreadable is not None:
+            return "could not be read"
         return "cannot be read" if plan.wanted.setting.list_scope is None else "no list"
     left = change.unknown + change.undecided
     return f"+{len(change.add)} -{len(change.remove)} ={change.kept}{f' ?{left}' if left else ''}"
 
 
-def planned_settings(plans: Sequence[SettingPlan]) -> dict[str, dict[str, Any]]:
-    """Return what a plan would change, in counts, by the settings' names."""
-    return {plan.wanted.setting.name: _counts(plan) for plan in plans}
+def _seconds(value: object) -> float:
+    """Return the seconds to wait before the last read."""
+    from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 
-
-def _counts(plan: SettingPlan) -> dict[str, Any]:
-    change = plan.change
-    return {
-        "value": plan.wanted.value,
-        # The list alone can be known; the value beside it cannot.
-        "verified": None if change is None else not change.differs,
-        "added": len(change.add) if change else 0,
-        "removed": len(change.remove) if change else 0,
-        "kept": change.kept if change else 0,
-        "unknown": change.unknown + change.undecided if change else 0,
-        "rounds": 0,
-    }
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_SETTLE:
+        return float(value)
+    raise ZApiInvalidRequestError(f"settle must be a number of seconds from 0 to {MAX_SETTLE}", "Nothing was sent.")
 
 
 def _told(name: str, result: SettingResult) -> str:

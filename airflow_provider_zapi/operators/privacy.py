@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
-from airflow_provider_zapi.operators.base import ZApiOperator
+from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other_tasks
 from airflow_provider_zapi.privacy.settings import (
     CONTACT_BLACKLIST,
     DESCRIPTION,
@@ -28,6 +28,7 @@ from airflow_provider_zapi.privacy.settings import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_zapi.client import ZApiClient
     from airflow_provider_zapi.privacy.changes import ContactChange
 
 __all__ = [
@@ -55,8 +56,10 @@ class SettingOperator(ZApiOperator):
 
         value = parse_value(self.setting, getattr(self, self.value_parameter), self.value_parameter)
         changes = self.changes(value)
+        self.warn_about_pool()
         with self.client() as client:
             calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
+            verified = self.read_back(client, changes)
         added = sum(change.action == "add" for change in changes)
         removed = len(changes) - added
         self.log.info(
@@ -67,7 +70,14 @@ class SettingOperator(ZApiOperator):
             removed,
         )
         self._log_consequences(value, context)
-        return {"setting": self.setting.name, "value": value, "added": added, "removed": removed, "calls": calls}
+        return {
+            "setting": self.setting.name,
+            "value": value,
+            "added": added,
+            "removed": removed,
+            "calls": calls,
+            **verified,
+        }
 
     def changes(self, value: str) -> Sequence[ContactChange]:
         """Return the checked changes of the setting's list; a setting without one has none."""
@@ -77,20 +87,15 @@ class SettingOperator(ZApiOperator):
         if done < total:
             self.log.info("%d of %d changes are made.", done, total)
 
+    def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
+        """Read back what was sent, and return what the result says about it; a setting without a list cannot be read."""
+        return {}
+
     def _log_consequences(self, value: str, context: Context) -> None:
-        if value in self.setting.consequences:
-            self.log.info("%s", self.setting.consequences[value])
-        if self.setting is LAST_SEEN and value == "NONE" and not _sets_online(context):
-            self.log.info(
-                "The number still shows 'online' while it is in use. To hide that too, set online to SAME_LAST_SEEN "
-                "(SetOnlinePrivacyOperator)."
-            )
+        from airflow_provider_zapi.privacy.consequences import consequences
 
-
-def _sets_online(context: Context) -> bool:
-    """Whether a task of the same DAG sets online."""
-    dag = context.get("dag")
-    return dag is not None and any(task.task_type == SetOnlinePrivacyOperator.__name__ for task in dag.tasks)
+        for sentence in consequences({self.setting.name: value}, settings_of_other_tasks(self, context)):
+            self.log.info("%s", sentence)
 
 
 class VisibilityOperator(SettingOperator):
@@ -122,12 +127,14 @@ class VisibilityWithListOperator(SettingOperator):
         *,
         visualization_type: str | XComArg,
         contacts_blacklist: Sequence[Mapping[str, Any]] | str | XComArg | None = None,
+        verify: bool = False,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.visualization_type = visualization_type
         self.contacts_blacklist = contacts_blacklist
+        self.verify = verify
         self.zapi_conn_id = zapi_conn_id
         if contacts_blacklist is not None:
             self._list_given = True
@@ -142,6 +149,20 @@ class VisibilityWithListOperator(SettingOperator):
         if value == CONTACT_BLACKLIST and not changes:
             self.log.info("No contacts_blacklist: the type is set and the list of exceptions stays as it is.")
         return changes
+
+    def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
+        """Read the list once and compare it with the changes that were sent.
+
+        :raises ZApiNotVerifiedError: the list does not show all of them
+        """
+        if not self.verify:
+            return {}
+        from airflow_provider_zapi.reconcile import verify_changes
+
+        if not changes:
+            return {"verified": None}
+        verify_changes(self.setting, changes, client)
+        return {"verified": True}
 
 
 class ValueOperator(SettingOperator):
@@ -167,6 +188,8 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
         ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same as JSON in a text, or the name of a
         ``.json`` file beside the DAG. These are changes: who is on the list already is not sent again. Without it the
         list stays as it is. At most 10,000. (templated)
+    :param verify: read the list once after the last call and fail with `ZApiNotVerifiedError`, which is worth a task
+        retry, unless it shows every change. The result then has ``verified``
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -180,6 +203,7 @@ class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
 
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -193,6 +217,7 @@ class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
 
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -206,6 +231,7 @@ class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
 
     :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
     :param contacts_blacklist: changes of this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 

@@ -34,7 +34,7 @@ class PrivacySetting(NamedTuple):  # made in a quarter of a dataclass's time, at
     :param title: its name in a sentence
     :param endpoint: the path that sets it
     :param parameter: Z-API's name of the value
-    :param values: what the value may be
+    :param values: what the value may be, from the strictest (shows least) to the most open
     :param place: where the value travels
     :param list_scope: Z-API's name of its list of exceptions; None where it has none
     :param consequences: what a value does besides, which WhatsApp says nowhere at that moment
@@ -49,13 +49,17 @@ class PrivacySetting(NamedTuple):  # made in a quarter of a dataclass's time, at
     list_scope: str | None = None
     consequences: Mapping[str, str] = MappingProxyType({})
 
+    def openness(self, value: str) -> float:
+        """Return how open a value is among this setting's: from 0, the strictest, to 1, the most open."""
+        return self.values.index(value) / (len(self.values) - 1)
+
 
 LAST_SEEN = PrivacySetting(
     name="last_seen",
     title="last seen",
     endpoint="privacy/last-seen",
     parameter="visualizationType",
-    values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
+    values=("NONE", CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="lastSeen",
     consequences={"NONE": "This number no longer sees when other people were last seen."},
 )
@@ -65,7 +69,7 @@ PHOTO = PrivacySetting(
     title="profile photo",
     endpoint="privacy/photo",
     parameter="visualizationType",
-    values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
+    values=("NONE", CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="photo",
 )
 
@@ -74,7 +78,7 @@ DESCRIPTION = PrivacySetting(
     title="description",
     endpoint="privacy/description",
     parameter="visualizationType",
-    values=("ALL", "NONE", "CONTACTS", CONTACT_BLACKLIST),
+    values=("NONE", CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="description",
 )
 
@@ -84,7 +88,7 @@ GROUP_ADD = PrivacySetting(
     endpoint="privacy/group-add",
     # Not like its siblings, and there is no NONE.
     parameter="type",
-    values=("ALL", "CONTACTS", CONTACT_BLACKLIST),
+    values=(CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="groupAdd",
 )
 
@@ -93,7 +97,7 @@ ONLINE = PrivacySetting(
     title="online",
     endpoint="privacy/online",
     parameter="visualizationType",
-    values=("ALL", "SAME_LAST_SEEN"),
+    values=("SAME_LAST_SEEN", "ALL"),
     consequences={"SAME_LAST_SEEN": "From whom last seen is hidden, of them this number sees no 'online' either."},
 )
 
@@ -102,7 +106,7 @@ READ_RECEIPTS = PrivacySetting(
     title="read receipts",
     endpoint="privacy/read-receipts",
     parameter="value",
-    values=("enable", "disable"),
+    values=("disable", "enable"),
     place="query",
     consequences={"disable": "This number no longer sees whether other people read its messages, groups excepted."},
 )
@@ -112,7 +116,8 @@ MESSAGES_DURATION = PrivacySetting(
     title="default message duration",
     endpoint="privacy/messages-duration",
     parameter="value",
-    values=("days90", "days7", "hours24", "disable"),
+    # With "disable", messages stay for good, which shows the most.
+    values=("hours24", "days7", "days90", "disable"),
     place="query",
 )
 

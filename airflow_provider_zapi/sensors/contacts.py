@@ -71,13 +71,14 @@ class DisallowedContactsSensor(ZApiSensor):
 
     def look(self, client: ZApiClient) -> bool:
         """Read the list and compare it."""
-        from airflow_provider_zapi.privacy.reconcile import compare
+        from airflow_provider_zapi.privacy.difference import ListChange, compare
 
         if self._wanted is None:
             raise RuntimeError("execute() checks the parameters first")
         setting, present, absent = self._wanted
         listed = client.disallowed_contacts(setting)
-        missing = len(compare(present, listed, client.resolve_contacts).add) if present else 0
+        wanted = compare(present, listed, client.resolve_contacts) if present else ListChange()
+        missing = len(wanted.add) + len(wanted.not_on_whatsapp)
         change = compare(absent, listed, client.resolve_contacts) if absent else None
         # Undecided: an entry that may be one of them, because WhatsApp did not tell; so nobody knows that it is absent.
         there = change.kept + change.undecided if change else 0

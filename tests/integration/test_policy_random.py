@@ -16,8 +16,8 @@ from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.exceptions import ZApiError
 from airflow_provider_zapi.privacy.phones import normalize_contact
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
-from airflow_provider_zapi.privacy.reconcile import apply_policy, plan_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.reconcile import apply_policy, plan_policy
 from tests.support import CLIENT_TOKEN, TOKEN, Clock
 
 RUNS = 200

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from airflow_provider_zapi.client import ResolvedContact
-from airflow_provider_zapi.privacy.reconcile import ListChange, compare
+from airflow_provider_zapi.privacy.difference import ListChange, compare
 
 A, A_SHORT, A_LID = "5544991111111", "554491111111", "1001@lid"
 B, B_LID = "4915112345678", "1002@lid"

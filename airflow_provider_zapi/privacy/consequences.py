@@ -1,0 +1,29 @@
+"""What values do besides, in sentences: WhatsApp does not say it at the moment when they are set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from airflow_provider_zapi.privacy.settings import LAST_SEEN, ONLINE, SETTINGS
+
+__all__ = ["consequences"]
+
+
+def consequences(values: Mapping[str, str], set_elsewhere: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what setting these values does besides.
+
+    :param values: the values to set, by the settings' names
+    :param set_elsewhere: names of settings that something else sets too, such as another task of the DAG
+    """
+    sentences = [
+        setting.consequences[values[setting.name]]
+        for setting in SETTINGS
+        if values.get(setting.name) in setting.consequences
+    ]
+    if values.get(LAST_SEEN.name) == "NONE" and ONLINE.name not in (*values, *set_elsewhere):
+        sentences.append(
+            "This number still shows 'online' while it is in use. To hide that too, set online to SAME_LAST_SEEN."
+        )
+    elif values.get(LAST_SEEN.name) == "NONE" and values.get(ONLINE.name) == "ALL":
+        sentences.append("Online is ALL, so this number still shows 'online' to everybody while it is in use.")
+    return tuple(sentences)

@@ -1,0 +1,155 @@
+"""Compare the contacts that a policy wants on a list with the entries that were read.
+
+Contacts are compared and not strings, because WhatsApp may list a contact under another form than the one that was
+sent: without Brazil's ninth digit, or as an ``@lid``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_zapi.privacy.changes import ContactChange
+from airflow_provider_zapi.privacy.phones import contact_key
+
+__all__ = ["ListChange", "Resolve", "ResolvedContact", "changes_of", "compare"]
+
+_LID_END = "@lid"
+#: What a list is known to hold. Any other entry cannot be interpreted.
+_INTERPRETABLE = re.compile(r"[0-9]{8,15}|[0-9]+@lid")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedContact:
+    """How WhatsApp registered a phone number.
+
+    :param exists: whether the number is on WhatsApp
+    :param phone: the number in WhatsApp's own form, if WhatsApp says it
+    :param lid: the contact's ``<digits>@lid``, if WhatsApp says it
+    """
+
+    exists: bool
+    phone: str | None
+    lid: str | None
+
+
+#: Returns how WhatsApp registered phones, by the phone that was asked.
+Resolve = Callable[[Iterable[str]], Mapping[str, ResolvedContact]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListChange:
+    """What turns a list into the wanted one.
+
+    :param add: wanted contacts that are missing
+    :param remove: entries that are not wanted, exactly as they were read: WhatsApp matches no other spelling
+    :param kept: number of entries that stay because they are wanted
+    :param unknown: number of entries that are neither a phone nor an ``@lid``; they stay
+    :param undecided: number of entries that may or may not be a wanted contact, because WhatsApp did not say; they stay
+    :param not_on_whatsapp: wanted contacts that are missing because they are not on WhatsApp (any more)
+    """
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    kept: int = 0
+    unknown: int = 0
+    undecided: int = 0
+    not_on_whatsapp: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the list is not, or not certainly, the wanted one."""
+        return bool(self.add or self.remove or self.undecided)
+
+    @property
+    def length(self) -> int:
+        """Number of entries on the list that can be interpreted."""
+        return self.kept + len(self.remove) + self.undecided
+
+    @property
+    def changes(self) -> tuple[ContactChange, ...]:
+        """The changes in the order in which they are sent: additions first, so that nobody sees more than needed."""
+        return changes_of(self.add, self.remove)
+
+
+def changes_of(add: Iterable[str], remove: Iterable[str]) -> tuple[ContactChange, ...]:
+    """Return the changes that add contacts and remove entries, additions first."""
+    return (
+        *(ContactChange("add", contact) for contact in add),
+        *(ContactChange("remove", entry) for entry in remove),
+    )
+
+
+def compare(
+    wanted: Sequence[str], present: Sequence[str], resolve: Resolve, *, ask_about_missing: bool = False
+) -> ListChange:
+    """Work out what turns the list ``present`` into the list ``wanted``.
+
+    :param wanted: contacts as `normalize_contact` returns them
+    :param present: the list exactly as it was read
+    :param resolve: asks WhatsApp about phones; called only if the spelling leaves something open
+    :param ask_about_missing: ask about missing contacts even if the list reads empty, because they were sent already
+    """
+    known = [entry for entry in present if _INTERPRETABLE.fullmatch(entry)]
+    unknown = len(present) - len(known)
+    add, remove = _difference(wanted, known, {})
+    resolved: Mapping[str, ResolvedContact] = {}
+    if (add or remove) and known and any(contact.endswith(_LID_END) for contact in (*wanted, *known)):
+        resolved = resolve(contact for contact in (*wanted, *known) if not contact.endswith(_LID_END))
+    elif add and (known or ask_about_missing):
+        resolved = resolve(contact for contact in add if not contact.endswith(_LID_END))
+    if resolved:
+        add, remove = _difference(wanted, known, resolved)
+    gone = {contact for contact in add if (answer := resolved.get(contact)) and not answer.exists}
+    missing = [contact for contact in add if contact not in gone]
+    undecided = _undecided(remove, missing, resolved)
+    decided = [entry for entry in remove if entry not in undecided]
+    return ListChange(
+        add=tuple(missing),
+        remove=tuple(decided),
+        kept=len(known) - len(remove),
+        unknown=unknown,
+        undecided=len(remove) - len(decided),
+        not_on_whatsapp=tuple(contact for contact in add if contact in gone),
+    )
+
+
+def _difference(
+    wanted: Sequence[str], present: Sequence[str], resolved: Mapping[str, ResolvedContact]
+) -> tuple[list[str], list[str]]:
+    wanted_forms = {form for contact in wanted for form in _forms(contact, resolved)}
+    present_forms = {form for entry in present for form in _forms(entry, resolved)}
+    return (
+        [contact for contact in wanted if present_forms.isdisjoint(_forms(contact, resolved))],
+        [entry for entry in present if wanted_forms.isdisjoint(_forms(entry, resolved))],
+    )
+
+
+def _forms(contact: str, resolved: Mapping[str, ResolvedContact]) -> list[str]:
+    forms = [contact_key(contact)]
+    if answer := resolved.get(contact):
+        forms += [form for form in (answer.lid, answer.phone and contact_key(answer.phone)) if form]
+    return forms
+
+
+def _undecided(remove: Sequence[str], add: Sequence[str], resolved: Mapping[str, ResolvedContact]) -> set[str]:
+    """Return the entries that may be one of the contacts that seem to be missing, in a form that was not compared."""
+    lid_is_missing = any(contact.endswith(_LID_END) for contact in add)
+    unresolved_is_missing = any(
+        not contact.endswith(_LID_END) and _is_unresolved(resolved.get(contact)) for contact in add
+    )
+    return {
+        entry
+        for entry in remove
+        if (
+            unresolved_is_missing
+            if entry.endswith(_LID_END)
+            else lid_is_missing and _is_unresolved(resolved.get(entry))
+        )
+    }
+
+
+def _is_unresolved(answer: ResolvedContact | None) -> bool:
+    # A number that is not on WhatsApp has no @lid, so it cannot be an entry of a list.
+    return answer is None or (answer.exists and answer.lid is None)

@@ -1,0 +1,272 @@
+"""One setting while a policy is applied: rounds of writing and reading."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_zapi.exceptions import (
+    ZApiConflictError,
+    ZApiError,
+    ZApiInvalidRequestError,
+    ZApiNotVerifiedError,
+    ZApiRefusedError,
+)
+from airflow_provider_zapi.privacy.difference import ListChange, compare
+from airflow_provider_zapi.privacy.phones import hide_phone
+from airflow_provider_zapi.reconcile.guard import RemovalGuard
+from airflow_provider_zapi.reconcile.history import ReadHistory
+from airflow_provider_zapi.reconcile.plan import Contacts, SettingPlan
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.client import ZApiClient
+    from airflow_provider_zapi.privacy.changes import ContactChange
+
+__all__ = ["SettingResult", "SettingRun"]
+
+log = logging.getLogger(__name__)
+
+#: Writes of one setting. After them a list that differs is only read.
+MAX_ROUNDS = 3
+#: Contacts that one line of the log names.
+MAX_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SettingResult:
+    """The result of one setting.
+
+    :param value: the value that was sent; it cannot be read back
+    :param verified: whether its list was read back as wanted; None if there is none to read
+    :param verified_at: when it was read so last, in UTC
+    :param added: contacts that a read showed missing and a later one showed on the list
+    :param removed: entries that were removed
+    :param kept: entries that were on the list already
+    :param unknown: entries of the list that cannot be interpreted, left alone
+    :param not_on_whatsapp: wanted contacts that are not on WhatsApp, and therefore not on the list
+    :param rounds: how often the setting was written
+    """
+
+    value: str
+    verified: bool | None
+    verified_at: datetime | None = None
+    added: int = 0
+    removed: int = 0
+    kept: int = 0
+    unknown: int = 0
+    not_on_whatsapp: int = 0
+    rounds: int = 1
+
+
+class SettingRun:
+    """One setting while it is applied.
+
+    :param plan: the setting's part of the plan
+    :param contacts: what WhatsApp says about phones
+    :param steps: counts the reads and writes of the whole run, in their order
+    :param allow_mass_removal: let more than half of a list be removed
+    :param now: the time, in UTC
+    """
+
+    def __init__(
+        self,
+        plan: SettingPlan,
+        client: ZApiClient,
+        contacts: Contacts,
+        steps: Iterator[int],
+        allow_mass_removal: bool,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.plan = plan
+        self.name = plan.wanted.setting.name
+        #: Whether it is as wanted, as far as can be known.
+        self.settled = False
+        #: The steps of the last write and of the last read.
+        self.written = self.read_at = 0
+        self._client = client
+        self._contacts = contacts
+        self._steps = steps
+        self._now = now
+        #: Writes that a last look may add.
+        self.extra_rounds = 1
+        self._rounds, self._most_rounds = 0, MAX_ROUNDS
+        self._change = plan.change
+        self._verified_at: datetime | None = None
+        self._refused: ZApiError | None = None
+        self._missing: set[str] = set()
+        self._added: set[str] = set()
+        self._removed: set[str] = set()
+        self._guard = RemovalGuard(f"{self.name}.except", allow_mass_removal)
+        self._history = ReadHistory()
+        if plan.change is not None:
+            self._guard.look(plan.change, 0)
+            self._history.look_before(plan.change.remove)
+
+    def check_removals(self) -> None:
+        """Check that the plan does not remove too much.
+
+        :raises ZApiInvalidRequestError: it does; nothing was sent
+        """
+        if self._change is not None:
+            self._guard.check(self._change, "Nothing was sent.")
+
+    def first_round(self) -> None:
+        """Write the setting, and read its list back."""
+        if self.plan.unreadable is not None:
+            # Read once more: nothing is written to a list that cannot be read.
+            self._read()
+        self._write()
+        self._read()
+
+    def next_round(self) -> None:
+        """Read the list, and write it again if it still differs."""
+        self._read()
+        if not self.settled and self._rounds < self._most_rounds:
+            self._write()
+            self._read()
+
+    def last_look(self) -> None:
+        """Read the list once more, with one more round if it differs."""
+        self._most_rounds = self._rounds + self.extra_rounds
+        self.next_round()
+        self.extra_rounds = 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether waiting is no use: every round was refused, or another writer changed the list in each."""
+        return (
+            not self.settled
+            and self._rounds >= self._most_rounds
+            and (self._refused is not None or self._history.foreign)
+        )
+
+    def verdict(self) -> ZApiError:
+        """Return the error of a setting that did not become as wanted."""
+        if self._refused is not None:
+            return self._refused
+        setting, change = self.plan.wanted.setting, self._change or ListChange()
+        differing = len(change.changes) + change.undecided
+        what = (
+            f"The list of {setting.title} still differs from the policy in {differing} "
+            f"{'contact' if differing == 1 else 'contacts'} after {self._rounds} "
+            f"{'write' if self._rounds == 1 else 'writes'}"
+        )
+        if self._history.foreign:
+            return ZApiConflictError(
+                f"{what}, and somebody else changed it meanwhile",
+                "Give all tasks of the number one pool with one slot, and find out who else changes it.",
+                endpoint=setting.endpoint,
+            )
+        advice = "Z-API accepted every change, so the reads may lag behind. Retry later."
+        if change.undecided:
+            advice += (
+                f" WhatsApp does not say who {change.undecided} of the entries are: they may be wanted contacts, and "
+                "were left alone."
+            )
+        return ZApiNotVerifiedError(what, advice, endpoint=setting.endpoint)
+
+    def result(self) -> SettingResult:
+        """Return the result of a setting that is as wanted."""
+        value, change = self.plan.wanted.value, self._change
+        if change is None:
+            return SettingResult(value, verified=None, rounds=self._rounds)
+        if change.not_on_whatsapp:
+            named = ", ".join(hide_phone(contact) for contact in change.not_on_whatsapp[:MAX_NAMED])
+            others = len(change.not_on_whatsapp) - MAX_NAMED
+            log.warning(
+                "%s: not on WhatsApp, and therefore not on the list: %s%s.",
+                self.plan.wanted.setting.title,
+                named,
+                f" and {others} more" if others > 0 else "",
+            )
+        added = len(self._missing - set(change.not_on_whatsapp))
+        return SettingResult(
+            value,
+            verified=True,
+            verified_at=self._verified_at,
+            added=added,
+            removed=len(self._removed),
+            kept=max(change.kept - added, 0),
+            unknown=change.unknown,
+            not_on_whatsapp=len(change.not_on_whatsapp),
+            rounds=self._rounds,
+        )
+
+    def _write(self) -> None:
+        setting, value = self.plan.wanted.setting, self.plan.wanted.value
+        changes = self._changes()
+        self._refused = None
+        self._rounds += 1
+
+        def progress(done: int, total: int) -> None:
+            self._accepted(changes[:done])
+            if total > done:
+                log.info("%s: %d of %d changes are made.", setting.title, done, total)
+
+        try:
+            self._client.set_privacy(setting, value, changes, progress=progress)
+        except (ZApiRefusedError, ZApiInvalidRequestError) as error:
+            self._refused = error.with_traceback(None)
+        self.written = next(self._steps)
+        # A refused change may be one that met another writer's: the next round reads the list again. A refused phone
+        # ends it, unless it is one that left WhatsApp: then the next round leaves it out.
+        if isinstance(self._refused, ZApiInvalidRequestError) and not self._names_missing(changes):
+            raise self._refused
+
+    def _changes(self) -> tuple[ContactChange, ...]:
+        if self._change is None:
+            return ()
+        self._missing.update(self._change.add)
+        if not self._rounds:
+            return self.plan.first_changes(self._change)
+        return self._change.changes
+
+    def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
+        """Ask WhatsApp about the phones of a refused call; return whether one that it did not know as missing is."""
+        added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
+        if not added or self._contacts.known_missing(added):
+            return False
+        self._contacts.resolve(added)
+        return bool(self._contacts.known_missing(added))
+
+    def _accepted(self, changes: Sequence[ContactChange]) -> None:
+        self._added.update(change.phone for change in changes if change.action == "add")
+        self._removed.update(change.phone for change in changes if change.action == "remove")
+        self._guard.sent(tuple(self._removed))
+
+    def _read(self) -> None:
+        if not self.plan.listed:
+            self.settled = self._refused is None
+            return
+        self.settled = False
+        wanted = self.plan.wanted
+        present = self._client.disallowed_contacts(wanted.setting)
+        self.read_at, read_at = next(self._steps), self._now()
+        change = compare(
+            wanted.exceptions, present, self._contacts.resolve, ask_about_missing=bool(self._added or self._refused)
+        )
+        self._change = change
+        self._guard.look(change, min(change.kept, len(self._added)))
+        self._guard.check(change, self._sent_so_far())
+        if self._in_force(change):
+            self._history.look(present, change.remove, self._removed)
+        else:
+            self._history.look_before(present)
+        self.settled = self._refused is None and not change.differs
+        if self.settled:
+            self._verified_at = read_at
+
+    def _in_force(self, change: ListChange) -> bool:
+        """Whether a read shows everything that this run wrote to the list."""
+        return bool(self._rounds) and self._added.isdisjoint(change.add) and self._removed.isdisjoint(change.remove)
+
+    def _sent_so_far(self) -> str:
+        if not self._rounds:
+            return "Nothing was sent for it."
+        return (
+            f"Sent before, and in force: {self.plan.wanted.value}, {len(self._added)} additions and "
+            f"{len(self._removed)} removals."
+        )
