@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ZApiOperator", "require_phone", "settings_of_other_tasks"]
 
 #: Where the docs give the reason for a pool.
-POOL_REASON = "docs/reliability.md#two-tasks-on-one-number"
+POOL_REASON = "docs/operators.md#one-task-at-a-time-on-a-number"
 
 
 class ZApiOperator(BaseOperator):

@@ -88,7 +88,7 @@ class SettingOperator(ZApiOperator):
             self.log.info("%d of %d changes are made.", done, total)
 
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
-        """Read back what was sent, and return what the result says about it; a setting without a list cannot be read."""
+        """Read back what was sent, and return what the result says about it. Only a list can be read."""
         return {}
 
     def _log_consequences(self, value: str, context: Context) -> None:

@@ -98,7 +98,9 @@ ONLINE = PrivacySetting(
     endpoint="privacy/online",
     parameter="visualizationType",
     values=("SAME_LAST_SEEN", "ALL"),
-    consequences={"SAME_LAST_SEEN": "From whom last seen is hidden, of them this number sees no 'online' either."},
+    consequences={
+        "SAME_LAST_SEEN": "This number can no longer see the online status of anyone it hides last seen from."
+    },
 )
 
 READ_RECEIPTS = PrivacySetting(
@@ -108,7 +110,7 @@ READ_RECEIPTS = PrivacySetting(
     parameter="value",
     values=("disable", "enable"),
     place="query",
-    consequences={"disable": "This number no longer sees whether other people read its messages, groups excepted."},
+    consequences={"disable": "This number no longer sees whether other people read its messages, except in groups."},
 )
 
 MESSAGES_DURATION = PrivacySetting(

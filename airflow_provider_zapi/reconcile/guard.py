@@ -49,8 +49,8 @@ class RemovalGuard:
         if removed * 2 > max(self._shortest, GUARDED_LENGTH):
             raise ZApiInvalidRequestError(
                 f"{self._place} would remove {removed} of {max(self._shortest, removed)} contacts from the list",
-                f"{already_sent} If the policy is right, allow it (allow_mass_removal): a wrong policy would show the number "
-                "to all of them.".strip(),
+                f"{already_sent} If the policy is right, allow it (allow_mass_removal): a wrong policy would show the "
+                "number to all of them.".strip(),
             )
 
     def sent(self, entries: tuple[str, ...]) -> None:

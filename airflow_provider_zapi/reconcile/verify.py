@@ -39,8 +39,8 @@ def verify_changes(setting: PrivacySetting, changes: Sequence[ContactChange], cl
         "Z-API accepted every change. Reads may lag behind, or somebody else writes to the list; retry later."
         + (f" {gone} of the additions {'is' if gone == 1 else 'are'} not on WhatsApp." if gone else "")
         + (
-            " A removal matches only the exact entry that a read of the list returns: see GetDisallowedContactsOperator,"
-            " or state the whole list in a policy."
+            " A removal matches only the exact entry that a read of the list returns; a policy, which states the whole "
+            "list, finds the entries itself."
             if still
             else ""
         ),

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from airflow_provider_zapi.emulator import RunningEmulator
-from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiUnexpectedAnswerError
+from airflow_provider_zapi.exceptions import (
+    ZApiInvalidRequestError,
+    ZApiNotVerifiedError,
+    ZApiUnexpectedAnswerError,
+)
 from airflow_provider_zapi.operators import privacy as operators
+from airflow_provider_zapi.operators.base import POOL_REASON
+from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from tests.support import leaks
+
+PROJECT = Path(__file__).parents[2]
 
 OPERATORS = {
     kind.setting.name: kind
@@ -26,9 +37,9 @@ def operator_of(setting: str, value: Any, **parameters: Any) -> operators.Settin
     return cast(operators.SettingOperator, kind(task_id="set", **{kind.value_parameter: value}, **parameters))
 
 
-def execute(operator: Any, *tasks: str) -> Any:
-    dag = SimpleNamespace(tasks=[SimpleNamespace(task_type=name) for name in tasks])
-    return operator.execute(cast(Any, {"dag": dag}))
+def execute(operator: Any, *others: Any) -> Any:
+    """Run an operator as a task of a DAG that has other tasks too."""
+    return operator.execute(cast(Any, {"dag": SimpleNamespace(tasks=[operator, *others])}))
 
 
 def state(zapi: RunningEmulator, setting: str) -> dict[str, Any]:
@@ -61,11 +72,11 @@ def test_each_list_is_its_own_and_is_read_back(zapi: RunningEmulator, setting: s
 
 
 UNDOCUMENTED = [
-    ("last_seen", "SAME_LAST_SEEN", "Accepted for last seen: ALL, NONE, CONTACTS, CONTACT_BLACKLIST."),
+    ("last_seen", "SAME_LAST_SEEN", "Accepted for last seen: NONE, CONTACT_BLACKLIST, CONTACTS, ALL."),
     ("photo", "NOBODY", "Accepted for profile photo"),
     ("description", "all_contacts", "Did you mean CONTACTS?"),
-    ("group_add", "NONE", "Accepted for who may add to groups: ALL, CONTACTS, CONTACT_BLACKLIST."),
-    ("online", "NONE", "Accepted for online: ALL, SAME_LAST_SEEN."),
+    ("group_add", "NONE", "Accepted for who may add to groups: CONTACT_BLACKLIST, CONTACTS, ALL."),
+    ("online", "NONE", "Accepted for online: SAME_LAST_SEEN, ALL."),
     ("online", "SAME_AS_LAST_SEEN", "Did you mean SAME_LAST_SEEN?"),
     ("read_receipts", True, "value is true or false"),
     ("read_receipts", "enabled", "Did you mean enable?"),
@@ -107,14 +118,26 @@ def test_add_and_remove_of_one_contact_in_two_forms_is_refused(zapi: RunningEmul
     assert not zapi.emulator.requests
 
 
-CONSEQUENCES = [
+def policy_task(policy: Any) -> Any:
+    return ApplyPrivacyPolicyOperator(task_id="other", policy=policy)
+
+
+def online_task() -> Any:
+    return operators.SetOnlinePrivacyOperator(task_id="other", visualization_type="SAME_LAST_SEEN")
+
+
+CONSEQUENCES: list[tuple[str, str, tuple[Callable[[], Any], ...], list[str], list[str]]] = [
     # setting, value, other tasks of the DAG, said, not said
     ("last_seen", "NONE", (), ["no longer sees when other people were last seen", "still shows 'online'"], []),
-    ("last_seen", "NONE", ("SetOnlinePrivacyOperator",), ["no longer sees when"], ["still shows 'online'"]),
+    ("last_seen", "NONE", (online_task,), ["no longer sees when"], ["still shows 'online'"]),
+    ("last_seen", "NONE", (lambda: policy_task({"online": "SAME_LAST_SEEN"}),), [], ["still shows 'online'"]),
+    ("last_seen", "NONE", (lambda: policy_task({"photo": "NONE"}),), ["still shows 'online'"], []),
+    # What a file or another task's result sets is known only when that task runs.
+    ("last_seen", "NONE", (lambda: policy_task("support.yaml"),), [], ["still shows 'online'"]),
     ("last_seen", "CONTACTS", (), [], ["no longer sees", "still shows"]),
     ("read_receipts", "disable", (), ["no longer sees whether other people read its messages"], []),
     ("read_receipts", "enable", (), [], ["no longer sees"]),
-    ("online", "SAME_LAST_SEEN", (), ["sees no 'online' either"], []),
+    ("online", "SAME_LAST_SEEN", (), ["no longer see the online status"], []),
 ]
 
 
@@ -125,13 +148,94 @@ def test_what_whatsapp_does_besides_is_said_once(
     capfd: pytest.CaptureFixture[str],
     setting: str,
     value: str,
-    tasks: tuple[str, ...],
+    tasks: tuple[Callable[[], Any], ...],
     said: list[str],
     unsaid: list[str],
 ) -> None:
     with caplog.at_level("INFO"):
-        execute(operator_of(setting, value), *tasks)
+        execute(operator_of(setting, value), *(task() for task in tasks))
     log = "".join(capfd.readouterr()) or caplog.text
     assert [text for text in said if log.count(text) != 1] == []
     assert [text for text in unsaid if text in log] == []
     assert not leaks(log)
+
+
+def test_a_policy_says_what_whatsapp_does_besides(
+    zapi: RunningEmulator, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level("INFO"):
+        execute(policy_task({"last_seen": "NONE", "online": "ALL", "read_receipts": "disable"}))
+    log = "".join(capfd.readouterr()) or caplog.text
+    for sentence in (
+        "no longer sees when other people",
+        "no longer sees whether",
+        "Online is ALL, so this number still",
+    ):
+        assert log.count(sentence) == 1
+
+
+REMOVE = {"action": "remove", "phone": "5544992222222"}
+
+READ_BACK: list[tuple[str, dict[str, Any], list[dict[str, str]], str]] = [
+    # what happens, the emulator's state, the changes, what is said; "" for a list that shows them
+    ("all there", {"settings": {"photo": {"exceptions": ["5544992222222"]}}}, [ADD, REMOVE], ""),
+    ("there in another form", {"switches": {"list_as": "lid"}}, [ADD], ""),
+    ("a late read", {"switches": {"read_lag": 1}}, [ADD], "does not show 1 of 1 additions, and still shows 0 of 0"),
+    (
+        "removed under another form than listed",
+        {"settings": {"photo": {"exceptions": ["554492222222"]}}},
+        [REMOVE],
+        "still shows 1 of 1 removals",
+    ),
+    (
+        "not on WhatsApp",
+        {"switches": {"unregistered_phones": ["5544991111111"], "read_lag": 1}},
+        [ADD],
+        "not on WhatsApp",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "message"), [row[1:] for row in READ_BACK], ids=[row[0] for row in READ_BACK]
+)
+def test_a_list_that_is_read_back_shows_every_change_or_the_task_fails(
+    zapi: RunningEmulator, state: dict[str, Any], changes: list[dict[str, str]], message: str
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    operator = operator_of("photo", "CONTACT_BLACKLIST", contacts_blacklist=changes, verify=True)
+    if message:
+        with pytest.raises(ZApiNotVerifiedError, match=message):
+            execute(operator)
+    else:
+        assert execute(operator)["verified"] is True
+    reads = [request for request in zapi.emulator.requests if request["path"].endswith("disallowed-contacts")]
+    assert len(reads) == 1
+
+
+def test_a_value_cannot_be_read_back(zapi: RunningEmulator) -> None:
+    assert execute(operator_of("photo", "ALL", verify=True))["verified"] is None
+    assert "verified" not in execute(operator_of("photo", "ALL"))
+
+
+@pytest.mark.parametrize("pool", ["default_pool", "zapi_default"])
+@pytest.mark.parametrize(
+    "operator", [operators.SetLastSeenPrivacyOperator, ApplyPrivacyPolicyOperator], ids=lambda kind: str(kind.__name__)
+)
+def test_a_task_that_writes_names_the_pool_that_it_lacks(
+    zapi: RunningEmulator,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    operator: Any,
+    pool: str,
+) -> None:
+    given = {"policy": {"photo": "ALL"}} if operator is ApplyPrivacyPolicyOperator else {"visualization_type": "ALL"}
+    execute(operator(task_id="set", pool=pool, **given))
+    log = "".join(capfd.readouterr()) or caplog.text
+    assert log.count("airflow pools set zapi_default 1") == (pool == "default_pool")
+
+
+def test_the_reason_for_a_pool_stands_where_the_warning_says() -> None:
+    page, anchor = POOL_REASON.split("#")
+    headings = re.findall(r"^#+ (.*)$", (PROJECT / page).read_text(), re.MULTILINE)
+    assert anchor in [heading.lower().replace(" ", "-") for heading in headings]

@@ -123,13 +123,13 @@ def test_a_request_is_the_published_one(
 
 #: Z-API's page of each setting: path, name of the value, values, and where the value travels.
 DOCUMENTED = {
-    "last_seen": ("privacy/last-seen", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
-    "photo": ("privacy/photo", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
-    "description": ("privacy/description", "visualizationType", "ALL NONE CONTACTS CONTACT_BLACKLIST", "body"),
-    "group_add": ("privacy/group-add", "type", "ALL CONTACTS CONTACT_BLACKLIST", "body"),
-    "online": ("privacy/online", "visualizationType", "ALL SAME_LAST_SEEN", "body"),
-    "read_receipts": ("privacy/read-receipts", "value", "enable disable", "query"),
-    "messages_duration": ("privacy/messages-duration", "value", "days90 days7 hours24 disable", "query"),
+    "last_seen": ("privacy/last-seen", "visualizationType", "NONE CONTACT_BLACKLIST CONTACTS ALL", "body"),
+    "photo": ("privacy/photo", "visualizationType", "NONE CONTACT_BLACKLIST CONTACTS ALL", "body"),
+    "description": ("privacy/description", "visualizationType", "NONE CONTACT_BLACKLIST CONTACTS ALL", "body"),
+    "group_add": ("privacy/group-add", "type", "CONTACT_BLACKLIST CONTACTS ALL", "body"),
+    "online": ("privacy/online", "visualizationType", "SAME_LAST_SEEN ALL", "body"),
+    "read_receipts": ("privacy/read-receipts", "value", "disable enable", "query"),
+    "messages_duration": ("privacy/messages-duration", "value", "hours24 days7 days90 disable", "query"),
 }
 #: Z-API's page of the lists: what each is called there.
 LISTS = {"last_seen": "lastSeen", "photo": "photo", "description": "description", "group_add": "groupAdd"}

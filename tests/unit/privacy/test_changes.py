@@ -21,7 +21,7 @@ VALUES_REFUSED: list[tuple[Any, str]] = [
     (1, "is an integer"),
     ("", "is an empty text"),
     ("CONTACT_BLACKLST", "Did you mean CONTACT_BLACKLIST?"),
-    ("nobody", "Accepted for last seen: ALL, NONE, CONTACTS, CONTACT_BLACKLIST."),
+    ("nobody", "Accepted for last seen: NONE, CONTACT_BLACKLIST, CONTACTS, ALL."),
     ("5544991111111", "is a text with digits"),
     ("None ALL", "Accepted for last seen"),
 ]

@@ -48,7 +48,7 @@ CASES: list[tuple[str, list[str], list[str], ListChange, bool]] = [
         "a number that is not on WhatsApp is no @lid",
         [GONE],
         ["1003@lid"],
-        ListChange(add=(GONE,), remove=("1003@lid",)),
+        ListChange(remove=("1003@lid",), not_on_whatsapp=(GONE,)),
         True,
     ),
 ]

@@ -70,7 +70,10 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ({"status": "ALL"}, ["status: no such setting; known are last_seen, photo"]),
     ({5: "ALL"}, ["5: no such setting"]),
     ({"photo": "CONTACT"}, ["photo: is 'CONTACT'. Accepted for profile photo", "Did you mean CONTACTS?"]),
-    ({"group_add": "NONE"}, ["group_add: is 'NONE'. Accepted for who may add to groups: ALL, CONTACTS"]),
+    (
+        {"group_add": "NONE"},
+        ["group_add: is 'NONE'. Accepted for who may add to groups: CONTACT_BLACKLIST, CONTACTS, ALL"],
+    ),
     ({"photo": None}, ["photo: is None"]),
     ({"photo": True}, ["photo: is true or false"]),
     ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: no such key; accepted are visible_to, except"]),
