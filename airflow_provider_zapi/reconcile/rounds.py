@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -229,7 +230,9 @@ class SettingRun:
         added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
         if not added or self._contacts.known_missing(added):
             return False
-        self._contacts.resolve(added)
+        # A phone that is refused here too is no contact that left.
+        with suppress(ZApiInvalidRequestError):
+            self._contacts.resolve(added)
         return bool(self._contacts.known_missing(added))
 
     def _accepted(self, changes: Sequence[ContactChange]) -> None:
