@@ -6,6 +6,7 @@ from these rows, so that they cannot drift apart. Imports nothing of Airflow: th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_CONN_ID",
     "FIELDS",
     "HOOK_NAME",
+    "LABELS",
     "Field",
     "conn_fields",
     "ui_field_behaviour",
@@ -74,6 +76,9 @@ FIELDS: tuple[Field, ...] = (
         custom=True,
     ),
 )
+
+#: What a message calls a field: as the form does, so that the reader finds it.
+LABELS: Mapping[str, str] = {field.name: field.label for field in FIELDS if field.label}
 
 
 def ui_field_behaviour() -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The errors of this provider.
 
-Airflow tries a task again after a transient error and fails it at once after a permanent one:
+Airflow retries a task after a transient error and fails it at once after a permanent one:
 
     ZApiError
-    +-- ZApiTransientError                       worth another try of the task
+    +-- ZApiTransientError                       worth a retry
     |   +-- ZApiRefusedError                     Z-API took the call and did not do it
     |   +-- ZApiNotConnectedError                the instance has no WhatsApp session now
     |   +-- ZApiUnreachableError                 no answer, or none of Z-API's
@@ -117,7 +117,7 @@ def _rebuild(kind: type[ZApiError], facts: dict[str, Any]) -> ZApiError:
 
 
 class ZApiTransientError(ZApiError):
-    """Worth another try of the task, after ``retry_after`` seconds where Z-API named them."""
+    """Worth a retry, after ``retry_after`` seconds where Z-API named them."""
 
 
 class ZApiRefusedError(ZApiTransientError):
@@ -141,7 +141,7 @@ class ZApiNotVerifiedError(ZApiTransientError):
 
 
 class ZApiPermanentError(ZApiError, AirflowFailException):
-    """Another try would end the same way: Airflow fails the task at once and keeps its retries."""
+    """A retry would end the same way: Airflow fails the task at once and keeps its retries."""
 
 
 class ZApiConfigurationError(ZApiPermanentError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_provider_zapi.connection_form import LABELS
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiError,
@@ -37,7 +38,7 @@ MAX_SERVER_TEXT = 200
 
 
 class Again(enum.Enum):
-    """Whether the same call is tried again before the error reaches the task."""
+    """Whether the same call is retried before its error is raised."""
 
     NEVER = enum.auto()
     #: Only where doing it twice is the same as doing it once: the server may have done it already.
@@ -64,29 +65,29 @@ Reader = Callable[[Any], T | Failure]
 NOT_ZAPI = Failure(
     ZApiUnreachableError,
     "the answer is not one of Z-API's: {detail}",
-    "A proxy or a captive portal may stand between, or the connection's Host is not Z-API's: look at the network.",
+    f"A proxy or a captive portal may have answered, or {LABELS['host']} is not Z-API's address: check the network.",
     Again.IF_REPEATABLE,
 )
 NO_SUCH_PATH = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API knows no such endpoint",
-    "Nothing was changed. If the connection's Host is Z-API's, this is a defect of this provider: please report it.",
+    f"Nothing was changed. If {LABELS['host']} is Z-API's address, this is a bug in this provider: please report it.",
 )
 REFUSED = Failure(
     ZApiRefusedError,
     "Z-API refused: {text}",
-    "Nothing is known to have changed; the next try asks again.",
+    "Nothing is known to have changed. Retry later.",
 )
 SUCCESS_FALSE = Failure(
     ZApiRefusedError,
     "Z-API answered success: false",
     "WhatsApp did not take the change: its list was changed elsewhere meanwhile, the account is locked, or the session "
-    "is about to drop. The next try asks again.",
+    "is about to drop. Retry later.",
 )
 
 _COPY_CLIENT_TOKEN = (
     f"Copy the account security token from Security in the Z-API panel ({SECURITY_PAGE}) into the connection's "
-    '"Account security token"; it is not the instance token.'
+    f'"{LABELS["client_token"]}"; it is not the instance token.'
 )
 
 #: By the text of `error`, in any case, whatever the status. First match wins.
@@ -105,8 +106,8 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiAuthenticationError,
             "Z-API takes no calls from the address {address}",
-            f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or run the task "
-            "where an allowed address is used.",
+            f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or call Z-API from "
+            "an allowed address.",
         ),
     ),
     (
@@ -114,7 +115,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiSubscriptionError,
             "the subscription of this instance lapsed",
-            f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+            f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
         ),
     ),
     (
@@ -122,7 +123,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiInstanceNotFoundError,
             "Z-API knows no instance with this id and token",
-            f"Compare the connection's Login (instance id) and Password (instance token) with {INSTANCES_PAGE}.",
+            f"Compare the connection's {LABELS['login']} and {LABELS['password']} with {INSTANCES_PAGE}.",
         ),
     ),
     (
@@ -138,7 +139,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiNotConnectedError,
             "the instance has no WhatsApp session: {text}",
-            f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
+            f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}), then try again.",
         ),
     ),
 )
@@ -146,37 +147,38 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
 _BUSY = Failure(
     ZApiUnreachableError,
     "Z-API could not answer{text_after}",
-    "It is busy or broken; the next try asks again.",
+    "It is busy or broken. Retry later.",
     Again.IF_REPEATABLE,
 )
 _REDIRECT = Failure(
     ZApiUnexpectedAnswerError,
     "the answer leads to another address, which is not followed because the request holds credentials",
-    "The connection's Host must be Z-API's own address: a proxy or a captive portal may have answered instead.",
+    f"{LABELS['host']} must be Z-API's own address: a proxy or a captive portal may have answered instead.",
 )
 _UNEXPECTED = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API gave an answer that this provider does not know{text_after}",
-    "Nothing is known to have changed. Check that the connection's Host is Z-API's; else report it.",
+    f"Nothing is known to have changed. Check that {LABELS['host']} is Z-API's address; if it is, report this.",
 )
 _DEFECT = Failure(
     ZApiInvalidRequestError,
     "Z-API refused the form of the request{text_after}",
-    "This is a defect of the caller: of this provider, or of the method or path of your own request.",
+    "This is a bug in this provider, or the method or path of your own request is wrong.",
 )
 
 #: By status, where no text was recognised.
 STATUSES: Mapping[int, Failure] = {
-    400: Failure(ZApiInvalidRequestError, "Z-API refused the request{text_after}", "Check the task's parameters."),
+    400: Failure(ZApiInvalidRequestError, "Z-API refused the request{text_after}", "Check the parameters."),
     401: Failure(
         ZApiAuthenticationError,
         "Z-API refused the credentials{text_after}",
-        f"Compare Login, Password and Account security token with {INSTANCES_PAGE} and {SECURITY_PAGE}.",
+        f"Compare {LABELS['login']}, {LABELS['password']} and {LABELS['client_token']} with {INSTANCES_PAGE} and "
+        f"{SECURITY_PAGE}.",
     ),
     402: Failure(
         ZApiSubscriptionError,
         "Z-API asks for a payment{text_after}",
-        f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+        f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
     ),
     403: Failure(
         ZApiAuthenticationError,
@@ -191,7 +193,7 @@ STATUSES: Mapping[int, Failure] = {
     429: Failure(
         ZApiRateLimitError,
         "Z-API takes no more calls for now{text_after}",
-        "Spread the tasks of this instance: give it a pool of one slot, and let tasks retry later.",
+        "Make fewer calls at a time to this instance, for example with an Airflow pool of one slot. Retry later.",
         Again.ALWAYS,
     ),
     501: _UNEXPECTED,

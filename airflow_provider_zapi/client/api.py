@@ -287,10 +287,10 @@ def _moment(value: Any) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        # A date alone, or a time without a zone, is taken for UTC: wrong by less than a day.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar, which a zone can lead out of
         return None
-    # A date alone, or a time without a zone, is taken for UTC: wrong by less than a day.
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _anything_done(payload: Any) -> Any | Failure:

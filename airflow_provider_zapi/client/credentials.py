@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER
+from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, LABELS
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
 
@@ -49,14 +49,14 @@ class Credentials:
     def __post_init__(self) -> None:
         self._check(
             self.instance_id,
-            "Login (the instance id)",
+            LABELS["login"],
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}.",
         )
         self._check(
             self.instance_token,
-            "Password (the instance token)",
+            LABELS["password"],
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
@@ -64,7 +64,7 @@ class Credentials:
         if self.client_token is not None:
             self._check(
                 self.client_token,
-                "Account security token (extra 'client_token')",
+                LABELS["client_token"],
                 _VISIBLE_ASCII,
                 "visible ASCII characters",
                 f"It is found under {SECURITY_PAGE}.",
@@ -85,31 +85,34 @@ class Credentials:
 
     def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
         if not isinstance(value, str) or not value:
-            self._refuse(f"{name} is {'no text' if value and not isinstance(value, str) else 'empty'}", source)
+            self._refuse(f"{name} is {'not a string' if value and not isinstance(value, str) else 'empty'}", source)
         if any(placeholder in value for placeholder in _PLACEHOLDERS):
             self._refuse(
                 f"{name} holds the placeholder that Airflow shows in place of a stored secret",
                 "Type the secret itself again, then save or test the connection.",
             )
         if any(character.isspace() for character in value):
-            self._refuse(f"{name} holds a space or a line break", "Copy the value alone, without what surrounds it.")
+            self._refuse(f"{name} holds a space or a line break", "Copy only the value, without what surrounds it.")
         if not accepted.fullmatch(value):
             self._refuse(f"{name} holds a character other than {described}", source)
 
     def _checked_base_url(self) -> str:
         advice = (
-            f"Leave it empty for {DEFAULT_BASE_URL}, or give the base URL alone, such as https://api-v2.z-api.io: "
-            "no path, user, query or token. The instance id belongs into Login and its token into Password."
+            f"Leave it empty for {DEFAULT_BASE_URL}, or give only scheme, host and optional port, such as "
+            "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in "
+            f"{LABELS['login']} and its token in {LABELS['password']}."
         )
         match = _BASE_URL.fullmatch(self.base_url)
         if not match:
-            self._refuse("Host is more or less than a bare base URL", advice)
+            self._refuse(f"{LABELS['host']} must be scheme, host and optional port only", advice)
         scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
         if port and not 0 < int(port) < 65536:
-            self._refuse("Host names a port outside 1 to 65535", advice)
+            self._refuse(f"{LABELS['host']} names a port outside 1 to 65535", advice)
+        if host.startswith("[") and not _is_ip_address(host):
+            self._refuse(f"{LABELS['host']} names something other than an IPv6 address in brackets", advice)
         if scheme == "http" and not _is_loopback(host):
             self._refuse(
-                "Host begins with http://, which would send the credentials in clear",
+                f"{LABELS['host']} begins with http://, which would send the credentials unencrypted",
                 "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, "
                 "may be called by http://.",
             )
@@ -120,7 +123,12 @@ class Credentials:
 
 
 def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host.strip("[]")).is_loopback if _is_ip_address(host) else host == "localhost"
+
+
+def _is_ip_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost"
+        return False
+    return True

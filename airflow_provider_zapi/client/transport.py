@@ -22,6 +22,7 @@ from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, 
 from airflow_provider_zapi.client.credentials import Credentials
 from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
 from airflow_provider_zapi.client.redaction import Redactor
+from airflow_provider_zapi.connection_form import LABELS
 from airflow_provider_zapi.exceptions import (
     ZApiConfigurationError,
     ZApiTransientError,
@@ -109,7 +110,7 @@ class Transport:
         self._cancelled = False
         self._verify, context = _authorities(credentials.conn_id)
         # Once: with many variables in the environment the look at them takes as long as the rest of a call.
-        self._proxies = _proxies(credentials.base_url)
+        self._proxies = _proxies(credentials.base_url, credentials.conn_id)
         self._session = _Session()
         # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
         self._session.trust_env = False
@@ -278,14 +279,14 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 _STOPPED = Failure(
     ZApiTransientError,
-    "the task was stopped, so nothing more is sent",
-    "What was sent before stays in force; the task's next try sends everything again.",
+    "the call was cancelled, so nothing more is sent",
+    "What was sent before stays in force. A retry sends everything again.",
 )
 
 #: What a broken answer raises besides errors of `requests`; urllib3 lets a ValueError out for a negative chunk size.
 _BROKEN = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
-_LOOK_AT_THE_NETWORK = "Look at the network, DNS and proxy of the worker; the next try asks again."
+_LOOK_AT_THE_NETWORK = "Check the network, DNS and proxy of this machine. Retry later."
 
 #: What a broken exchange means, by the first of these that is found in the error or in what it wraps.
 #: The order matters: the causes first, then what wraps any of them.
@@ -293,8 +294,8 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again], ...] = (
     (
         ssl.SSLCertVerificationError,
         "the server's certificate was not accepted",
-        "Somebody may stand between this worker and Z-API. If that is your own proxy, let REQUESTS_CA_BUNDLE name the "
-        "file of its authority; verification cannot be switched off.",
+        "Something between this machine and Z-API may have answered. If that is your own proxy, set REQUESTS_CA_BUNDLE "
+        "to the file of its certificate authority; verification cannot be switched off.",
         Again.NEVER,
     ),
     (
@@ -311,7 +312,7 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again], ...] = (
     ),
     (
         ConnectionRefusedError,
-        "the connection was refused: nothing listens at the connection's Host",
+        f"the connection was refused: nothing listens at {LABELS['host']}",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
     ),
@@ -355,7 +356,7 @@ _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
     "the proxy asks for a user and a password, or does not take those that it was given",
-    "Write them into HTTPS_PROXY of the worker, before the host of the proxy and an @.",
+    "Write them into HTTPS_PROXY, before the host of the proxy and an @.",
 )
 
 
@@ -392,13 +393,45 @@ def _authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
         return True, context
     if not os.path.exists(bundle):
         raise ZApiConfigurationError(
-            "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) of this worker names a file that does not exist",
-            "Let it name a file of certificate authorities, or remove it to use the system's.",
+            "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist",
+            "Set it to a file of certificate authorities, or remove it to use the system's.",
             conn_id=conn_id,
         )
     return bundle, context
 
 
-def _proxies(base_url: str) -> dict[str, str]:
-    # http:// is loopback alone (see Credentials), where no proxy belongs.
-    return requests.utils.get_environ_proxies(base_url) if base_url.startswith("https://") else {}
+def _proxies(base_url: str, conn_id: str | None) -> dict[str, str]:
+    """Return the environment's proxy for ``base_url``, checked: `requests` fails in its own way on a bad one."""
+    # http:// is loopback only (see Credentials), where no proxy belongs.
+    if not base_url.startswith("https://"):
+        return {}
+    found = requests.utils.get_environ_proxies(base_url)
+    variable = next((name for name in ("https", "all") if found.get(name)), None)
+    if variable is None:
+        return {}
+    if problem := _proxy_problem(found[variable]):
+        # Never the value: it may hold a password.
+        raise ZApiConfigurationError(
+            f"The environment variable {variable.upper()}_PROXY {problem}",
+            "Set it to the address of an HTTP proxy, such as http://proxy.example:3128, or remove it. Hosts that need "
+            "no proxy belong in NO_PROXY.",
+            conn_id=conn_id,
+        )
+    return {"https": found[variable]}
+
+
+def _proxy_problem(proxy: str) -> str | None:
+    try:
+        url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))
+        (url.host or "").encode("idna")  # as the look-up of the name does
+        # What `requests` makes a header of, which holds Latin-1 only.
+        "".join(requests.utils.get_auth_from_url(proxy)).encode("latin-1")
+    except (urllib3.exceptions.HTTPError, TypeError, ValueError):  # TypeError: a user, and no host
+        return "is not a URL with a valid host, port, user and password"
+    if (url.scheme or "").startswith("socks"):
+        return "names a SOCKS proxy, which is not supported"
+    if url.scheme not in ("http", "https"):
+        return "is neither an http:// nor an https:// URL"
+    if not url.host:
+        return "names no host"
+    return "names port 0" if url.port == 0 else None

@@ -15,6 +15,7 @@ from airflow_provider_zapi.connection_form import (
     DEFAULT_CONN_ID,
     FIELDS,
     HOOK_NAME,
+    LABELS,
     ui_field_behaviour,
 )
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError
@@ -186,7 +187,7 @@ class ZApiHook(BaseHook):
         known = sorted(field.name for field in FIELDS if field.custom)
         extra = _json(connection.extra or "{}")
         if not isinstance(extra, dict):
-            self._refuse("Extra is no JSON object", f"It may hold {', '.join(known)}.")
+            self._refuse("Extra is not a JSON object", f"It may hold {', '.join(known)}.")
         for key in sorted(set(extra).difference(known)):
             self.log.warning(
                 "Connection %r: Extra holds %r, which is not used. Used are %s.",
@@ -201,8 +202,8 @@ class ZApiHook(BaseHook):
         if port in (None, 0, 443) or (host or "").rstrip("/").endswith(f":{port}"):
             return
         self._refuse(
-            "Port is not used, so that one place alone names the address",
-            "Write it into Host, as in http://127.0.0.1:8765.",
+            f"{LABELS['port']} must be empty, 0, 443 or the port of {LABELS['host']}",
+            f"Write the port into {LABELS['host']}, as in http://127.0.0.1:8765.",
         )
 
     def _timeout(self, value: Any) -> float | None:
@@ -210,11 +211,11 @@ class ZApiHook(BaseHook):
             return None
         try:
             seconds = float(value) if not isinstance(value, bool) else math.nan
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             seconds = math.nan
         if not 0 < seconds <= MAX_TIMEOUT:
             self._refuse(
-                "Read timeout (extra 'timeout') is no number of seconds above 0 and up to 120",
+                f"{LABELS['timeout']} must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}",
                 "Leave it empty for 30.",
             )
         return seconds
@@ -226,7 +227,7 @@ class ZApiHook(BaseHook):
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID, LABELS
 from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.rendering import is_plain
 
@@ -146,14 +146,15 @@ def require_phone(client: ZApiClient, expected: object, conn_id: str) -> None:
         problem = str(error)
     if problem:
         raise ZApiConfigurationError(
-            f"The expected phone (parameter 'expected_phone', or extra 'phone') cannot be used: {problem}",
+            f"{LABELS['phone']} (or the parameter 'expected_phone') cannot be used: {problem}",
             "Nothing was sent.",
             conn_id=conn_id,
         )
     paired = client.paired_phone()
     if not same_contact(paired, wanted):
         raise ZApiConfigurationError(
-            f"The number {hide_phone(paired)} is paired with the instance, where {hide_phone(wanted)} is expected",
-            "Nothing was changed. Pair the expected phone in the Z-API panel, or correct the expected one.",
+            f"The number {hide_phone(paired)} is paired with the instance, but {hide_phone(wanted)} is expected",
+            f"Nothing was changed. Pair the expected phone in the Z-API panel, or correct {LABELS['phone']} (or the "
+            "parameter 'expected_phone').",
             conn_id=conn_id,
         )

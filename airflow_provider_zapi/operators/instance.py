@@ -74,7 +74,7 @@ class CheckInstanceOperator(ZApiOperator):
             if not status.connected:
                 raise ZApiNotConnectedError(
                     f"the instance has no WhatsApp session{f': {status.reason}' if status.reason else ''}",
-                    f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}); the task's next try goes on.",
+                    f"Connect the phone again in the Z-API panel ({INSTANCES_PAGE}), then try again.",
                     endpoint="status",
                     conn_id=self.zapi_conn_id,
                 )
@@ -100,7 +100,7 @@ class CheckInstanceOperator(ZApiOperator):
         if problem:
             raise ZApiSubscriptionError(
                 problem,
-                f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then clear the task.",
+                f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
                 endpoint="me",
                 conn_id=self.zapi_conn_id,
             )

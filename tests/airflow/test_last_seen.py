@@ -77,7 +77,7 @@ FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: nothing listens"),
     ("lapsed subscription", {"subscription": "lapsed"}, {}, "the subscription of this instance lapsed"),
     ("disconnected", {"connected": False}, {}, "the instance has no WhatsApp session"),
-    ("placeholder", {}, {"password": "***"}, "Password (the instance token) holds the placeholder"),
+    ("placeholder", {}, {"password": "***"}, "Instance token holds the placeholder"),
 ]
 
 

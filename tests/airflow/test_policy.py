@@ -128,7 +128,7 @@ def test_drift_fails_the_task_that_watches_for_it(zapi: RunningEmulator, dags: d
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: no such setting; did you mean photo?"),
     ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode is neither 'apply' nor 'plan'"),
-    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, where ***7777 is expected"),
+    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, but ***7777 is expected"),
     ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "cannot be used: it has 2 digits"),
     (
         "mass removal",

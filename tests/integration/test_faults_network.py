@@ -221,7 +221,7 @@ def test_a_stop_during_a_wait_ends_it_within_a_slice_and_nothing_more_is_sent() 
         time.sleep(0.3)
         assert len(server.requests) == 1
     assert late < 0.5
-    assert "the task was stopped, so nothing more is sent" in str(error)
+    assert "the call was cancelled, so nothing more is sent" in str(error)
     assert (error.attempts, error.endpoint, error.conn_id) == (1, "privacy/last-seen", "zapi_default")
 
 
@@ -238,6 +238,6 @@ def test_a_stop_during_a_read_ends_with_the_read_and_nothing_more_is_sent(answer
         time.sleep(0.1)
         assert len(server.requests) == 1
     assert late < 1
-    assert "the task was stopped" in str(error)
+    assert "the call was cancelled" in str(error)
     # A chunk that was answered before the stop is said to be done.
     assert ("500 of 1500 changes were made before, and stay" in str(error)) is (answer == "whole")

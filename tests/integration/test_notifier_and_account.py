@@ -121,7 +121,18 @@ STRANGE: list[tuple[str, Any]] = [
     # Seconds would be a date of January 1970.
     *(
         ("due", value)
-        for value in (4_102_444_800, 0, True, None, 4_102_444_800_000.0, "4102444800000", "soon", "2026-13-01")
+        for value in (
+            4_102_444_800,
+            0,
+            True,
+            None,
+            4_102_444_800_000.0,
+            "4102444800000",
+            "soon",
+            "2026-13-01",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-14:00",
+        )
     ),
     *(("connected", value) for value in ("true", None, 1)),
     *(("paymentStatus", value) for value in ("", None, True)),

@@ -51,8 +51,8 @@ def test_a_connection_without_an_id_is_not_saved(form: ConnectionForm) -> None:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("login", "Login (the instance id) is empty. It is listed under https://app.z-api.io/app/instances."),
-        ("password", "Password (the instance token) is empty. It is listed under https://app.z-api.io/app/instances"),
+        ("login", "Instance ID is empty. It is listed under https://app.z-api.io/app/instances."),
+        ("password", "Instance token is empty. It is listed under https://app.z-api.io/app/instances"),
     ],
 )
 def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
@@ -73,8 +73,8 @@ def test_a_good_connection_tests_green(default_connection_said: str | None) -> N
     [
         (
             {"token": "another-token", "client_token": CLIENT_TOKEN},
-            "Z-API knows no instance with this id and token (endpoint status, HTTP 400). Compare the connection's Login "
-            f"(instance id) and Password (instance token) with {INSTANCES_PAGE}.",
+            "Z-API knows no instance with this id and token (endpoint status, HTTP 400). Compare the connection's "
+            f"Instance ID and Instance token with {INSTANCES_PAGE}.",
         ),
         (
             {"token": TOKEN, "client_token": "another-client-token"},
@@ -127,7 +127,7 @@ def test_a_reopened_form_asks_for_the_secrets_before_it_tests(form: ConnectionFo
     form.fill(good(emulator))
     form.save()
     form.edit("zapi_reopened")
-    assert "Password (the instance token) is empty" in str(form.test())
+    assert "Instance token is empty" in str(form.test())
     form.fill({"password": TOKEN})
     assert "Type the secret itself again" in str(form.test())
     form.fill({"client_token": CLIENT_TOKEN})

@@ -54,21 +54,22 @@ def test_a_connection_becomes_a_client(monkeypatch: pytest.MonkeyPatch, connecti
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"login": None}, "Login (the instance id) is empty"),
-    ({"password": None}, "Password (the instance token) is empty"),
-    ({"password": "***"}, "Password (the instance token) holds the placeholder"),
-    ({"extra": {"client_token": "a b"}}, "Account security token (extra 'client_token') holds a space"),
-    ({"extra": {"client_token": 12345678}}, "Account security token (extra 'client_token') is no text"),
-    ({"extra": {"timeout": "soon"}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": 0}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": -1}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": 121}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": "nan"}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": True}}, "Read timeout (extra 'timeout')"),
-    ({"extra": {"timeout": [1]}}, "Read timeout (extra 'timeout')"),
-    ({"port": 8765}, "Port is not used"),
-    ({"host": "http://127.0.0.1:8765", "port": 8766}, "Port is not used"),
-    ({"host": "https://api.z-api.io/x"}, "Host is more or less than a bare base URL"),
+    ({"login": None}, "Instance ID is empty"),
+    ({"password": None}, "Instance token is empty"),
+    ({"password": "***"}, "Instance token holds the placeholder"),
+    ({"extra": {"client_token": "a b"}}, "Account security token holds a space"),
+    ({"extra": {"client_token": 12345678}}, "Account security token is not a string"),
+    ({"extra": {"timeout": "soon"}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": 0}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": -1}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": 121}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": "nan"}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": True}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": 10**400}}, "Read timeout (seconds)"),
+    ({"extra": {"timeout": [1]}}, "Read timeout (seconds)"),
+    ({"port": 8765}, "Port (unused) must be empty"),
+    ({"host": "http://127.0.0.1:8765", "port": 8766}, "Port (unused) must be empty"),
+    ({"host": "https://api.z-api.io/x"}, "Base URL must be scheme, host and optional port only"),
     ({"conn_type": "http"}, "the connection is of type 'http'"),
 ]
 
@@ -99,11 +100,11 @@ class HookOf(ZApiHook):
         return self.connection
 
 
-@pytest.mark.parametrize("extra", ["[1]", "{", "no JSON", "null"])
+@pytest.mark.parametrize("extra", ["[1]", "{", "no JSON", "null", "[" * 100_000], ids=lambda extra: extra[:7])
 def test_an_extra_that_is_no_object_is_refused(extra: str) -> None:
     hook = HookOf("zapi_test")
     hook.connection = SimpleNamespace(**{**CONNECTION, "host": None, "port": None, "extra": extra})
-    with pytest.raises(ZApiConfigurationError, match="Extra is no JSON object"):
+    with pytest.raises(ZApiConfigurationError, match="Extra is not a JSON object"):
         hook.get_conn()
 
 

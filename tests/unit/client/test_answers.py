@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from airflow_provider_zapi import exceptions as errors
-from airflow_provider_zapi.client.answers import Again, Failure, read_answer, success_is_true
+from airflow_provider_zapi.client.answers import (
+    NO_SUCH_PATH,
+    NOT_ZAPI,
+    REFUSED,
+    STATUSES,
+    SUCCESS_FALSE,
+    TEXTS,
+    Again,
+    Failure,
+    read_answer,
+    success_is_true,
+)
 from airflow_provider_zapi.client.redaction import Redactor
+from airflow_provider_zapi.client.transport import _EXCHANGES, _STOPPED, _no_answer
 from tests.support import CANARIES, CLIENT_TOKEN, leaks
 
 NOW = 1_800_000_000.0
@@ -152,6 +165,19 @@ def test_success_is_true_alone(body: bytes) -> None:
 )
 def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | None) -> None:
     assert read(503, b"", {"Retry-After": header}).retry_after == seconds
+
+
+#: What only some callers know: a task, its retries, a worker, and Airflow's names for the fields of the form.
+ASSUMED = re.compile(r"\b(task|next try|worker|Host|Login|Password)\b")
+
+
+def test_no_error_assumes_its_caller_or_names_a_field_otherwise_than_the_form() -> None:
+    failures = [row for _, row in TEXTS]
+    failures += [*STATUSES.values(), NOT_ZAPI, NO_SUCH_PATH, REFUSED, SUCCESS_FALSE, read(302, b""), read(599, b"")]
+    failures += [read(404, b""), _no_answer(OSError("Tunnel connection failed: 407")), _STOPPED]
+    said = [f"{failure.what} {failure.advice}" for failure in failures]
+    said += [f"{what} {advice}" for _, what, advice, _ in _EXCHANGES]
+    assert [text for text in said if ASSUMED.search(text)] == []
 
 
 def test_the_servers_text_is_scrubbed_whole_and_then_cut() -> None:

@@ -14,35 +14,41 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 REFUSED = [
     # what is given, the field that the message names, a piece of what it says
-    ({"instance_id": ""}, "Login", "is empty"),
-    ({"instance_token": ""}, "Password", "is empty"),
+    ({"instance_id": ""}, "Instance ID", "is empty"),
+    ({"instance_token": ""}, "Instance token", "is empty"),
     ({"client_token": ""}, "Account security token", "is empty"),
-    ({"instance_id": None}, "Login", "is empty"),
-    ({"instance_id": ".."}, "Login", "a character other than letters"),
-    ({"instance_id": "a/b"}, "Login", "a character other than letters"),
-    ({"instance_token": f"{TOKEN}/x"}, "Password", "a character other than letters"),
-    ({"instance_token": CLIENT_TOKEN}, "Password", "a character other than letters"),
-    ({"instance_token": f"{TOKEN}\n"}, "Password", "a space or a line break"),
-    ({"instance_token": f" {TOKEN}"}, "Password", "a space or a line break"),
+    ({"instance_id": None}, "Instance ID", "is empty"),
+    ({"instance_id": ".."}, "Instance ID", "a character other than letters"),
+    ({"instance_id": "a/b"}, "Instance ID", "a character other than letters"),
+    ({"instance_token": f"{TOKEN}/x"}, "Instance token", "a character other than letters"),
+    ({"instance_token": CLIENT_TOKEN}, "Instance token", "a character other than letters"),
+    ({"instance_token": f"{TOKEN}\n"}, "Instance token", "a space or a line break"),
+    ({"instance_token": f" {TOKEN}"}, "Instance token", "a space or a line break"),
     ({"client_token": f"{CLIENT_TOKEN}\r\nX: y"}, "Account security token", "a space or a line break"),
     ({"client_token": f"{CLIENT_TOKEN}é"}, "Account security token", "visible ASCII"),
-    ({"instance_token": "***"}, "Password", "placeholder"),
+    ({"instance_token": "***"}, "Instance token", "placeholder"),
     ({"client_token": "***"}, "Account security token", "placeholder"),
     ({"client_token": "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"}, "Account security token", "placeholder"),
-    ({"client_token": 5}, "Account security token", "is no text"),
-    ({"base_url": f"https://api.z-api.io/instances/a/token/{TOKEN}/send-text"}, "Host", "bare base URL"),
-    ({"base_url": f"https://user:{TOKEN}@api.z-api.io"}, "Host", "bare base URL"),
-    ({"base_url": "https://api.z-api.io?x=1"}, "Host", "bare base URL"),
-    ({"base_url": "https://api.z-api.io#x"}, "Host", "bare base URL"),
-    ({"base_url": "https://api.z-api.io\n"}, "Host", "bare base URL"),
-    ({"base_url": "https://api..z-api.io"}, "Host", "bare base URL"),
-    ({"base_url": "ftp://api.z-api.io"}, "Host", "bare base URL"),
-    ({"base_url": "https://"}, "Host", "bare base URL"),
-    ({"base_url": "https://api.z-api.io:0"}, "Host", "outside 1 to 65535"),
-    ({"base_url": "https://api.z-api.io:65536"}, "Host", "outside 1 to 65535"),
-    ({"base_url": "http://api.z-api.io"}, "Host", "in clear"),
-    ({"base_url": "http://10.0.0.5:8765"}, "Host", "in clear"),
-    ({"base_url": "http://localhost.example.com"}, "Host", "in clear"),
+    ({"client_token": 5}, "Account security token", "is not a string"),
+    (
+        {"base_url": f"https://api.z-api.io/instances/a/token/{TOKEN}/send-text"},
+        "Base URL",
+        "scheme, host and optional port only",
+    ),
+    ({"base_url": f"https://user:{TOKEN}@api.z-api.io"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://api.z-api.io?x=1"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://api.z-api.io#x"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://api.z-api.io\n"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://api..z-api.io"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "ftp://api.z-api.io"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://"}, "Base URL", "scheme, host and optional port only"),
+    ({"base_url": "https://api.z-api.io:0"}, "Base URL", "outside 1 to 65535"),
+    ({"base_url": "https://api.z-api.io:65536"}, "Base URL", "outside 1 to 65535"),
+    ({"base_url": "https://[:::]"}, "Base URL", "IPv6 address in brackets"),
+    ({"base_url": "http://[127.0.0.1.]:1"}, "Base URL", "IPv6 address in brackets"),
+    ({"base_url": "http://api.z-api.io"}, "Base URL", "unencrypted"),
+    ({"base_url": "http://10.0.0.5:8765"}, "Base URL", "unencrypted"),
+    ({"base_url": "http://localhost.example.com"}, "Base URL", "unencrypted"),
 ]
 
 
@@ -63,31 +69,32 @@ def test_a_credential_that_cannot_be_used_is_refused_by_field(
 #: The fields of a connection as a message calls them, what they may hold, and where they are found.
 FIELDS = {
     "instance_id": (
-        "Login (the instance id)",
+        "Instance ID",
         "letters, digits, '_' and '-'",
         "It is listed under https://app.z-api.io/app/instances.",
     ),
     "instance_token": (
-        "Password (the instance token)",
+        "Instance token",
         "letters, digits, '_' and '-'",
         "It is listed under https://app.z-api.io/app/instances; it is not the account security token.",
     ),
     "client_token": (
-        "Account security token (extra 'client_token')",
+        "Account security token",
         "visible ASCII characters",
         "It is found under https://app.z-api.io/app/security.",
     ),
 }
 HOST_ADVICE = (
-    "Leave it empty for https://api.z-api.io, or give the base URL alone, such as https://api-v2.z-api.io: "
-    "no path, user, query or token. The instance id belongs into Login and its token into Password."
+    "Leave it empty for https://api.z-api.io, or give only scheme, host and optional port, such as "
+    "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in Instance ID and its token in "
+    "Instance token."
 )
 HOSTS = [
-    ("https://x/y", "Host is more or less than a bare base URL", HOST_ADVICE),
-    ("https://x:0", "Host names a port outside 1 to 65535", HOST_ADVICE),
+    ("https://x/y", "Base URL must be scheme, host and optional port only", HOST_ADVICE),
+    ("https://x:0", "Base URL names a port outside 1 to 65535", HOST_ADVICE),
     (
         "http://x",
-        "Host begins with http://, which would send the credentials in clear",
+        "Base URL begins with http://, which would send the credentials unencrypted",
         "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, may be called by "
         "http://.",
     ),
@@ -111,7 +118,7 @@ def test_a_refusal_says_what_a_field_may_hold_and_where_it_is_found(field: str) 
     )
     assert refusal(**{field: "a b"}) == (
         f"{name} holds a space or a line break",
-        "Copy the value alone, without what surrounds it.",
+        "Copy only the value, without what surrounds it.",
     )
 
 

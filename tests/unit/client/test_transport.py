@@ -35,7 +35,9 @@ from tests.support import (
     check_error,
     client_with,
     credentials,
+    ids,
     leaks,
+    traces,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
@@ -159,8 +161,8 @@ def test_authorities_that_are_not_there_are_an_error_of_the_connection(monkeypat
     with pytest.raises(errors.ZApiConfigurationError) as caught:
         Transport(credentials())
     assert str(caught.value) == (
-        "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) of this worker names a file that does not exist (connection "
-        "'zapi_default'). Let it name a file of certificate authorities, or remove it to use the system's."
+        "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist (connection "
+        "'zapi_default'). Set it to a file of certificate authorities, or remove it to use the system's."
     )
 
 
@@ -183,6 +185,42 @@ def test_the_environments_proxies_are_for_https_alone(
     client.set_privacy(LAST_SEEN, "ALL")
     assert adapter.options[0]["proxies"].get("https") == ("http://proxy.example:3128" if proxied else None)
     assert "http" not in adapter.options[0]["proxies"] or proxied
+
+
+#: The environment's proxy, and what is wrong with it.
+PROXIES = [
+    ("socks5://user:canary-password@127.0.0.1:1080", "names a SOCKS proxy, which is not supported"),
+    ("SOCKS4a://127.0.0.1", "names a SOCKS proxy, which is not supported"),
+    ("ftp://proxy.example", "is neither an http:// nor an https:// URL"),
+    ("localhost:3128", "is neither an http:// nor an https:// URL"),
+    ("http://", "names no host"),
+    ("http://user:canary-password@:3128", "names no host"),
+    ("http://proxy.example:0", "names port 0"),
+    ("http://user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
+    ("0:canary-password@", "is not a URL with a valid host, port, user and password"),
+    ("http://proxy.example:x", "is not a URL with a valid host, port, user and password"),
+    ("http://[::1", "is not a URL with a valid host, port, user and password"),
+    ("http://[:::]:3128", "is not a URL with a valid host, port, user and password"),
+    ("http://proxy..example:3128", "is not a URL with a valid host, port, user and password"),
+    ("http://\u20ac:canary-password@proxy.example", "is not a URL with a valid host, port, user and password"),
+]
+
+
+@pytest.mark.parametrize(("variable", "named"), [("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY")])
+@pytest.mark.parametrize(("proxy", "problem"), PROXIES, ids=ids(PROXIES))
+def test_a_proxy_that_cannot_be_used_is_refused_by_its_variable_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str, variable: str, named: str
+) -> None:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv(variable, proxy)
+    with pytest.raises(errors.ZApiConfigurationError) as caught:
+        client_with(GOOD)
+    assert caught.value.what == f"The environment variable {named} {problem}"
+    assert caught.value.conn_id == "zapi_default"
+    check_error(caught.value)
+    assert "canary-password" not in str(traces(caught.value))
 
 
 def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
