@@ -16,6 +16,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_zapi.client import ZApiClient
+from airflow_provider_zapi.connection.phone import require_phone
 from airflow_provider_zapi.exceptions import (
     ZApiConfigurationError,
     ZApiConflictError,
@@ -25,7 +26,6 @@ from airflow_provider_zapi.exceptions import (
     ZApiUnexpectedAnswerError,
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.operators.base import require_phone
 from airflow_provider_zapi.operators.instance import days_left
 from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
@@ -214,8 +214,8 @@ def _policy(name: str) -> Policy:
     except ValueError:
         problem = "it is no text in UTF-8"
     if problem:
-        raise ZApiInvalidRequestError(f"The policy file cannot be used: {problem}", "Nothing was sent.")
-    return parse_policy(text)
+        raise ZApiInvalidRequestError(f"policy {name!r} cannot be used: {problem}", "Nothing was sent.")
+    return parse_policy(text, f"policy {name!r}")
 
 
 def _table(rows: Sequence[Sequence[object]]) -> list[str]:

@@ -89,19 +89,24 @@ class ZApiHook(BaseHook):
             self._client = None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the connection, by reading the instance's status alone: nothing is changed.
+        """Try the connection: read the instance's status and, if one is expected, its phone. Nothing is changed.
 
-        :return: whether the credentials are good and the phone is connected, and what to do if not
+        :return: whether the credentials are good, the phone is connected and the expected one, and what to do if not
         """
+        from airflow_provider_zapi.connection.phone import require_phone
+
         try:
             with self as client:
                 status = client.status()
-                instance = client.instance_id
+                instance, expected = client.instance_id, self.expected_phone
+                if status.connected and expected is not None:
+                    require_phone(client, expected, self.zapi_conn_id)
         except ZApiError as error:
             # The form's Test button tries a copy under a made-up id, which would tell nobody anything.
             return False, str(error.without_connection())
         if status.connected:
-            return True, f"Z-API accepts the credentials, and instance {instance} is connected to WhatsApp."
+            phone = " with the expected phone" if expected is not None else ""
+            return True, f"Z-API accepts the credentials, and instance {instance} is connected to WhatsApp{phone}."
         return False, (
             f"Z-API accepts the credentials, but the phone of instance {instance} is not connected to WhatsApp"
             f"{f': {status.reason}' if status.reason else '.'}"
@@ -155,6 +160,7 @@ class ZApiHook(BaseHook):
         from airflow_provider_zapi.client.credentials import DEFAULT_BASE_URL
         from airflow_provider_zapi.client.redaction import encodings
         from airflow_provider_zapi.client.transport import MAX_ATTEMPTS, READ_SECONDS
+        from airflow_provider_zapi.connection.phone import expected_phone
 
         if connection.conn_type not in ("", None, CONNECTION_TYPE):
             # Another system's password would go to Z-API.
@@ -172,7 +178,7 @@ class ZApiHook(BaseHook):
             base_url=connection.host or DEFAULT_BASE_URL,
             conn_id=self.zapi_conn_id,
         )
-        self._expected_phone, self._connection_read = extra.get("phone") or None, True
+        self._expected_phone, self._connection_read = expected_phone(extra.get("phone"), self.zapi_conn_id), True
         for secret in filter(None, credentials.secrets if mask else ()):
             for form in set(encodings(secret)):
                 _mask_secret(form)

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contact
+from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_contact, rendered_none
 from airflow_provider_zapi.privacy.phones import hide_phone, kind
 from airflow_provider_zapi.rendering import is_plain
 
@@ -85,9 +85,10 @@ class ZApiNotifier(BaseNotifier):
 
     def _body(self) -> dict[str, str]:
         phone = parse_contact(self.phone, "phone")
-        if not isinstance(self.message, str) or not self.message.strip():
-            found = "empty" if isinstance(self.message, str) else f"{kind(self.message)}, and no text"
-            raise ZApiInvalidRequestError(f"message is {found}", NOTHING_SENT)
+        if not isinstance(self.message, str):
+            raise ZApiInvalidRequestError(f"message is {kind(self.message)}, and must be a string", NOTHING_SENT)
+        if problem := "is empty" if not self.message.strip() else rendered_none(self.message):
+            raise ZApiInvalidRequestError(f"message {problem}", NOTHING_SENT)
         return {"phone": phone, "message": self.message}
 
     def _send(self, client: ZApiClient, body: dict[str, str]) -> None:
@@ -100,4 +101,4 @@ class ZApiNotifier(BaseNotifier):
             raise (
                 failed.after("The message may have been sent; it is not sent again") if failed.perhaps_done else failed
             )
-        self.log.info("Z-API took a message for %s.", hide_phone(body["phone"]))
+        self.log.info("Z-API accepted a message of connection %s to %s.", self.zapi_conn_id, hide_phone(body["phone"]))

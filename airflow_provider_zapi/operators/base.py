@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID, LABELS
+from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
 from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.rendering import is_plain
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.client import ZApiClient
 
-__all__ = ["ZApiOperator", "require_phone", "settings_of_other_tasks"]
+__all__ = ["ZApiOperator", "settings_of_other_tasks"]
 
 #: Where the docs give the reason for a pool.
 POOL_REASON = "docs/operators.md#one-task-at-a-time-on-a-number"
@@ -46,6 +46,8 @@ class ZApiOperator(BaseOperator):
     _client: ZApiClient | None = None
     _killed: bool = False
     _phone_of_connection: str | None = None
+    #: Whether the task was given an ``expected_phone``.
+    _phone_given: bool = False
 
     def render_template(
         self,
@@ -84,11 +86,20 @@ class ZApiOperator(BaseOperator):
                 self._client = None
 
     def require_phone(self, client: ZApiClient, expected_phone: object = None) -> None:
-        """Check which number is paired, if this task or its connection says which one has to be.
+        """Check which number is paired, if this task or its connection says which one must be.
 
-        :raises ZApiConfigurationError: another number is paired, or what is expected is no phone number
+        :raises ZApiInvalidRequestError: ``expected_phone`` is not a phone number; nothing was sent
+        :raises ZApiConfigurationError: another number is paired
         """
-        if expected := expected_phone or self._phone_of_connection:
+        from airflow_provider_zapi.connection.phone import require_phone
+        from airflow_provider_zapi.privacy.changes import parse_contact
+
+        if expected_phone is None and not self._phone_given:
+            expected = self._phone_of_connection
+        else:
+            # Also one that a template left empty: it must not switch the check off.
+            expected = parse_contact(expected_phone, "expected_phone")
+        if expected is not None:
             require_phone(client, expected, self.zapi_conn_id)
 
     def warn_about_pool(self) -> None:
@@ -129,32 +140,3 @@ def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
             policy = getattr(other, "policy", None)
             found |= names.intersection(map(str, policy)) if isinstance(policy, Mapping) else names
     return found & names
-
-
-def require_phone(client: ZApiClient, expected: object, conn_id: str) -> None:
-    """Check that the number paired with the instance is the expected one, in any of its forms.
-
-    :raises ZApiConfigurationError: another number is paired, or what is expected is no phone number
-    """
-    from airflow_provider_zapi.exceptions import ZApiConfigurationError
-    from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
-
-    problem = ""
-    try:
-        wanted = normalize_contact(expected)
-    except ValueError as error:
-        problem = str(error)
-    if problem:
-        raise ZApiConfigurationError(
-            f"{LABELS['phone']} (or the parameter 'expected_phone') cannot be used: {problem}",
-            "Nothing was sent.",
-            conn_id=conn_id,
-        )
-    paired = client.paired_phone()
-    if not same_contact(paired, wanted):
-        raise ZApiConfigurationError(
-            f"The number {hide_phone(paired)} is paired with the instance, but {hide_phone(wanted)} is expected",
-            f"Nothing was changed. Pair the expected phone in the Z-API panel, or correct {LABELS['phone']} (or the "
-            "parameter 'expected_phone').",
-            conn_id=conn_id,
-        )

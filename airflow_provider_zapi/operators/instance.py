@@ -54,6 +54,8 @@ class CheckInstanceOperator(ZApiOperator):
         super().__init__(**kwargs)
         self.min_days_left = min_days_left
         self.expected_phone = expected_phone
+        if expected_phone is not None:
+            self._phone_given = True
         self.require_paid = require_paid
         self.zapi_conn_id = zapi_conn_id
 
@@ -63,6 +65,7 @@ class CheckInstanceOperator(ZApiOperator):
         :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
         """
         from airflow_provider_zapi.exceptions import ZApiNotConnectedError
+        from airflow_provider_zapi.wording import counted
 
         wanted = _days(self.min_days_left)
         # The subscription first: a lapsed one refuses every other call.
@@ -81,7 +84,12 @@ class CheckInstanceOperator(ZApiOperator):
             self.require_phone(client, self.expected_phone)
         if not account.connected:
             self.log.warning("Z-API's 'me' says that the instance is not connected; its 'status', which decides, does.")
-        self.log.info("Connected; the subscription is %s and has %d days left.", account.payment_status, left)
+        self.log.info(
+            "Connection %s: connected; the subscription is %s and ends in %s.",
+            self.zapi_conn_id,
+            account.payment_status,
+            counted(left, "day"),
+        )
         return {
             "connected": True,
             "due": account.due.isoformat(),
@@ -91,12 +99,13 @@ class CheckInstanceOperator(ZApiOperator):
 
     def _check_subscription(self, account: AccountState, left: int, wanted: int) -> None:
         from airflow_provider_zapi.exceptions import ZApiSubscriptionError
+        from airflow_provider_zapi.wording import counted
 
         problem = ""
         if self.require_paid and account.payment_status.upper() != PAID:
             problem = f"the subscription's payment status is {account.payment_status}, where {PAID} is expected"
         elif left < wanted:
-            problem = f"the subscription ends in {left} days ({account.due:%Y-%m-%d}), fewer than {wanted}"
+            problem = f"the subscription ends in {counted(left, 'day')} ({account.due:%Y-%m-%d}), fewer than {wanted}"
         if problem:
             raise ZApiSubscriptionError(
                 problem,

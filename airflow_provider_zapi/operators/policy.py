@@ -60,6 +60,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
     template_ext: Sequence[str] = (".yaml", ".yml", ".json")
     ui_color = "#b8e6cc"
+    _policy_file: str = ""
 
     def __init__(
         self,
@@ -75,11 +76,16 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     ) -> None:
         super().__init__(**_with_alias(kwargs))
         self.policy = policy
+        if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
+            # Airflow replaces the name by the file's text.
+            self._policy_file = policy
         self.mode = mode
         self.fail_on_drift = fail_on_drift
         self.allow_mass_removal = allow_mass_removal
         self.settle = settle
         self.expected_phone = expected_phone
+        if expected_phone is not None:
+            self._phone_given = True
         self.zapi_conn_id = zapi_conn_id
 
     @classmethod
@@ -100,10 +106,11 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
         if self.mode not in ("apply", "plan"):
             raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
-        policy, settle = parse_policy(self.policy), _seconds(self.settle)
+        name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
+        policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
             plan = plan_policy(policy, client)
-            self.log.info("%s", plan_table(plan.settings))
+            self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
             for note in plan.notes(settings_of_other_tasks(self, context)):
                 self.log.info("%s", note)
             if self.mode == "plan":
@@ -112,7 +119,11 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             results = apply_policy(plan, client, allow_mass_removal=self.allow_mass_removal, settle=settle)
         settings = applied_settings(results)
         changed = self._publish(context, results)
-        self.log.info("Applied: %s.", ", ".join(_told(name, result) for name, result in results.items()))
+        self.log.info(
+            "Applied to connection %s: %s.",
+            self.zapi_conn_id,
+            ", ".join(_told(name, result) for name, result in results.items()),
+        )
         return {"mode": "apply", "changed": changed, "settings": settings}
 
     def _planned(self, plan: PolicyPlan) -> dict[str, Any]:

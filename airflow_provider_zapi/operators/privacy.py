@@ -2,8 +2,8 @@
 
 They share one behaviour. Parameters are checked after rendering and before anything is sent: one that cannot be used
 raises `ZApiInvalidRequestError`. What Z-API did not do raises another `ZApiError`. Setting the same again changes
-nothing, so that a task may be retried. The result is ``{"setting", "value", "added", "removed", "calls"}``: counts,
-never a phone.
+nothing, so a task may be retried. The result is ``{"setting", "value", "sent_add", "sent_remove", "calls"}``: counts of
+what was sent, never a phone.
 """
 
 from __future__ import annotations
@@ -60,21 +60,15 @@ class SettingOperator(ZApiOperator):
         with self.client() as client:
             calls = client.set_privacy(self.setting, value, changes, progress=self._log_progress)
             verified = self.read_back(client, changes)
-        added = sum(change.action == "add" for change in changes)
-        removed = len(changes) - added
-        self.log.info(
-            "Z-API accepted: %s is %s now; exceptions: %d added, %d removed.",
-            self.setting.title,
-            value,
-            added,
-            removed,
-        )
+        additions = sum(change.action == "add" for change in changes)
+        removals = len(changes) - additions
+        self._log_success(value, additions, removals)
         self._log_consequences(value, context)
         return {
             "setting": self.setting.name,
             "value": value,
-            "added": added,
-            "removed": removed,
+            "sent_add": additions,
+            "sent_remove": removals,
             "calls": calls,
             **verified,
         }
@@ -83,9 +77,21 @@ class SettingOperator(ZApiOperator):
         """Return the checked changes of the setting's list; a setting without one has none."""
         return ()
 
+    def _log_success(self, value: str, additions: int, removals: int) -> None:
+        from airflow_provider_zapi.wording import counted
+
+        sent = f", with {counted(additions, 'addition')} and {counted(removals, 'removal')} of excluded contacts"
+        self.log.info(
+            "Z-API accepted for connection %s: %s is set to %s%s.",
+            self.zapi_conn_id,
+            self.setting.title,
+            value,
+            sent if additions or removals else "",
+        )
+
     def _log_progress(self, done: int, total: int) -> None:
         if done < total:
-            self.log.info("%d of %d changes are made.", done, total)
+            self.log.info("%d of %d changes were sent.", done, total)
 
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
         """Read back what was sent, and return what the result says about it. Only a list can be read."""
@@ -147,7 +153,9 @@ class VisibilityWithListOperator(SettingOperator):
             self.setting, value, self.contacts_blacklist, "contacts_blacklist", given=self._list_given
         )
         if value == CONTACT_BLACKLIST and not changes:
-            self.log.info("No contacts_blacklist: the type is set and the list of exceptions stays as it is.")
+            self.log.info(
+                "No contacts_blacklist was given: only the value is set. The list of excluded contacts is unchanged."
+            )
         return changes
 
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
@@ -186,8 +194,8 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
         the list. (templated)
     :param contacts_blacklist: changes of that list, for ``CONTACT_BLACKLIST`` alone: a list of
         ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same as JSON in a text, or the name of a
-        ``.json`` file beside the DAG. These are changes: who is on the list already is not sent again. Without it the
-        list stays as it is. At most 10,000. (templated)
+        ``.json`` file beside the DAG. These are changes: contacts that are on the list already need not be sent again.
+        Without it the list stays as it is. At most 10,000. (templated)
     :param verify: read the list once after the last call and fail with `ZApiNotVerifiedError`, which is worth a task
         retry, unless it shows every change. The result then has ``verified``
     :param zapi_conn_id: the Z-API connection. (templated)

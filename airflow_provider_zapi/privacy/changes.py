@@ -21,6 +21,7 @@ __all__ = [
     "parse_contacts",
     "parse_setting",
     "parse_value",
+    "rendered_none",
 ]
 
 Action = Literal["add", "remove"]
@@ -53,7 +54,7 @@ def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> P
         _refuse(parameter, f"is {kind(name)}", accepted)
     text = name.strip().lower()
     if text not in known:
-        _refuse(parameter, f"is {_shown(text)}" if text else "is an empty text", f"{accepted}{_closest(text, known)}")
+        _refuse(parameter, f"is {_shown(text)}" if text else "is an empty string", f"{accepted}{_closest(text, known)}")
     return known[text]
 
 
@@ -68,12 +69,15 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
     if not isinstance(value, str):
         _refuse(parameter, f"is {kind(value)}", f"Accepted for {setting.title}: {accepted}.")
     text = value.strip()
+    if problem := rendered_none(text):
+        # NONE hides the number from everybody: too much for a template that found nothing.
+        _refuse(parameter, problem, f"Accepted for {setting.title}: {accepted}.")
     spelled = {known.upper(): known for known in setting.values}
     if text.upper() in spelled:
         return spelled[text.upper()]
     _refuse(
         parameter,
-        f"is {_shown(text)}" if text else "is an empty text",
+        f"is {_shown(text)}" if text else "is an empty string",
         f"Accepted for {setting.title}: {accepted}.{_closest(text, setting.values)}",
     )
 
@@ -102,27 +106,27 @@ def parse_changes(
         _refuse(
             parameter,
             f"is given with {value}",
-            f"A list of exceptions belongs to {CONTACT_BLACKLIST} alone: use that value, or leave the list out.",
+            f"Excluded contacts go with {CONTACT_BLACKLIST} only: use that value, or leave the list out.",
         )
     if len(items) > MAX_CHANGES:
         _refuse(
             parameter,
             f"holds {len(items)} changes",
-            f"At most {MAX_CHANGES} are made in one task. For more, state the whole list in a policy "
+            f"One task sends at most {MAX_CHANGES}. For more, state the whole list in a policy "
             "(ApplyPrivacyPolicyOperator), which takes up to 64,000 contacts.",
         )
-    parsed: dict[str, ContactChange] = {}
+    parsed: dict[tuple[Action, str], ContactChange] = {}
+    actions: dict[str, Action] = {}
     for index, item in enumerate(items):
         place = f"{parameter}[{index}]"
         change = _change(item, place)
-        # Two forms of one number are one contact here too.
-        earlier = parsed.setdefault(contact_key(change.phone), change)
-        if earlier.action != change.action:
-            _refuse(
-                place,
-                f"would {change.action} a contact that an earlier item would {earlier.action}",
-                "Keep one.",
-            )
+        contact = contact_key(change.phone)
+        earlier = actions.setdefault(contact, change.action)
+        if earlier != change.action:
+            _refuse(place, f"would {change.action} a contact that an earlier item would {earlier}", "Keep one.")
+        # Two forms of one number are one contact to add. A removal matches only the exact string on the list
+        # (contract, rule 2), and nobody knows which form that is: both are sent.
+        parsed.setdefault((change.action, contact if change.action == "add" else change.phone), change)
     return tuple(parsed.values())
 
 
@@ -154,28 +158,45 @@ def parse_contact(contact: object, place: str) -> str:
 
 def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:
     if isinstance(changes, str):
-        parsed = _parsed(changes)
-        if not isinstance(parsed, list):
-            _refuse(parameter, f"is {_described(changes.strip())}", accepted)
+        if problem := rendered_none(changes):
+            _refuse(parameter, problem, accepted)
+        parsed, problem = _parsed(changes)
+        if problem or not isinstance(parsed, list):
+            _refuse(
+                parameter,
+                problem or ("is a string that is not a JSON array" if changes.strip() else "is an empty string"),
+                accepted,
+            )
         return parsed
     if not isinstance(changes, Sequence) or isinstance(changes, (bytes, bytearray)):
         _refuse(parameter, f"is {kind(changes)}", accepted)
     return changes
 
 
-def _parsed(text: str) -> object:
+def rendered_none(text: str) -> str:
+    """Return the problem of a string that is what a template makes of a value that is missing, or ``""``."""
+    return "is the string 'None': a template that finds nothing renders as 'None'" if text.strip() == "None" else ""
+
+
+class _RepeatedKeyError(Exception):
+    """A JSON object holds a key twice: which of the two is meant cannot be known."""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _RepeatedKeyError
+    return found
+
+
+def _parsed(text: str) -> tuple[object, str]:
+    """Return what JSON a string holds, and the problem with it."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique), ""
+    except _RepeatedKeyError:
+        return None, "holds an item with the same key twice"
     except (ValueError, RecursionError):
-        return None
-
-
-def _described(text: str) -> str:
-    if not text:
-        return "an empty text"
-    if text == "None":
-        return "the text 'None': a template that found nothing renders so"
-    return "a text that is no JSON array"
+        return None, ""
 
 
 def _change(item: object, place: str) -> ContactChange:
@@ -201,7 +222,7 @@ def _change(item: object, place: str) -> ContactChange:
 def _shown(text: str) -> str:
     """Return a word of the user's for a message: cut, and hidden where it may be a phone number."""
     if sum(character.isdigit() for character in text) >= 5:
-        return "a text with digits"
+        return "a string with digits"
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 

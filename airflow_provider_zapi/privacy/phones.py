@@ -9,6 +9,9 @@ __all__ = ["contact_key", "hide_phone", "kind", "normalize_contact", "same_conta
 #: What people and spreadsheets put between the digits.
 _FORMATTING = str.maketrans("", "", "+(). -")
 _PHONE = re.compile(r"[0-9]{8,15}")
+#: Digits that a spreadsheet took for a number: removing the point would make another phone of them.
+_DECIMAL = re.compile(r"\+?[0-9]{8,}\.[0-9]{0,2}")
+_TRUNK_ZERO = re.compile(r"\( *0 *\)")
 _LID = re.compile(r"[0-9]{1,32}@lid")
 _GROUP = re.compile(r"@g\.us|-group$", re.IGNORECASE)
 
@@ -27,8 +30,14 @@ def normalize_contact(value: object) -> str:
     if _LID.fullmatch(text):
         return text
     if _GROUP.search(text):
-        raise ValueError(f"this is a group, and exceptions are single contacts; {ACCEPTED}")
+        raise ValueError(f"this is a group, and excluded contacts are single contacts; {ACCEPTED}")
+    if _DECIMAL.fullmatch(text):
+        raise ValueError(f"it is a decimal number, as spreadsheets write phones; write it without '.0'; {ACCEPTED}")
+    if _TRUNK_ZERO.search(text):
+        raise ValueError(f"it holds a trunk prefix '(0)', which is not dialled from abroad; leave it out; {ACCEPTED}")
     digits = text.translate(_FORMATTING)
+    if digits.startswith("0"):
+        raise ValueError(f"it begins with 0; leave out 0 or 00 and begin with the country code; {ACCEPTED}")
     if _PHONE.fullmatch(digits):
         return digits
     if not digits:
@@ -85,7 +94,7 @@ def kind(value: object) -> str:
         return "None"
     names = {
         bool: "true or false",
-        str: "a text",
+        str: "a string",
         int: "an integer",
         float: "a number with a decimal point",
         dict: "a mapping",

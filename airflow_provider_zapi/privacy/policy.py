@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -25,14 +25,20 @@ from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import NOTHING_SENT, parse_value
 from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
+from airflow_provider_zapi.wording import counted
 
 __all__ = ["MAX_EXCEPTIONS", "Policy", "SettingPolicy", "parse_policy", "policy_schema"]
 
 #: Where WhatsApp's own list of exceptions stops.
 MAX_EXCEPTIONS = 64_000
 
-#: More mistakes than this are counted in the message and not told one by one.
+#: More mistakes than this are counted in the message and not listed.
 MAX_TOLD = 20
+
+#: Characters of a policy's text: four full lists, formatted and commented, need about half of it.
+MAX_TEXT = 16_000_000
+#: No policy is nested deeper than a setting, its mapping and its list. The rest lets a mistake be named by its place.
+MAX_DEPTH = 8
 
 _VISIBLE_TO, _EXCEPT = "visible_to", "except"
 
@@ -62,17 +68,19 @@ def parse_policy(policy: object, parameter: str = "policy") -> Policy:
     """Read a policy.
 
     :param policy: a mapping, or a text that holds one in JSON or YAML
-    :param parameter: the operator's parameter, for messages
-    :raises ZApiInvalidRequestError: with all mistakes, each with its place, such as ``last_seen.except[3]``
+    :param parameter: what messages call it, such as ``policy 'support.yaml'``
+    :raises ZApiInvalidRequestError: with all mistakes, a line each, with its place, such as ``last_seen.except[3]``
     """
     mistakes: list[str] = []
     settings = tuple(_settings(policy, mistakes))
     if mistakes:
-        told = mistakes[:MAX_TOLD]
-        if len(mistakes) > MAX_TOLD:
-            told.append(f"and {len(mistakes) - MAX_TOLD} more")
-        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise ZApiInvalidRequestError(f"{parameter} has {count}: {'; '.join(told)}", NOTHING_SENT)
+        different = list(dict.fromkeys(mistakes))
+        told = [f"- {mistake}" for mistake in different[:MAX_TOLD]]
+        if len(different) > MAX_TOLD:
+            told.append(f"- and {len(different) - MAX_TOLD} more")
+        raise ZApiInvalidRequestError(
+            f"{parameter} has {counted(len(different), 'mistake')}", "\n".join([NOTHING_SENT, *told])
+        )
     return Policy(settings)
 
 
@@ -87,9 +95,10 @@ def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
     known = {setting.name: setting for setting in SETTINGS}
     for name in given:
         if name not in known:
-            close = get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
+            shown = _key(name)
+            close = get_close_matches(shown.lower(), known, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            mistakes.append(f"{str(name)[:40]}: no such setting; {hint}")
+            mistakes.append(f"{shown}: no such setting; {hint}")
     for name, setting in known.items():
         if name in given and (wanted := _setting(setting, given[name], mistakes)):
             yield wanted
@@ -100,7 +109,7 @@ def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> Set
     exceptions: object = None
     if isinstance(given, Mapping):
         accepted = (_VISIBLE_TO, _EXCEPT) if setting.list_scope else (_VISIBLE_TO,)
-        unknown = [str(key)[:40] for key in given if key not in accepted]
+        unknown = [_key(key) for key in given if key not in accepted]
         mistakes += [f"{place}.{key}: no such key; accepted are {', '.join(accepted)}" for key in unknown]
         if _VISIBLE_TO not in given:
             mistakes.append(f"{place}: {_VISIBLE_TO} is missing")
@@ -142,32 +151,106 @@ def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> 
     return tuple(contacts.values())
 
 
+def _key(key: object) -> str:
+    """Return a key for a message: cut, and without control characters."""
+    text = key[:40] if isinstance(key, str) else str(key)[:40] if isinstance(key, (int, float)) else kind(key)
+    return text if text.isprintable() else ascii(text)
+
+
 def _loaded(text: str, mistakes: list[str]) -> object:
-    """Parse JSON or YAML. A YAML scalar stays a text: else `no` is a boolean, and a phone with a 0 in front octal."""
+    """Parse JSON or YAML. A YAML scalar stays a string: otherwise `no` would become a boolean.
+
+    It is built from the parser's events, one after another: both loaders of PyYAML build by recursion, and the one
+    in C ends the process if a text is nested deeply enough.
+    """
+    if len(text) > MAX_TEXT:
+        mistakes.append(f"it is longer than {MAX_TEXT:,} characters")
+        return None
     try:
-        return _TextLoader(text).get_single_data()
+        return _Builder().build(yaml.parse(text, Loader=_Parser))
+    except _MistakeError as error:
+        mistakes.append(str(error))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        mistakes.append(f"{place}{error.problem or 'it is no YAML'}")
-    except (yaml.YAMLError, RecursionError):
+        mistakes.append(f"{_place(error.problem_mark)}{error.problem or 'it is not YAML'}")
+    except (yaml.YAMLError, UnicodeError):
         mistakes.append("it is neither YAML nor JSON")
     return None
 
 
-class _TextLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]  # one of two, by the machine
-    """Makes texts, lists and mappings, and refuses a key that stands twice: the first would be lost in silence."""
+_Parser = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping of a node whose keys are all different."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key.start_mark)
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, "a key stands twice", key.start_mark)
-            seen.add(key.value)
-        return dict(super().construct_mapping(node, deep=deep))
+
+class _MistakeError(Exception):
+    """What is wrong with the text of a policy, and where."""
+
+
+def _place(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+
+
+class _Builder:
+    """Builds strings, lists and mappings from the events of a YAML parser.
+
+    A key that stands twice is refused, because the first one would be lost in silence.
+    """
+
+    def __init__(self) -> None:
+        self._root: list[Any] = []
+        self._open: list[Any] = []
+        self._keys: list[str | None] = []
+        self._anchors: dict[str, Any] = {}
+
+    def build(self, events: Iterator[Any]) -> Any:
+        """Return the value of the text, or None if it holds none.
+
+        :raises _MistakeError: the text cannot be a policy
+        """
+        for event in events:
+            if isinstance(event, yaml.ScalarEvent):
+                self._put(event, event.value)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+                self._put(event, value)
+                self._open.append(value)
+                self._keys.append(None)
+                if len(self._open) > MAX_DEPTH:
+                    self._refuse(event, f"it is nested more than {MAX_DEPTH} levels deep")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._open.pop()
+                self._keys.pop()
+            elif isinstance(event, yaml.AliasEvent):
+                self._put(event, self._aliased(event))
+        return self._root[0] if self._root else None
+
+    def _put(self, event: Any, value: Any) -> None:
+        if not isinstance(event, yaml.AliasEvent) and event.anchor is not None:
+            self._anchors[event.anchor] = value
+        if not self._open:
+            if self._root:
+                self._refuse(event, "a second document begins; a policy is one")
+            self._root.append(value)
+        elif isinstance(container := self._open[-1], list):
+            container.append(value)
+        elif (key := self._keys[-1]) is not None:
+            container[key] = value
+            self._keys[-1] = None
+        elif not isinstance(value, str):
+            self._refuse(event, "a key is not a string")
+        elif value in container:
+            self._refuse(event, "a key stands twice")
+        else:
+            self._keys[-1] = value
+
+    def _aliased(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            self._refuse(event, f"the alias *{event.anchor[:40]} has no anchor")
+        value = self._anchors[event.anchor]
+        if any(value is container for container in self._open):
+            self._refuse(event, f"the anchor &{event.anchor[:40]} holds itself")
+        return value
+
+    def _refuse(self, event: Any, what: str) -> NoReturn:
+        raise _MistakeError(f"{_place(event.start_mark)}{what}")
 
 
 def policy_schema() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.reconcile.guard import RemovalGuard
 from airflow_provider_zapi.reconcile.history import ReadHistory
 from airflow_provider_zapi.reconcile.plan import Contacts, SettingPlan
+from airflow_provider_zapi.wording import counted
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiClient
@@ -151,9 +152,8 @@ class SettingRun:
         setting, change = self.plan.wanted.setting, self._change or ListChange()
         differing = len(change.changes) + change.undecided
         what = (
-            f"The list of {setting.title} still differs from the policy in {differing} "
-            f"{'contact' if differing == 1 else 'contacts'} after {self._rounds} "
-            f"{'write' if self._rounds == 1 else 'writes'}"
+            f"The list of {setting.title} still differs from the policy in {counted(differing, 'contact')} after "
+            f"{counted(self._rounds, 'write')}"
         )
         if self._history.foreign:
             return ZApiConflictError(
@@ -205,7 +205,7 @@ class SettingRun:
         def progress(done: int, total: int) -> None:
             self._accepted(changes[:done])
             if total > done:
-                log.info("%s: %d of %d changes are made.", setting.title, done, total)
+                log.info("%s: %d of %d changes were sent.", setting.title, done, total)
 
         try:
             self._client.set_privacy(setting, value, changes, progress=progress)
@@ -270,6 +270,6 @@ class SettingRun:
         if not self._rounds:
             return "Nothing was sent for it."
         return (
-            f"Sent before, and in force: {self.plan.wanted.value}, {len(self._added)} additions and "
-            f"{len(self._removed)} removals."
+            f"Sent before, and in force: {self.plan.wanted.value}, {counted(len(self._added), 'addition')} and "
+            f"{counted(len(self._removed), 'removal')}."
         )

@@ -25,7 +25,9 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
 
     A permanent error (credentials, subscription, unknown instance) fails it at once; transient ones are waited out.
 
-    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last
+    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last. It
+        has no effect with ``mode="reschedule"``, where every look is a new process that cannot know how many errors
+        there were: there only ``timeout`` ends the wait
     """
 
     ui_color = "#e6f7ec"
@@ -46,23 +48,17 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
         """Read whether what is waited for is there."""
 
     def poke(self, context: Context) -> bool:
-        """Look once; after a transient error tell Airflow to look again, until there were too many of them."""
+        """Look once. A transient error counts as "not yet", until there were too many of them."""
         from airflow_provider_zapi.exceptions import ZApiTransientError
 
-        while True:
-            try:
-                with self.client(check_phone=self.check_phone) as client:
-                    found = self.look(client)
-                self._errors = 0
-                return found
-            except ZApiTransientError as error:
-                self._errors += 1
-                if self._errors >= self.max_consecutive_errors or self._killed:
-                    raise
-                self.log.warning("%s Looking again in %g s.", error, self.poke_interval)
-            if not self.reschedule:
-                return False
-            # A rescheduled task begins anew and would forget how many errors there were, so it stays for as long as
-            # they go on.
-            with self.client(check_phone=False) as client:
-                client.pause(self.poke_interval)
+        try:
+            with self.client(check_phone=self.check_phone) as client:
+                found = self.look(client)
+        except ZApiTransientError as error:
+            self._errors += 1
+            if self._killed or (self._errors >= self.max_consecutive_errors and not self.reschedule):
+                raise
+            self.log.warning("%s The sensor looks again in %g s.", error, self.poke_interval)
+            return False
+        self._errors = 0
+        return found

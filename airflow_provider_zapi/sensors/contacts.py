@@ -83,7 +83,8 @@ class DisallowedContactsSensor(ZApiSensor):
         # Undecided: an entry that may be one of them, because WhatsApp did not tell; so nobody knows that it is absent.
         there = change.kept + change.undecided if change else 0
         self.log.info(
-            "The list of %s lacks %d of %d contacts, and holds %d of %d that it should not.",
+            "Connection %s: the list of %s lacks %d of %d contacts, and holds %d of %d that it should not.",
+            self.zapi_conn_id,
             setting.title,
             missing,
             len(present),

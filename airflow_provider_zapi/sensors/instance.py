@@ -71,7 +71,12 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         from airflow_provider_zapi.triggers.instance import is_connected
 
         connected = is_connected(client)
-        self.log.info("Instance %s is %s.", client.instance_id, "connected" if connected else "not connected")
+        self.log.info(
+            "Connection %s: instance %s is %s.",
+            self.zapi_conn_id,
+            client.instance_id,
+            "connected" if connected else "not connected",
+        )
         return connected
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:

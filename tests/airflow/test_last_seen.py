@@ -30,7 +30,7 @@ def test_templates_deliver_the_type_and_the_list(
     assert states(dag_run) == {"set": "success"}
     assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
     assert results(dag_run, "set") == {
-        -1: {"setting": "last_seen", "value": "CONTACT_BLACKLIST", "added": 1, "removed": 0, "calls": 1}
+        -1: {"setting": "last_seen", "value": "CONTACT_BLACKLIST", "sent_add": 1, "sent_remove": 0, "calls": 1}
     }
 
 
@@ -49,8 +49,8 @@ def test_a_json_file_beside_the_dag_is_the_list(zapi: RunningEmulator, dags: dic
     assert results(dag_run, "set")[-1] == {
         "setting": "last_seen",
         "value": "CONTACT_BLACKLIST",
-        "added": 1,
-        "removed": 1,
+        "sent_add": 1,
+        "sent_remove": 1,
         "calls": 1,
     }
 
@@ -105,7 +105,7 @@ def test_a_failed_task_says_why_in_its_log(
 #: Every bad parameter: nothing was sent.
 BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
     ({"value": "NOBODY"}, "visualization_type is 'NOBODY'"),
-    ({"value": ""}, "visualization_type is an empty text"),
+    ({"value": ""}, "visualization_type is an empty string"),
     # Native rendering makes None and an integer of these.
     ({"changes": "None"}, "contacts_blacklist is "),
     ({"changes": "5544991111111"}, "contacts_blacklist is a"),

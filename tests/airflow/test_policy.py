@@ -129,7 +129,9 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: no such setting; did you mean photo?"),
     ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode is neither 'apply' nor 'plan'"),
     ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, but ***7777 is expected"),
-    ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "cannot be used: it has 2 digits"),
+    ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "expected_phone cannot be used: it has 2 digits"),
+    ("a phone that a template left empty", {"policy": json.dumps(POLICY), "phone": ""}, {}, "expected_phone cannot be used: it is empty"),
+    ("a phone that a template did not find", {"policy": json.dumps(POLICY), "phone": "None"}, {}, "expected_phone cannot be used: it holds something else"),
     (
         "mass removal",
         {"policy": json.dumps(POLICY)},
@@ -151,7 +153,8 @@ def test_what_must_not_be_applied_writes_nothing(
 ) -> None:
     zapi.emulator.instance("instance-1").patch(state)
     before = settings(zapi)
-    assert states(run(dags["zapi_test_policy_text"], {**PARAMS, **conf})) == {"apply": "failed"}
+    dag = dags["zapi_test_policy_phone" if "phone" in conf else "zapi_test_policy_text"]
+    assert states(run(dag, {**PARAMS, **conf})) == {"apply": "failed"}
     assert settings(zapi) == before
     assert text in folded(caplog.text + "".join(capfd.readouterr()))
 

@@ -87,9 +87,11 @@ for native in (False, True):
             task_id="apply",
             policy="{{ params.policy }}",
             mode="{{ params.mode }}",
-            expected_phone="{{ params.phone }}",
             zapi_conn_id="{{ params.conn_id }}",
         )
+
+with DAG(dag_id="zapi_test_policy_phone", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
+    ApplyPrivacyPolicyOperator(task_id="apply", policy="{{ params.policy }}", expected_phone="{{ params.phone }}")
 
 with DAG(dag_id="zapi_test_policy_file", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml")

@@ -11,9 +11,12 @@ import pytest
 
 from airflow_provider_zapi import exceptions
 from airflow_provider_zapi.emulator import RunningEmulator
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.notifications.zapi import ZApiNotifier
 from airflow_provider_zapi.operators.instance import CheckInstanceOperator, days_left
-from tests.support import Canned, client_with, leaks
+from tests.airflow.conftest import connection
+from tests.support import CLIENT_TOKEN, Canned, client_with, leaks
 
 CONTEXT: Any = {"dag": None, "run_id": "manual-1"}
 PHONE = "+55 44 99111-2222"
@@ -162,3 +165,44 @@ def test_every_task_links_to_the_panel() -> None:
     [link] = CheckInstanceOperator(task_id="check").operator_extra_links
     assert link.name == "Z-API panel"
     assert link.get_link(None, ti_key=None) == "https://app.z-api.io/app/instances"
+
+
+TESTED: list[tuple[str, Any, dict[str, Any], bool, str]] = [
+    # case, extra phone, the instance's state, whether the test succeeds, what it says
+    ("the expected phone", "+55 44 9999-0000", {}, True, "is connected to WhatsApp with the expected phone."),
+    ("no phone expected", "", {}, True, "is connected to WhatsApp."),
+    (
+        "another phone",
+        "5544988887777",
+        {},
+        False,
+        "The number ***0000 is paired with the instance, but ***7777 is expected",
+    ),
+    ("no phone number", "12", {}, False, "Expected phone number (extra 'phone') cannot be used: it has 2 digits"),
+    ("not connected", "5544988887777", {"connected": False}, False, "is not connected to WhatsApp"),
+]
+
+
+@pytest.mark.parametrize(
+    ("phone", "state", "succeeds", "said"), [row[1:] for row in TESTED], ids=[row[0] for row in TESTED]
+)
+def test_the_test_button_looks_at_the_expected_phone(
+    zapi: RunningEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    phone: str,
+    state: dict[str, Any],
+    succeeds: bool,
+    said: str,
+) -> None:
+    zapi.emulator.instance("instance-1").patch(state)
+    extra = {"client_token": CLIENT_TOKEN, "phone": phone}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_TEST", connection(zapi.url, "instance-1", extra=extra))
+    succeeded, message = ZApiHook("zapi_test").test_connection()
+    assert (succeeded, said in message) == (succeeds, True), message
+    assert not leaks(message)
+
+
+def test_a_message_that_a_template_did_not_find_is_not_sent(zapi: RunningEmulator) -> None:
+    with pytest.raises(ZApiInvalidRequestError, match="message is the string 'None': a template that finds nothing"):
+        ZApiNotifier(phone="5544991111111", message="None").notify({})
+    assert not zapi.emulator.requests

@@ -55,13 +55,13 @@ def test_every_setting_has_an_operator() -> None:
 )
 def test_the_emulator_shows_each_value_that_an_operator_sets(zapi: RunningEmulator, setting: str, value: str) -> None:
     result = execute(operator_of(setting, f" {value.lower()} "))
-    assert result == {"setting": setting, "value": value, "added": 0, "removed": 0, "calls": 1}
+    assert result == {"setting": setting, "value": value, "sent_add": 0, "sent_remove": 0, "calls": 1}
     assert state(zapi, setting)["value"] == value
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in SETTINGS if setting.list_scope])
 def test_each_list_is_its_own_and_is_read_back(zapi: RunningEmulator, setting: str) -> None:
-    assert execute(operator_of(setting, "CONTACT_BLACKLIST", contacts_blacklist=[ADD]))["added"] == 1
+    assert execute(operator_of(setting, "CONTACT_BLACKLIST", contacts_blacklist=[ADD]))["sent_add"] == 1
     for other in SETTINGS:
         if other.list_scope:
             assert state(zapi, other.name)["exceptions"] == (["5544991111111"] if other.name == setting else [])

@@ -19,10 +19,12 @@ VALUES_REFUSED: list[tuple[Any, str]] = [
     (None, "is None"),
     (True, "is true or false"),
     (1, "is an integer"),
-    ("", "is an empty text"),
+    ("", "is an empty string"),
+    ("None", "is the string 'None': a template that finds nothing renders as 'None'"),
+    (" None\n", "is the string 'None'"),
     ("CONTACT_BLACKLST", "Did you mean CONTACT_BLACKLIST?"),
     ("nobody", "Accepted for last seen: NONE, CONTACT_BLACKLIST, CONTACTS, ALL."),
-    ("5544991111111", "is a text with digits"),
+    ("5544991111111", "is a string with digits"),
     ("None ALL", "Accepted for last seen"),
 ]
 
@@ -37,6 +39,11 @@ def test_an_unknown_value_is_refused(value: Any, text: str) -> None:
     check_error(caught.value)
 
 
+@pytest.mark.parametrize("value", ["NONE", "none", " nOne "])
+def test_none_in_any_other_case_is_a_value(value: str) -> None:
+    assert parse_value(LAST_SEEN, value, "visualization_type") == "NONE"
+
+
 @pytest.mark.parametrize("value", ["CONTACTS", " contacts\n", "Contacts"])
 def test_case_and_surrounding_spaces_of_a_value_do_not_matter(value: str) -> None:
     assert parse_value(LAST_SEEN, value, "visualization_type") == "CONTACTS"
@@ -44,17 +51,22 @@ def test_case_and_surrounding_spaces_of_a_value_do_not_matter(value: str) -> Non
 
 CHANGES_REFUSED: list[tuple[Any, str, str]] = [
     # what is given, the place that the message names, a piece of the message
-    ("None", "contacts_blacklist", "the text 'None'"),
-    ("", "contacts_blacklist", "an empty text"),
-    ("5544991111111", "contacts_blacklist", "a text that is no JSON array"),
-    ('{"action": "add", "phone": "5544991111111"}', "contacts_blacklist", "a text that is no JSON array"),
-    ("[" * 100_000, "contacts_blacklist", "a text that is no JSON array"),
+    ("None", "contacts_blacklist", "the string 'None': a template that finds nothing renders as 'None'"),
+    ("", "contacts_blacklist", "an empty string"),
+    ("5544991111111", "contacts_blacklist", "a string that is not a JSON array"),
+    ('{"action": "add", "phone": "5544991111111"}', "contacts_blacklist", "a string that is not a JSON array"),
+    ("[" * 100_000, "contacts_blacklist", "a string that is not a JSON array"),
     (ADD, "contacts_blacklist", "a mapping"),
     (True, "contacts_blacklist", "true or false"),
     (5544991111111, "contacts_blacklist", "an integer"),
     (1.5, "contacts_blacklist", "decimal point"),
     (b"[]", "contacts_blacklist", "type bytes"),
-    (["5544991111111"], "contacts_blacklist[0]", "is a text"),
+    (
+        '[{"action": "add", "action": "remove", "phone": "5544991111111"}]',
+        "contacts_blacklist",
+        "holds an item with the same key twice",
+    ),
+    (["5544991111111"], "contacts_blacklist[0]", "is a string"),
     ([ADD, None], "contacts_blacklist[1]", "is None"),
     ([{"action": "add"}], "contacts_blacklist[0]", "lacks 'phone'"),
     ([{"phone": "5544991111111"}], "contacts_blacklist[0]", "lacks 'action'"),
@@ -76,6 +88,15 @@ CHANGES_REFUSED: list[tuple[Any, str, str]] = [
     ([{**ADD, "phone": "120363019502650977-group"}], "contacts_blacklist[0].phone", "a group"),
     ([{**ADD, "phone": "120363019502650977@g.us"}], "contacts_blacklist[0].phone", "a group"),
     ([{**ADD, "phone": "@lid"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "5544991111111.0"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
+    ([{**ADD, "phone": "5544991111111."}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
+    ([{**ADD, "phone": "+5544991111111.00"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
+    ([{**ADD, "phone": "5.54499E+12"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "+55 (0) 44 99111-1111"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
+    ([{**ADD, "phone": "+49 ( 0 ) 151 1234567"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
+    ([{**ADD, "phone": "044 99111-1111"}], "contacts_blacklist[0].phone", "it begins with 0"),
+    ([{**ADD, "phone": "0055 44 99111-1111"}], "contacts_blacklist[0].phone", "it begins with 0"),
+    ([{**ADD, "phone": "+0 55 44 99111-1111"}], "contacts_blacklist[0].phone", "it begins with 0"),
     (
         [ADD, {**ADD, "action": "remove"}],
         "contacts_blacklist[1]",
@@ -104,7 +125,7 @@ def test_a_list_that_got_lost_is_refused() -> None:
 
 @pytest.mark.parametrize("value", ["ALL", "NONE", "CONTACTS"])
 def test_a_list_with_another_value_is_refused(value: str) -> None:
-    with pytest.raises(ZApiInvalidRequestError, match="belongs to CONTACT_BLACKLIST alone"):
+    with pytest.raises(ZApiInvalidRequestError, match="go with CONTACT_BLACKLIST only"):
         parse_changes(LAST_SEEN, value, [ADD], "contacts_blacklist")
 
 
@@ -122,6 +143,17 @@ def test_a_list_with_another_value_is_refused(value: str) -> None:
 def test_what_templates_deliver_is_one_change(changes: Any) -> None:
     parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
     assert parsed == (ContactChange("add", "5544991111111"),)
+
+
+LONG, SHORT = "5544991111111", "554491111111"
+
+
+@pytest.mark.parametrize(("action", "sent"), [("add", [LONG]), ("remove", [LONG, SHORT])])
+def test_two_forms_of_a_number_are_one_addition_and_two_removals(action: str, sent: list[str]) -> None:
+    # A removal matches only the exact string on the list, and either form may be the one.
+    changes = [{"action": action, "phone": phone} for phone in (LONG, SHORT, LONG)]
+    parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
+    assert [change.phone for change in parsed] == sent
 
 
 def test_an_identifier_of_whatsapps_passes_as_it_is() -> None:

@@ -1,0 +1,50 @@
+"""The number that must be paired with an instance: an instance is not bound to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_zapi.connection_form import LABELS
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
+from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["expected_phone", "require_phone"]
+
+
+def expected_phone(value: object, conn_id: str | None) -> str | None:
+    """Return the expected phone of a connection, or None if it names none.
+
+    :param value: the extra ``phone``; the form leaves an empty one as null or ``""``
+    :raises ZApiConfigurationError: it is not a phone number
+    """
+    if value is None or value == "":
+        return None
+    problem = ""
+    try:
+        return normalize_contact(value)
+    except ValueError as error:
+        problem = str(error)
+    raise ZApiConfigurationError(
+        f"{LABELS['phone']} (extra 'phone') cannot be used: {problem}",
+        "Leave it empty to accept any number. Nothing was sent.",
+        conn_id=conn_id,
+    )
+
+
+def require_phone(client: ZApiClient, expected: str, conn_id: str | None) -> None:
+    """Check that the number paired with the instance is the expected one, in any of its forms.
+
+    :param expected: as `normalize_contact` returns it
+    :raises ZApiConfigurationError: another number is paired
+    """
+    paired = client.paired_phone()
+    if not same_contact(paired, expected):
+        raise ZApiConfigurationError(
+            f"The number {hide_phone(paired)} is paired with the instance, but {hide_phone(expected)} is expected",
+            f"Nothing was changed. Pair the expected phone in the Z-API panel, or correct {LABELS['phone']} (or the "
+            "parameter 'expected_phone').",
+            conn_id=conn_id,
+        )
