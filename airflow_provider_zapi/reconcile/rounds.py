@@ -221,15 +221,14 @@ class SettingRun:
         if self._change is None:
             return ()
         self._missing.update(self._change.add)
-        if not self._rounds:
-            return self.plan.first_changes(self._change)
-        return self._change.changes
+        changes = self._change.changes if self._rounds else self.plan.first_changes(self._change)
+        # Since the plan was made, another setting's round may have found out who left WhatsApp.
+        gone = self._contacts.known_missing(change.phone for change in changes if change.action == "add")
+        return tuple(change for change in changes if change.phone not in gone)
 
     def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
-        """Ask WhatsApp about the phones of a refused call; return whether one that it did not know as missing is."""
+        """Ask WhatsApp about the phones of a refused call; return whether one of them is not on it."""
         added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
-        if not added or self._contacts.known_missing(added):
-            return False
         # A phone that is refused here too is no contact that left.
         with suppress(ZApiInvalidRequestError):
             self._contacts.resolve(added)
@@ -248,9 +247,7 @@ class SettingRun:
         wanted = self.plan.wanted
         present = self._client.disallowed_contacts(wanted.setting)
         self.read_at, read_at = next(self._steps), self._now()
-        change = compare(
-            wanted.exceptions, present, self._contacts.resolve, ask_about_missing=bool(self._added or self._refused)
-        )
+        change = compare(wanted.exceptions, present, self._contacts.resolve, ask_about_missing=bool(self._rounds))
         self._change = change
         self._guard.look(change, min(change.kept, len(self._added)))
         self._guard.check(change, self._sent_so_far())
