@@ -254,7 +254,8 @@ def scrub_event(event: Event, hint: object = None) -> Event:
     :param event: a report, made of mappings, lists, texts and numbers; it is not changed
     :param hint: what Sentry passes besides; it is not used
     """
-    return _scrubbed(event)
+    scrubbed: Event = _scrubbed(event)
+    return scrubbed
 
 
 def _scrubbed(value: Any) -> Any:
@@ -268,9 +269,9 @@ def _scrubbed(value: Any) -> Any:
         }
     if isinstance(value, list | tuple):
         # A pair, as reporters keep headers.
-        if len(value) == 2 and _is_secret(value[0]):
-            return type(value)((value[0], HIDDEN))
-        return [_scrubbed(inner) for inner in value]
+        pair = len(value) == 2 and _is_secret(value[0])
+        scrubbed = [value[0], HIDDEN] if pair else [_scrubbed(inner) for inner in value]
+        return tuple(scrubbed) if isinstance(value, tuple) else scrubbed
     return value
 
 

@@ -34,7 +34,7 @@ def tracing() -> Iterator[None]:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
     set_tracer_provider(provider)
-    instrumentors: list[Any] = [RequestsInstrumentor(), URLLib3Instrumentor()]  # type: ignore[no-untyped-call]
+    instrumentors: list[Any] = [RequestsInstrumentor(), URLLib3Instrumentor()]
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     yield

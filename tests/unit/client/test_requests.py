@@ -291,6 +291,7 @@ BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
     (PAIRED, {}, "'phone' is missing"),
     (PAIRED, {"phone": None}, "'phone' is missing"),
     (PAIRED, {"phone": ""}, "'phone' is missing"),
+    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is no phone number"),
     (PAIRED, {"phone": 5544991111111}, "'phone' is missing"),
     (LISTED, {}, "'disallowedContacts' is no list"),
     (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' holds something else than texts"),
