@@ -139,7 +139,7 @@ class ZApiHook(BaseHook):
             supervisor, which is not allowed in a trigger
         :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
         """
-        made = self._client_or_refusal(connection, mask=mask)
+        made = self.client_or_refusal(connection, mask=mask)
         # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them: this one
         # and those below hold credentials.
         del connection
@@ -147,7 +147,8 @@ class ZApiHook(BaseHook):
             raise made.with_traceback(None)
         return made
 
-    def _client_or_refusal(self, connection: Any, *, mask: bool) -> ZApiClient | ZApiConfigurationError:
+    def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiConfigurationError:
+        """Do as `client_of` does, but return the error: one raised in a thread shows the arguments in its traceback."""
         try:
             return self._new_client(connection, mask)
         except ZApiConfigurationError as error:

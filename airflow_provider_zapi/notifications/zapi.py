@@ -76,10 +76,13 @@ class ZApiNotifier(BaseNotifier):
 
         body = self._body()
         hook = ZApiHook(self.zapi_conn_id)
-        # The connection is kept in no variable: a traceback would show it.
-        with await asyncio.to_thread(
-            hook.client_of, await get_async_connection(self.zapi_conn_id), mask=False
-        ) as client:
+        # The connection is kept in no variable, and no error is raised where it is an argument: tracebacks show both.
+        made = await asyncio.to_thread(
+            hook.client_or_refusal, await get_async_connection(self.zapi_conn_id), mask=False
+        )
+        if isinstance(made, ZApiError):
+            raise made.with_traceback(None)
+        with made as client:
             await asyncio.to_thread(self._send, client, body)
 
     def _body(self) -> dict[str, str]:
