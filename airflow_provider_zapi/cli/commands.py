@@ -27,7 +27,7 @@ from airflow_provider_zapi.exceptions import (
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.operators.instance import days_left
-from airflow_provider_zapi.privacy.phones import hide_phone
+from airflow_provider_zapi.privacy.phones import hide_phone, split_contacts
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy, planned_settings
@@ -111,22 +111,27 @@ def _show(arguments: argparse.Namespace) -> Report:
                 [("instance", client.instance_id), ("WhatsApp session", f"not connected: {status.reason}")],
                 DIFFERENT,
             )
-        lists = {each.name: client.disallowed_contacts(each) for each in SETTINGS if each.list_scope}
+        lists = {each.name: split_contacts(client.disallowed_contacts(each)) for each in SETTINGS if each.list_scope}
         instance = client.instance_id
     rows: list[Sequence[object]] = [("setting", "exceptions", *(("contacts",) if arguments.contacts else ()))]
-    for name, contacts in lists.items():
+    for name, (contacts, unknown) in lists.items():
+        count = len(contacts) + unknown
         if not arguments.contacts:
-            rows.append((name, len(contacts)))
+            rows.append((name, count))
             continue
-        first, *others = contacts or (NOTHING,)
-        rows += [(name, len(contacts), first), *(("", "", contact) for contact in others)]
+        # What is no contact is counted: it could be anything, such as control characters for the terminal.
+        first, *others = (*contacts, *((f"unknown entries: {unknown}",) if unknown else ())) or (NOTHING,)
+        rows += [(name, count, first), *(("", "", contact) for contact in others)]
     return Report(
         {
             "instance": instance,
             "connected": True,
             "lists": {
-                name: {"exceptions": len(contacts), **({"contacts": contacts} if arguments.contacts else {})}
-                for name, contacts in lists.items()
+                name: {
+                    "exceptions": len(contacts) + unknown,
+                    **({"contacts": contacts, "unknown": unknown} if arguments.contacts else {}),
+                }
+                for name, (contacts, unknown) in lists.items()
             },
         },
         rows,
@@ -185,6 +190,15 @@ def _settings_rows(
 
 @contextmanager
 def _client(conn_id: str, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
+    hook = ZApiHook(conn_id)
+    # The connection is kept in no variable: a traceback would show it.
+    with hook.client_of(_connection(conn_id)) as client:
+        if check_phone and hook.expected_phone:
+            require_phone(client, hook.expected_phone, conn_id)
+        yield client, hook
+
+
+def _connection(conn_id: str) -> Any:
     # As Airflow's own commands do: from Airflow 3 on, connections of the database are found by a server alone.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection
@@ -198,11 +212,7 @@ def _client(conn_id: str, *, check_phone: bool = False) -> Iterator[tuple[ZApiCl
             f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
             conn_id=conn_id,
         )
-    hook = ZApiHook(conn_id)
-    with hook.client_of(connection) as client:
-        if check_phone and hook.expected_phone:
-            require_phone(client, hook.expected_phone, conn_id)
-        yield client, hook
+    return connection
 
 
 def _policy(name: str) -> Policy:

@@ -35,6 +35,11 @@ T = TypeVar("T")
 
 #: Longest piece of the server's text in a message, in characters.
 MAX_SERVER_TEXT = 200
+#: How much of it is read: all that is spent on a text is in proportion to this, however long the text is.
+_READ_OF_TEXT = 16_384
+#: What goes again of a text that was cut: half a secret at its end would not be found. A secret in the longest of its
+#: encodings is shorter than this.
+_LOST_AT_CUT = 8_192
 
 
 class Again(enum.Enum):
@@ -58,6 +63,8 @@ class Failure:
     status: int | None = None
     retry_after: float | None = None
 
+
+_SECONDS = re.compile(r"\s*[0-9]{1,9}\s*")
 
 #: Turns a parsed 2xx answer into a result, or says why it is none.
 Reader = Callable[[Any], T | Failure]
@@ -299,9 +306,11 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
     """Return a text of the server's for a message: in one line, without secrets, cut."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    # Scrubbed whole, then cut: half a secret at the end of a cut text would not be found any more.
-    return " ".join(scrub(printable).split())[:MAX_SERVER_TEXT]
+    read = text[:_READ_OF_TEXT]
+    scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
+    if len(read) < len(text):
+        scrubbed = scrubbed[:-_LOST_AT_CUT]
+    return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
 
 
 def _by_text(text: str) -> Failure | None:
@@ -330,7 +339,7 @@ def _retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds that a ``Retry-After`` asks for; None where there is none (absent, past, unreadable)."""
     if value is None:
         return None
-    if re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
+    if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:
         try:

@@ -21,7 +21,7 @@ from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange
 from airflow_provider_zapi.privacy.difference import ResolvedContact
-from airflow_provider_zapi.privacy.phones import hide_phone
+from airflow_provider_zapi.privacy.phones import hide_phone, is_contact
 from airflow_provider_zapi.privacy.settings import PrivacySetting
 
 __all__ = ["AccountState", "InstanceStatus", "ResolvedContact", "ZApiClient"]
@@ -235,6 +235,8 @@ class ZApiClient:
     def disallowed_contacts(self, setting: PrivacySetting) -> tuple[str, ...]:
         """Read a setting's list of exceptions, each exactly as WhatsApp holds it: a phone or an ``@lid``.
 
+        Nothing is left out: an entry may be neither. `split_contacts` tells those that can be shown.
+
         :raises ZApiInvalidRequestError: the setting has no list
         :raises ZApiError: there is no list in the answer; a malformed one is never taken for an empty one
         """
@@ -261,7 +263,9 @@ def _phone(payload: Any) -> str | Failure:
     if isinstance(checked, Failure):
         return checked
     phone = checked.get("phone")
-    return phone if isinstance(phone, str) and phone else unexpected("'phone' is missing")
+    if not isinstance(phone, str) or not phone:
+        return unexpected("'phone' is missing")
+    return phone if is_contact(phone) else unexpected("'phone' is no phone number")
 
 
 def _account(payload: Any) -> AccountState | Failure:

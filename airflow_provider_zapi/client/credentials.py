@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -79,9 +80,15 @@ class Credentials:
         """Everything that may stand in no text."""
         return self.instance_token, self.client_token
 
-    def url(self, path: str) -> str:
-        """Return the URL of ``path``. It holds the instance token: it is itself a secret."""
-        return f"{self.base_url}/instances/{self.instance_id}/token/{self.instance_token}/{path}"
+    @property
+    def path_prefix(self) -> str:
+        """What stands before each path on the wire. It holds the instance token: it is itself a secret."""
+        return f"/instances/{self.instance_id}/token/{self.instance_token}"
+
+    @property
+    def secret_headers(self) -> Mapping[str, str]:
+        """The headers that hold a secret; they too are added on the wire only."""
+        return {} if self.client_token is None else {"Client-Token": self.client_token}
 
     def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
         if not isinstance(value, str) or not value:

@@ -1,7 +1,11 @@
-"""Connections that end at a deadline, wherever the server is in its answer.
+"""Connections that end at a deadline, and that add the secrets of a request where it leaves the process.
 
 A read timeout begins anew with every byte that arrives, so a server that sends one byte a second holds a caller for
 hours, in the headers or in the body. Here each wait for bytes is cut to what is left until the deadline.
+
+Tracing and error reporting read a request's address and headers wherever a library passes them on: as arguments, as
+attributes, as local variables of a traceback. So `requests`, `urllib3` and `http.client` get a request without its
+secrets, and the connection puts them into the bytes that it sends.
 """
 
 from __future__ import annotations
@@ -10,14 +14,14 @@ import http.client
 import io
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["Deadline", "DeadlineAdapter"]
+__all__ = ["Deadline", "DeadlineAdapter", "Target"]
 
 
 class Deadline:
@@ -39,18 +43,31 @@ class Deadline:
         return self._end - self._clock()
 
 
+class Target(Protocol):
+    """Whose requests an adapter sends: what is secret of each. Its ``repr`` shows none of it."""
+
+    @property
+    def path_prefix(self) -> str:
+        """What stands before each path, with a leading slash and without one at its end."""
+
+    @property
+    def secret_headers(self) -> Mapping[str, str]:
+        """The headers that hold a secret."""
+
+
 class DeadlineAdapter(HTTPAdapter):
     """The transport adapter of `requests`, with every read bounded by a deadline and no retries of its own.
 
     :param deadline: bounds the reads of each connection that this adapter opens
     :param ssl_context: verifies the server of a TLS connection
+    :param target: what is added to each request as it is sent
     """
 
-    def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext, target: Target) -> None:
         self._ssl_context = ssl_context
         self._pool_classes = {
-            "http": _pool_class(HTTPConnectionPool, HTTPConnection, deadline),
-            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, deadline),
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, deadline, target),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, deadline, target),
         }
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -66,13 +83,50 @@ class DeadlineAdapter(HTTPAdapter):
         return manager
 
 
-def _pool_class(pool: type[Any], connection: type[Any], deadline: Deadline) -> type[Any]:
+def _pool_class(pool: type[Any], connection: type[Any], deadline: Deadline, target: Target) -> type[Any]:
     def response(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         # HTTPResponse asks its socket for nothing but the file to read from.
-        return http.client.HTTPResponse(cast(socket.socket, _TimedSocket(sock, deadline)), *args, **kwargs)
+        return _Response(cast(socket.socket, _TimedSocket(sock, deadline)), *args, **kwargs)
 
-    timed = type(connection.__name__, (connection,), {"response_class": staticmethod(response)})
-    return type(pool.__name__, (pool,), {"ConnectionCls": timed})
+    class Connection(connection):  # type: ignore[misc]  # one of two
+        response_class = staticmethod(response)
+        #: Also where all of a process is told to print its requests: answers may repeat what was sent.
+        debuglevel = 0
+        _head_due = False
+
+        def putrequest(self, *args: Any, **kwargs: Any) -> None:
+            super().putrequest(*args, **kwargs)
+            self._head_due = True
+
+        def send(self, data: Any) -> None:
+            if not self._head_due:
+                super().send(data)
+                return
+            # First what a new connection sends itself, such as CONNECT to a proxy, which gets no secret.
+            self._head_due = False
+            if self.sock is None:
+                self.connect()
+            super().send(_with_secrets(data, target))
+
+    Connection.__name__ = Connection.__qualname__ = connection.__name__
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+def _with_secrets(head: bytes, target: Target) -> memoryview:
+    """Return the head of a request with all that is secret; unlike bytes, it shows nothing as a local variable."""
+    method, rest = head.split(b" ", 1)
+    # The head ends with an empty line, before which the headers go.
+    pieces = [method, b" ", target.path_prefix.encode(), rest[:-2]]
+    for name, value in target.secret_headers.items():
+        pieces.append(f"{name}: {value}\r\n".encode())
+    return memoryview(b"".join((*pieces, b"\r\n")))
+
+
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        # The server's words beside the status: nobody reads them here, and tracing would store what they repeat.
+        self.reason = ""
 
 
 class _TimedSocket:

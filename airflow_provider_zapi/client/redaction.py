@@ -1,36 +1,69 @@
-"""Nothing secret in a text: scrubbing by value and by shape, and a filter for the loggers of urllib3.
+"""Keep secrets out of texts: scrub by value and by shape, filter urllib3's loggers, and scrub error reports.
 
-Airflow masks secrets too, but not in every place where it writes a text, so texts are clean before they reach it.
+Airflow masks secrets too, but not everywhere it writes a text, so texts are clean before they reach it.
+
+Every search here takes time in proportion to the text, whatever the text is: a server's answer must not be able to keep
+the process busy. So no expression matches a whole secret. The text is decoded instead, one layer of escapes at a time,
+and each layer is searched for the secrets as plain strings.
 """
 
 from __future__ import annotations
 
 import base64
-import html
+import itertools
 import json
 import logging
 import re
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NoReturn
+from html.entities import html5
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
-__all__ = ["HIDDEN", "Redactor", "encodings"]
+__all__ = ["HIDDEN", "Redactor", "encodings", "scrub_event"]
+
+Event = TypeVar("Event")
 
 #: What stands for a secret. Airflow's own mark, so that a reader knows what it means.
 HIDDEN = "***"
 
-#: A path with a token, whoever's token it is, and a header line with one: also those that no redactor knows.
-#: What may repeat before a fixed end is bounded: a server's text must not be able to keep the search busy.
-_SHAPES = (
-    re.compile(r"(?i)((?:/|%2f)token(?:/|%2f))[^/\s\"'?#<>,;)]+"),
-    re.compile(r"(?i)(client-token\"?'?\s*[:=]\s*\"?'?)[^\s\"'<>,;)]+"),
-    re.compile(r"(?i)(client-token\s{1,9})\S.{0,999}?(?=\s{1,9}not allowed)"),
+#: One escaped character of visible ASCII, as URLs, JSON, Python, JavaScript or HTML write it.
+_ESCAPE = re.compile(
+    r"%([2-7][0-9A-Fa-f])"
+    r"|\\(?:u00|x)([2-7][0-9A-Fa-f])"
+    r"|\\([!-/:-@\[-`{-~])"
+    r"|&#0{0,6}([0-9]{2,3});"
+    r"|&#[xX]0{0,6}([2-7][0-9A-Fa-f]);"
+    r"|&([A-Za-z]{2,20});"
 )
+#: What each group of the expression stands for; what is no visible character stays as it is.
+_MEANINGS: tuple[Callable[[str], str], ...] = (
+    lambda digits: chr(int(digits, 16)),
+    lambda digits: chr(int(digits, 16)),
+    str,
+    lambda digits: chr(int(digits)),
+    lambda digits: chr(int(digits, 16)),
+    lambda name: html5.get(f"{name};", ""),
+)
+#: Layers of escapes that are taken off: a URL in JSON in HTML is three, and proxies were seen to add two more.
+_LAYERS = 8
+
+#: What stands before a token, whoever's token it is, and what such a token is made of.
+_SHAPES = (
+    re.compile(r"(?i)/token/([^/\s\"'?#<>,;)]+)"),
+    re.compile(r"(?i)client-token[\"']{0,2}\s*[:=]\s*[\"']{0,2}([^\s\"'<>,;)]+)"),
+)
+#: Z-API's own refusal of a Client-Token, which repeats the token between these two.
+_REFUSED, _REFUSAL = re.compile(r"(?i)client-token\s+(?=\S)"), re.compile(r"(?i)\snot allowed")
+#: The longest token between them, in characters.
+_LONGEST_REFUSED = 1000
 
 #: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
 _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
+
+#: Names under which a reporter may keep a token: of headers, connection fields and our own parameters.
+_SECRET_KEYS = frozenset({"client-token", "client_token", "instance_token"})
 
 
 class Redactor:
@@ -43,7 +76,7 @@ class Redactor:
         self._secrets = [secret for secret in secrets if secret]
         # A mark that is part of a secret could form that secret anew, together with what stands around it.
         self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
-        _live.add(self)
+        _remember(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -52,43 +85,114 @@ class Redactor:
         raise TypeError("a redactor is not pickled: it holds the secrets that it hides")
 
     @cached_property
-    def _values(self) -> re.Pattern[str]:
-        # Compiled when a text comes up: most tasks have none.
-        forms = {form for secret in self._secrets for form in (secret, *_base64(secret))}
-        # Longest first, so that a secret that begins with another one goes as a whole.
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
-        return re.compile("|".join(map(_pattern, ordered)))
+    def _forms(self) -> tuple[str, ...]:
+        # Made when a text comes up: most tasks have none.
+        return tuple({form for secret in self._secrets for form in (secret, *_base64(secret))})
+
+    @cached_property
+    def _decoded_forms(self) -> tuple[str, ...]:
+        # A secret may itself look like an escape, and then decodes to something else together with the text.
+        decoded = {layer.text for secret in self._secrets for layer in _decoded_layers(secret)}
+        return tuple(decoded.union(self._forms))
 
     def scrub(self, text: str) -> str:
         """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
-        if self._secrets:
-            text = self._values.sub(self._mark, text)
-        return _scrub_shapes(text, self._mark)
+        hidden = list(_shaped(text))
+        for form in self._forms:
+            hidden += [(at, at + len(form)) for at in _places(text, form)]
+        for layer in _decoded_layers(text):
+            hidden += [layer.span(start, end) for start, end in _shaped(layer.text)]
+            for form in self._decoded_forms:
+                spans = (layer.span(at, at + len(form)) for at in _places(layer.text, form))
+                # As long as the form itself: nothing in it was escaped, so the undecoded text has settled it.
+                hidden += [(start, end) for start, end in spans if end - start > len(form)]
+        return _replaced(text, hidden, self._mark)
 
 
-def _pattern(form: str) -> str:
-    return "".join(map(_character, form))
+class _Layer:
+    """A text with some of its escapes decoded, and where each of its characters began and ended before."""
+
+    def __init__(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        self.text = text
+        self._starts = starts
+        self._ends = ends
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        return self._starts[start], self._ends[end - 1]
+
+    def decoded(self) -> _Layer | None:
+        """Return the next layer; None where nothing is escaped any more."""
+        pieces: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        done = 0
+        for match in _ESCAPE.finditer(self.text):
+            group = match.lastindex or 1
+            character = _MEANINGS[group - 1](match[group])
+            if len(character) != 1 or not " " <= character <= "~":
+                continue
+            start, end = match.span()
+            pieces += (self.text[done:start], character)
+            starts += self._starts[done:start]
+            starts.append(self._starts[start])
+            ends += self._ends[done:start]
+            ends.append(self._ends[end - 1])
+            done = end
+        if not done:
+            return None
+        starts += self._starts[done:]
+        ends += self._ends[done:]
+        return _Layer("".join([*pieces, self.text[done:]]), starts, ends)
 
 
-def _character(character: str) -> str:
-    """Return the pattern of a character as it is, or as URL, JSON or HTML escape it.
+def _decoded_layers(text: str) -> Iterator[_Layer]:
+    """Yield what ``text`` decodes to, one layer of escapes after the other."""
+    layer: _Layer | None = _Layer(text, range(len(text)), range(1, len(text) + 1))
+    for _ in range(_LAYERS):
+        layer = layer.decoded() if layer else None
+        if layer is None:
+            return
+        yield layer
 
-    Each on its own, because writers differ in what they escape: PHP the slash, .NET the plus, Gson the equals sign.
-    Repetitions are bounded, so that a text made of nothing but backslashes takes no longer than another one.
-    """
-    raw, code = re.escape(character), ord(character)
-    ways = (
-        raw,
-        rf"%(?:25){{0,3}}(?i:{code:02x})",
-        rf"\\{{1,4}}(?:{raw}|u(?i:{code:04x}))",
-        rf"&#(?:0{{0,4}}{code}|(?i:x0{{0,4}}{code:x}));",
-        re.escape(html.escape(character)),
-    )
-    return f"(?:{'|'.join(ways)})"
+
+def _places(text: str, form: str) -> Iterator[int]:
+    """Yield where ``form`` stands in ``text``, also where two of them overlap."""
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + 1)
+
+
+def _shaped(text: str) -> Iterator[tuple[int, int]]:
+    for shape in _SHAPES:
+        for match in shape.finditer(text):
+            yield match.span(1)
+    refusal = None
+    for match in _REFUSED.finditer(text):
+        if refusal is None or refusal.start() < match.end():
+            # Each search begins where the last one ended, so all of them together read the text once.
+            refusal = _REFUSAL.search(text, match.end())
+        if refusal is None:
+            return
+        if refusal.start() - match.end() <= _LONGEST_REFUSED:
+            yield match.end(), refusal.start()
+
+
+def _replaced(text: str, hidden: list[tuple[int, int]], mark: str) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in sorted(hidden):
+        if start >= done:
+            pieces += (text[done:start], mark)
+        done = max(done, end)
+    return "".join([*pieces, text[done:]])
 
 
 def encodings(secret: str) -> Iterator[str]:
-    """Yield ``secret`` as it commonly stands in a text: raw, URL-encoded, JSON-escaped and in base64."""
+    """Yield ``secret`` as it commonly stands in a text: raw, URL-encoded, JSON-escaped and in base64.
+
+    For those who can search only for whole strings, as Airflow's masker does; a `Redactor` also finds mixed forms.
+    """
     yield secret
     for quoted in (quote(secret, safe=""), quote(secret)):
         yield quoted
@@ -112,25 +216,67 @@ def _base64(secret: str) -> Iterator[str]:
                 yield form
 
 
-def _scrub_shapes(text: str, mark: str) -> str:
-    for shape in _SHAPES:
-        text = shape.sub(rf"\g<1>{mark}", text)
+#: Redactors in use, so that the filter below knows their secrets as long as a client does, and no longer. A plain
+#: dictionary, because other threads add to it while it is read: a copy of its values is made in one step, without any
+#: code of Python's in between and without a lock, which a fork could leave locked.
+_live: dict[int, weakref.ref[Redactor]] = {}
+_numbers = itertools.count()
+
+
+def _remember(redactor: Redactor) -> None:
+    number = next(_numbers)
+    _live[number] = weakref.ref(redactor, lambda _: _live.pop(number, None))
+
+
+def _scrub_for_all(text: str) -> str:
+    """Return ``text`` without the secrets of any client in use, and without what is shaped like one."""
+    text = _replaced(text, [*_shaped(text)], HIDDEN)
+    for reference in list(_live.values()):
+        redactor = reference()
+        if redactor is not None:
+            text = redactor.scrub(text)
     return text
-
-
-#: Redactors in use, so that the filter below knows their secrets as long as a client does, and no longer.
-_live: weakref.WeakSet[Redactor] = weakref.WeakSet()
 
 
 class _PathFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        text = _scrub_shapes(record.getMessage(), HIDDEN)
-        for redactor in tuple(_live):
-            text = redactor.scrub(text)
-        record.msg, record.args = text, None
+        record.msg, record.args = _scrub_for_all(record.getMessage()), None
         # A traceback in such a record repeats the path in the exception's text.
         record.exc_info = record.exc_text = None
         return True
+
+
+def scrub_event(event: Event, hint: object = None) -> Event:
+    """Return an error report without secrets: a ``before_send`` and ``before_breadcrumb`` of Sentry, and of its like.
+
+    It hides what `Redactor` hides for every client in use, and tokens in URLs and headers whoever's they are.
+
+    :param event: a report, made of mappings, lists, texts and numbers; it is not changed
+    :param hint: what Sentry passes besides; it is not used
+    """
+    scrubbed: Event = _scrubbed(event)
+    return scrubbed
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return _scrub_for_all(value)
+    if isinstance(value, bytes):
+        return _scrub_for_all(value.decode("latin-1")).encode("latin-1", "replace")
+    if isinstance(value, Mapping):
+        return {
+            _scrubbed(key): HIDDEN if _is_secret(key) and inner else _scrubbed(inner) for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        # A pair, as reporters keep headers.
+        pair = len(value) == 2 and _is_secret(value[0])
+        scrubbed = [value[0], HIDDEN] if pair else [_scrubbed(inner) for inner in value]
+        return tuple(scrubbed) if isinstance(value, tuple) else scrubbed
+    return value
+
+
+def _is_secret(key: object) -> bool:
+    return isinstance(key, str) and key.lower() in _SECRET_KEYS
 
 
 def _install() -> None:

@@ -22,6 +22,7 @@ from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, 
 from airflow_provider_zapi.client.credentials import Credentials
 from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
 from airflow_provider_zapi.client.redaction import Redactor
+from airflow_provider_zapi.client.tracing import traced
 from airflow_provider_zapi.connection_form import LABELS
 from airflow_provider_zapi.exceptions import (
     ZApiConfigurationError,
@@ -52,6 +53,16 @@ SLICE_SECONDS = 0.25
 
 #: Largest body that is read, in bytes after decompression.
 MAX_BODY = 1 << 20
+
+
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+    # Z-API asks for it on every call, also on one without a body (else 415).
+    "Content-Type": "application/json",
+    "User-Agent": f"airflow-provider-zapi/{__version__}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ class Transport:
         # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
         self._session.trust_env = False
         for prefix in ("http://", "https://"):
-            self._session.mount(prefix, adapter or DeadlineAdapter(self._deadline, context))
+            self._session.mount(prefix, adapter or DeadlineAdapter(self._deadline, context, credentials))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(conn_id={self._credentials.conn_id!r})"
@@ -145,26 +156,29 @@ class Transport:
         started = self._clock()
         self._deadline.start(self._total)
         attempts = 0
+        answered: int | None = None
 
         def attempt() -> T | Failure:
-            nonlocal attempts
+            nonlocal attempts, answered
             if self._cancelled:
                 return _STOPPED
             attempts += 1
-            outcome = self._attempt(call, read)
+            answered, outcome = self._attempt(call, read)
             if isinstance(outcome, Failure):
                 # A new connection for what comes next: on this one the rest of a broken answer may still arrive.
                 self.close()
             return outcome
 
-        outcome = tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda result: isinstance(result, Failure) and _again(result, call)),
-            wait=_wait,
-            stop=self._too_late,
-            sleep=self.pause,
-            before_sleep=lambda state: self._log_retry(call, state),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )(attempt)
+        with traced(call.method, call.endpoint) as ended:
+            outcome = tenacity.Retrying(
+                retry=tenacity.retry_if_result(lambda result: isinstance(result, Failure) and _again(result, call)),
+                wait=_wait,
+                stop=self._too_late,
+                sleep=self.pause,
+                before_sleep=lambda state: self._log_retry(call, state),
+                retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+            )(attempt)
+            ended(answered, attempts, outcome.error.__name__ if isinstance(outcome, Failure) else None)
         if isinstance(outcome, Failure):
             raise outcome.error(
                 outcome.what,
@@ -179,7 +193,8 @@ class Transport:
             )
         return outcome
 
-    def _attempt(self, call: Call, read: Reader[T]) -> T | Failure:
+    def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
+        """Send the call once, and return the status of its answer with what that means."""
         failure: Failure | None = None
         try:
             status, headers, body = self._exchange(call)
@@ -187,16 +202,18 @@ class Transport:
             failure = _no_answer(error)
         # Out of the `except` block, so that what is raised from here has no request in its context.
         if failure is not None:
-            return failure
+            return None, failure
         if body is None:
-            return replace(not_zapi(f"it is larger than {call.max_body} bytes"), again=Again.NEVER, status=status)
-        return read_answer(status, headers, body, read, self._redactor.scrub, time.time())
+            too_large = not_zapi(f"it is larger than {call.max_body} bytes")
+            return status, replace(too_large, again=Again.NEVER, status=status)
+        return status, read_answer(status, headers, body, read, self._redactor.scrub, time.time())
 
     def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes | None]:
         request = requests.Request(
             call.method,
-            self._credentials.url(call.path),
-            headers=self._headers(),
+            # Without what is secret of it, which the adapter adds.
+            f"{self._credentials.base_url}/{call.path}",
+            headers=_HEADERS,
             params=call.params,
             json=call.json,
         ).prepare()
@@ -216,19 +233,6 @@ class Transport:
                     response.raw.close()
                     return response.status_code, response.headers, None
             return response.status_code, response.headers, bytes(body)
-
-    def _headers(self) -> dict[str, str]:
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "Connection": "keep-alive",
-            # Z-API asks for it on every call, also on one without a body (else 415).
-            "Content-Type": "application/json",
-            "User-Agent": f"airflow-provider-zapi/{__version__}",
-        }
-        if self._credentials.client_token is not None:
-            headers["Client-Token"] = self._credentials.client_token
-        return headers
 
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
         """Whether the attempts are used up, or the wait that comes next is too long to be waited here."""

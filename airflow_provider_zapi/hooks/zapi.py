@@ -68,11 +68,7 @@ class ZApiHook(BaseHook):
         :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
         """
         if self._client is None:
-            made = self._client_or_refusal(self.get_connection(self.zapi_conn_id))
-            if isinstance(made, ZApiConfigurationError):
-                # Airflow 3.0 prints the local variables of each frame in `dags test`: those below here are credentials.
-                raise made.with_traceback(None)
-            self._client = made
+            self._client = self.client_of(self.get_connection(self.zapi_conn_id))
         return self._client
 
     @property
@@ -141,20 +137,30 @@ class ZApiHook(BaseHook):
             if field.custom
         }
 
-    def _client_or_refusal(self, connection: Any) -> ZApiClient | ZApiConfigurationError:
-        try:
-            return self.client_of(connection)
-        except ZApiConfigurationError as error:
-            return error
-
     def client_of(self, connection: Any, *, mask: bool = True) -> ZApiClient:
         """Return a new client for a connection that was looked up already, such as by a trigger in its own way.
 
-        :param connection: Airflow's connection object
+        :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
         :param mask: tell Airflow's masker the secrets in their other forms too; it is a blocking call to the
             supervisor, which is not allowed in a trigger
         :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
         """
+        made = self.client_or_refusal(connection, mask=mask)
+        # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them: this one
+        # and those below hold credentials.
+        del connection
+        if isinstance(made, ZApiConfigurationError):
+            raise made.with_traceback(None)
+        return made
+
+    def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiConfigurationError:
+        """Do as `client_of` does, but return the error: one raised in a thread shows the arguments in its traceback."""
+        try:
+            return self._new_client(connection, mask)
+        except ZApiConfigurationError as error:
+            return error
+
+    def _new_client(self, connection: Any, mask: bool) -> ZApiClient:
         # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.
         from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
         from airflow_provider_zapi.client.credentials import DEFAULT_BASE_URL

@@ -75,13 +75,15 @@ class ZApiNotifier(BaseNotifier):
         from airflow.providers.common.compat.connection import get_async_connection
 
         body = self._body()
-        connection = await get_async_connection(self.zapi_conn_id)
-
-        def send() -> None:
-            with ZApiHook(self.zapi_conn_id).client_of(connection, mask=False) as client:
-                self._send(client, body)
-
-        await asyncio.to_thread(send)
+        hook = ZApiHook(self.zapi_conn_id)
+        # The connection is kept in no variable, and no error is raised where it is an argument: tracebacks show both.
+        made = await asyncio.to_thread(
+            hook.client_or_refusal, await get_async_connection(self.zapi_conn_id), mask=False
+        )
+        if isinstance(made, ZApiError):
+            raise made.with_traceback(None)
+        with made as client:
+            await asyncio.to_thread(self._send, client, body)
 
     def _body(self) -> dict[str, str]:
         phone = parse_contact(self.phone, "phone")

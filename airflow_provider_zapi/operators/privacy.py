@@ -314,12 +314,20 @@ class GetDisallowedContactsOperator(ZApiOperator):
     def execute(self, context: Context) -> list[str] | int:
         """Read the list.
 
-        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number
+        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number. An entry
+            that is neither is left out of both, and a warning says how many there are
         """
         from airflow_provider_zapi.privacy.changes import parse_setting
+        from airflow_provider_zapi.privacy.phones import split_contacts
 
         setting = parse_setting(self.setting, "setting", with_list=True)
         with self.client() as client:
-            contacts = client.disallowed_contacts(setting)
+            contacts, unknown = split_contacts(client.disallowed_contacts(setting))
         self.log.info("The list of %s holds %d contacts.", setting.title, len(contacts))
+        if unknown:
+            self.log.warning(
+                "The list of %s also holds entries that are neither a phone nor an @lid, which are left out: %d.",
+                setting.title,
+                unknown,
+            )
         return len(contacts) if self.as_count else list(contacts)

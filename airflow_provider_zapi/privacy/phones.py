@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["contact_key", "hide_phone", "kind", "normalize_contact", "same_contact"]
+__all__ = ["contact_key", "hide_phone", "is_contact", "kind", "normalize_contact", "same_contact", "split_contacts"]
 
 #: What people and spreadsheets put between the digits.
 _FORMATTING = str.maketrans("", "", "+(). -")
@@ -83,9 +84,27 @@ def same_contact(first: str, second: str) -> bool:
     return contact_key(first) == contact_key(second)
 
 
+def is_contact(text: str) -> bool:
+    """Tell whether a text of the server's is a phone or an ``@lid``, and so can be shown and stored."""
+    return bool(_PHONE.fullmatch(text) or _LID.fullmatch(text))
+
+
+def split_contacts(entries: Iterable[str]) -> tuple[tuple[str, ...], int]:
+    """Return the contacts of a list as it was read, and how many of its entries are neither phone nor ``@lid``.
+
+    Those are never shown: a server could have written anything, such as control characters or an echoed token.
+    """
+    entries = tuple(entries)
+    contacts = tuple(entry for entry in entries if is_contact(entry))
+    return contacts, len(entries) - len(contacts)
+
+
 def hide_phone(phone: str) -> str:
-    """Return ``phone`` with all but its last four digits hidden (personal data); a short one whole hidden."""
-    return f"***{phone[-4:]}" if len(phone) > 6 else "***"
+    """Return ``phone`` with all but its last four digits hidden (personal data); a short one whole hidden.
+
+    What is no number is hidden whole: it may be a text of the server's.
+    """
+    return f"***{phone[-4:]}" if len(phone) > 6 and phone.isascii() and phone.isdigit() else "***"
 
 
 def kind(value: object) -> str:

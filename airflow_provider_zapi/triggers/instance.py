@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -116,21 +118,15 @@ class InstanceConnectedTrigger(BaseTrigger):
                 return
 
     async def _read(self) -> bool:
-        found = True
-        try:
-            connection = await get_async_connection(self.zapi_conn_id)
-        except AirflowNotFoundException:
-            found = False
-        if not found:
-            raise ZApiConfigurationError("The connection does not exist any more", conn_id=self.zapi_conn_id)
         # The loop looks again by itself: one attempt, so that a thread is soon free for the next trigger.
-        hook = ZApiHook(self.zapi_conn_id, retry=False)
+        client_of = partial(ZApiHook(self.zapi_conn_id, retry=False).client_of, mask=False)
         loop = asyncio.get_running_loop()
-
-        def make_client() -> ZApiClient:
-            return hook.client_of(connection, mask=False)
-
-        client = await loop.run_in_executor(_threads, make_client)
+        client = None
+        with suppress(AirflowNotFoundException):
+            # The connection is kept in no variable: a traceback would show it.
+            client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
+        if client is None:
+            raise ZApiConfigurationError("The connection does not exist any more", conn_id=self.zapi_conn_id)
         try:
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:

@@ -152,5 +152,8 @@ def test_credentials_show_nothing_and_are_not_pickled() -> None:
         pickle.dumps(given)
 
 
-def test_the_address_holds_instance_and_token() -> None:
-    assert Credentials("a", "b").url("status") == "https://api.z-api.io/instances/a/token/b/status"
+def test_what_is_added_on_the_wire_holds_instance_and_tokens() -> None:
+    given = Credentials("a", "b", "c")
+    assert (given.base_url, given.path_prefix) == ("https://api.z-api.io", "/instances/a/token/b")
+    assert given.secret_headers == {"Client-Token": "c"}
+    assert Credentials("a", "b").secret_headers == {}

@@ -29,7 +29,7 @@ def pools(adapter: DeadlineAdapter) -> dict[str, Any]:
     }
 
 
-WAYS = list(pools(DeadlineAdapter(Deadline(Clock()), CONTEXT)))
+WAYS = list(pools(DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ Open = Callable[[socket.socket], http.client.HTTPResponse]
 def opened(request: pytest.FixtureRequest, clock: Clock) -> Open:
     deadline = Deadline(clock)
     deadline.start(3)
-    pool = pools(DeadlineAdapter(deadline, CONTEXT))[request.param]
+    pool = pools(DeadlineAdapter(deadline, CONTEXT, credentials()))[request.param]
 
     def response(sock: socket.socket) -> http.client.HTTPResponse:
         made = pool.ConnectionCls.response_class(sock, method="GET")
@@ -116,7 +116,7 @@ def test_what_is_left_unread_does_not_keep_the_socket_open(
 
 
 def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[socket.socket, socket.socket]) -> None:
-    pool = pools(DeadlineAdapter(Deadline(Clock()), CONTEXT))["plain"]
+    pool = pools(DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()))["plain"]
     ours, theirs = ends
     theirs.sendall(HEAD)
     response = pool.ConnectionCls.response_class(ours, 1, method="HEAD")
@@ -127,12 +127,12 @@ def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "plain"])
 def test_a_server_is_verified_with_the_context_given(way: str) -> None:
-    adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT)
+    adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     assert pools(adapter)[way].conn_kw["ssl_context"] is CONTEXT
 
 
 def test_one_connection_is_kept() -> None:
-    manager = DeadlineAdapter(Deadline(Clock()), CONTEXT).poolmanager
+    manager = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()).poolmanager
     first, second = (manager.connection_from_url(f"http://127.0.0.1:{port}") for port in (9, 10))
     assert len(manager.pools) == 1
     assert first is not second
@@ -140,7 +140,7 @@ def test_one_connection_is_kept() -> None:
 
 
 def test_the_wishes_of_requests_reach_urllib3() -> None:
-    adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT)
+    adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     adapter.init_poolmanager(1, 1, block=True)
     assert adapter.poolmanager.connection_from_url("http://127.0.0.1:9").block is True
     assert (

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import logging
 import pickle
+import sys
+import weakref
+from typing import Any
 
 import pytest
 
-from airflow_provider_zapi.client.redaction import Redactor, encodings
+from airflow_provider_zapi.client.redaction import Redactor, encodings, scrub_event
 from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part, given_up_after
 
 #: The commonest writings by hand: Airflow's masker is told these, so each is one of them.
@@ -37,9 +42,33 @@ def test_a_known_secret_is_hidden_in_every_form(secret: str, form: str) -> None:
     assert scrubbed.endswith(" after")
 
 
+#: `canary/client+token=50%` as several writers after one another leave it, each of which escapes something else.
+MIXED = [
+    r"canary\/client\u002btoken=50%",
+    r"canary%2fclient\u002Btoken&#61;50&percnt;",
+    "canary&sol;client+token%3D50%25",
+    r"canary%5C%2Fclient%2Btoken%3D50%25",
+    "canary&amp;#x2f;client%252525252Btoken=50%2525",
+    r"%63anary\\\/client\x2btoken\=50%",
+]
+
+
+@pytest.mark.parametrize("written", MIXED)
+def test_a_known_secret_is_hidden_where_each_character_is_escaped_in_another_way(written: str) -> None:
+    assert Redactor([CLIENT_TOKEN]).scrub(f"a {written} b") == "a *** b"
+
+
+@pytest.mark.parametrize("secret", [*CANARIES[1:], "50%25+/=", "a%2525b", "&amp;&lt;x", r"\u0041\/\x"])
+def test_what_airflows_masker_is_told_is_also_hidden_here(secret: str) -> None:
+    assert [form for form in encodings(secret) if Redactor([secret]).scrub(f"a {form} b") != "a *** b"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "hidden"),
     [
+        (r"http:\/\/x\/token\/unknown0\/status", r"http:\/\/x\/token\/***\/status"),
+        ("%252Ftoken%252Funknown0 x", "%252Ftoken%252F*** x"),
+        ("Client-Token%20unknown0%20not%20allowed", "Client-Token%20***%20not%20allowed"),
         ("GET /instances/3C/token/unknown0/status HTTP/1.1", "GET /instances/3C/token/***/status HTTP/1.1"),
         ("https://api.z-api.io/instances/3C/token/unknown0", "https://api.z-api.io/instances/3C/token/***"),
         ("%2Fload%2Ftoken%2Funknown0 x", "%2Fload%2Ftoken%2F*** x"),
@@ -93,6 +122,52 @@ def test_urllib3_prints_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
     # Its last line repeats the path.
     logging.getLogger("urllib3.connectionpool").warning("x", exc_info=OSError(f"/token/{TOKEN}"))
     assert [(record.exc_info, record.exc_text) for record in caplog.records] == [(None, None)]
+
+
+def test_the_log_is_scrubbed_while_other_threads_make_clients() -> None:
+    """Wherever Python may switch to another thread: a client more is made there, in this thread, each time."""
+    record = logging.LogRecord("x", logging.WARNING, "", 0, TOKEN, None, None)
+    made = [Redactor([TOKEN])]
+
+    def make(frame: object, event: str, argument: object) -> None:
+        sys.setprofile(None)
+        made.append(Redactor([]))
+        sys.setprofile(make)
+
+    sys.setprofile(make)
+    try:
+        logging.getLogger("urllib3.connectionpool").filter(record)
+    finally:
+        sys.setprofile(None)
+    assert record.getMessage() == "***"
+    assert len(made) > 10
+
+
+def test_a_redactor_that_is_gone_is_forgotten() -> None:
+    gone = weakref.ref(Redactor(["gone-secret"]))
+    gc.collect()
+    assert gone() is None
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "gone-secret", None, None)
+    logging.getLogger("urllib3.connectionpool").filter(record)
+    assert record.getMessage() == "gone-secret"
+
+
+EVENT: Any = {
+    "request": {"url": f"https://x/token/{TOKEN}/status", "headers": [("Client-Token", "unknown0")]},
+    "breadcrumbs": [{"data": {"url": "/token/unknown0/x", "http.request.headers": {"client-token": "unknown0"}}}],
+    "exception": {"stacktrace": {"vars": {"data": CLIENT_TOKEN.encode(), "url": repr(CLIENT_TOKEN), "n": 1}}},
+}
+
+
+def test_an_error_report_is_scrubbed_and_the_one_given_is_not_changed() -> None:
+    redactor, before = Redactor(CANARIES), copy.deepcopy(EVENT)
+    assert scrub_event(EVENT, {"hint": 1}) == {
+        "request": {"url": "https://x/token/***/status", "headers": [("Client-Token", "***")]},
+        "breadcrumbs": [{"data": {"url": "/token/***/x", "http.request.headers": {"client-token": "***"}}}],
+        "exception": {"stacktrace": {"vars": {"data": b"***", "url": "'***'", "n": 1}}},
+    }
+    assert before == EVENT
+    assert redactor.scrub(TOKEN) == "***"
 
 
 def test_a_redactor_shows_nothing() -> None:

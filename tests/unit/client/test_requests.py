@@ -14,7 +14,8 @@ from airflow_provider_zapi import exceptions as errors
 from airflow_provider_zapi.client import InstanceStatus, ResolvedContact, ZApiClient
 from airflow_provider_zapi.privacy.changes import ContactChange
 from airflow_provider_zapi.privacy.settings import LAST_SEEN, PHOTO, SETTINGS, PrivacySetting
-from tests.support import CLIENT_TOKEN, GOOD, TOKEN, Canned, client_with, leaks
+from tests.faults import FaultServer, good
+from tests.support import CLIENT_TOKEN, GOOD, TOKEN, Canned, client_with, credentials, ids, leaks
 
 CHANGES = (ContactChange("add", "554411111111"), ContactChange("remove", "554422222222"))
 
@@ -110,15 +111,32 @@ def test_a_request_is_the_published_one(
     url = urlsplit(request.url or "")
     assert request.method == method
     assert f"{url.scheme}://{url.netloc}" == "https://api.z-api.io"
-    assert url.path == f"/instances/instance-1/token/{TOKEN}/{path}"
+    assert url.path == f"/{path}"
     assert dict(parse_qsl(url.query, strict_parsing=bool(url.query))) == query
     assert (json.loads(request.body) if request.body else None) == body
     headers = dict(request.headers)
-    assert headers.pop("Client-Token") == CLIENT_TOKEN
     # Z-API asks for it on every call, also where its example leaves it out.
     assert headers.pop("Content-Type") == "application/json"
     assert headers.pop("Content-Length", "0") == str(len(request.body or b""))
     assert headers == TRANSPORT_HEADERS
+
+
+@pytest.mark.parametrize("client_token", [CLIENT_TOKEN, None])
+@pytest.mark.parametrize(
+    ("call", "answer", "path"), [(row[1], row[2], row[4]) for row in PUBLISHED], ids=ids(PUBLISHED)
+)
+def test_instance_and_tokens_are_added_on_the_wire(
+    call: Callable[[ZApiClient], Any], answer: Canned, path: str, client_token: str | None
+) -> None:
+    with FaultServer(good(answer.body)) as server:
+        with ZApiClient(credentials(base_url=server.url, client_token=client_token)) as client:
+            call(client)
+            call(client)  # over the same connection
+        assert server.connections == 1
+        for request in server.requests:
+            assert request.target.partition("?")[0] == f"/instances/instance-1/token/{TOKEN}/{path}"
+            assert request.header("Client-Token") == client_token
+            assert request.header("Host") == server.url.removeprefix("http://")
 
 
 #: Z-API's page of each setting: path, name of the value, values, and where the value travels.
@@ -149,7 +167,7 @@ def test_each_documented_value_is_the_documented_request(setting: PrivacySetting
     client.set_privacy(setting, value)
     [request] = adapter.requests
     url = urlsplit(request.url or "")
-    assert (request.method, url.path) == ("POST", f"/instances/instance-1/token/{TOKEN}/{path}")
+    assert (request.method, url.path) == ("POST", f"/{path}")
     sent = dict(parse_qsl(url.query)), json.loads(request.body or "{}")
     assert sent == ({parameter: value}, {}) if place == "query" else ({}, {parameter: value})
     assert request.headers["Content-Type"] == "application/json"
@@ -181,12 +199,6 @@ def test_a_setting_without_a_list_has_none_to_read(setting: PrivacySetting) -> N
     with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of exceptions"):
         client.disallowed_contacts(setting)
     assert not adapter.requests
-
-
-def test_no_client_token_sends_no_header() -> None:
-    client, adapter, _ = client_with(GOOD, client_token=None)
-    client.set_privacy(LAST_SEEN, "ALL")
-    assert "Client-Token" not in adapter.requests[0].headers
 
 
 def test_more_changes_than_one_call_takes_go_out_in_order() -> None:
@@ -279,6 +291,7 @@ BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
     (PAIRED, {}, "'phone' is missing"),
     (PAIRED, {"phone": None}, "'phone' is missing"),
     (PAIRED, {"phone": ""}, "'phone' is missing"),
+    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is no phone number"),
     (PAIRED, {"phone": 5544991111111}, "'phone' is missing"),
     (LISTED, {}, "'disallowedContacts' is no list"),
     (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' holds something else than texts"),
@@ -388,9 +401,8 @@ def test_any_other_endpoint_is_called_with_the_same_care() -> None:
     assert client.request("PUT", "profile-name", json={"value": "Support"}, params={"a": "b c"}) == {"value": True}
     [request] = adapter.requests
     assert request.method == "PUT"
-    assert (request.url or "").endswith(f"/token/{TOKEN}/profile-name?a=b+c")
+    assert (request.url or "").endswith("/profile-name?a=b+c")
     assert json.loads(request.body or b"") == {"value": "Support"}
-    assert request.headers["Client-Token"] == CLIENT_TOKEN
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ def test_a_contact_is_digits_or_an_identifier(given: object, sent: str) -> None:
     assert normalize_contact(sent) == sent
 
 
-@pytest.mark.parametrize(("phone", "shown"), [("5544991111111", "***1111"), ("123456", "***"), ("", "***")])
+@pytest.mark.parametrize(
+    ("phone", "shown"),
+    [("5544991111111", "***1111"), ("123456", "***"), ("", "***"), ("1234567\x1b[2J", "***"), ("12345678@lid", "***")],
+)
 def test_a_phone_shows_its_last_four_digits_at_most(phone: str, shown: str) -> None:
     assert hide_phone(phone) == shown

@@ -1,0 +1,191 @@
+"""Time for the worst texts of a server or a user, at a length and at half of it: ``python -m benchmarks.growth``.
+
+Reading such a text takes time in proportion to its length: twice the text takes about twice the time, and not four
+times. Each regular expression of the package has a row. The tests read the same texts at a length at which anything
+else would take minutes or hours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from benchmarks.harness import OURS, Figures, Goal, Row, cpu, medians, report
+
+HALF = "half of the text"
+#: Characters of the longer text of a pair, of which the shorter has half.
+LENGTH = 1 << 17
+ROUNDS = 3
+
+#: A token as Z-API's are, and its first 28 of 32 characters: a partial match at every place of a text.
+TOKEN = "A1B2C3D4" * 4
+PARTIAL = TOKEN[:28]
+
+
+class Worst(NamedTuple):
+    """What reads texts, and the pieces whose repetitions are its worst ones.
+
+    :param read: reads a text
+    :param pieces: what the texts are made of
+    :param expressions: the names of the expressions that it uses, as ``module.name``
+    :param end: what each text ends with
+    """
+
+    read: Callable[[str], object]
+    pieces: tuple[str, ...]
+    expressions: tuple[str, ...] = ()
+    end: str = "\0"
+
+    def texts(self, length: int) -> list[str]:
+        """Return the texts of a length."""
+        return [piece * (length // len(piece)) + self.end for piece in self.pieces]
+
+
+def worst() -> Mapping[str, Worst]:
+    """Return each row by its name."""
+    from airflow_provider_zapi.client import answers, api, credentials, redaction
+    from airflow_provider_zapi.privacy import phones, policy
+
+    redactor = redaction.Redactor([TOKEN, "secret/+=%"])
+
+    def quiet(read: Callable[[str], object]) -> Callable[[str], object]:
+        def reading(text: str) -> object:
+            try:
+                return read(text)
+            except Exception:  # noqa: BLE001 - how it ends is not what is measured
+                return None
+
+        return reading
+
+    schema = policy.policy_schema()
+    patterns = sorted(set(_patterns(schema)))
+    digits, spaces = ("1", "55449", "5", " 1"), (" ", "\t ", "\n")
+    return {
+        "scrubbing": Worst(
+            redactor.scrub,
+            (
+                *("\\", "%", "%25", "&#", "&#00", "&amp;", "&a", "\\u00", "\\u0041", "\\\\"),
+                *(PARTIAL, "A1", "A", "%41", PARTIAL.replace("A", "%41"), TOKEN, "secret/", "secret%2F"),
+                *(
+                    "client-token x ",
+                    "client-token",
+                    "client-token ",
+                    "client-token: ",
+                    "Client-Token\t",
+                    "not allowed",
+                ),
+                *(
+                    "not allowed",
+                    "/token/",
+                    "/token/x",
+                    "/token",
+                    "%2ftoken%2f",
+                    "client-token x not allowed ",
+                    '"',
+                    " ",
+                    " n",
+                ),
+            ),
+            (
+                "client.redaction._ESCAPE",
+                "client.redaction._SHAPES",
+                "client.redaction._REFUSED",
+                "client.redaction._REFUSAL",
+            ),
+        ),
+        "reading an error text": Worst(
+            lambda text: answers.read_answer(
+                400, {}, b'{"error": "' + text.encode() + b'"}', answers.success_is_true, redactor.scrub, 0.0
+            ),
+            ("client-token x ", "client-token ", PARTIAL, " ", "1.", "f:", "null ", "%25", "not "),
+            ("client.answers.TEXTS",),
+            end="x",
+        ),
+        "a Retry-After": Worst(
+            lambda text: answers._retry_after(text, 0.0),
+            (*spaces, *digits, "Mon, ", ", ", "(", "()", "\\", '"', "1 ", ":", "-"),
+            ("client.answers._SECONDS",),
+        ),
+        "a path": Worst(
+            lambda text: api._PATH.fullmatch(text), ("a", ".", "./", "a/", "..a/", "a.", ".a"), ("client.api._PATH",)
+        ),
+        "the numbers in a path": Worst(
+            lambda text: api._LONG_NUMBER.sub("", text), digits, ("client.api._LONG_NUMBER",)
+        ),
+        "a date": Worst(
+            api._moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.api._ISO_DATE",), end="2026-01-01"
+        ),
+        "a base URL": Worst(
+            lambda text: credentials._BASE_URL.fullmatch(text),
+            ("a", "a.", "a-", "-", "https://", "[", ":", "1:", "aaaa.", "a" * 64 + "."),
+            ("client.credentials._BASE_URL",),
+        ),
+        "an id or a token": Worst(
+            lambda text: (credentials._PATH_SAFE.fullmatch(text), credentials._VISIBLE_ASCII.fullmatch(text)),
+            ("a", "-"),
+            ("client.credentials._PATH_SAFE", "client.credentials._VISIBLE_ASCII"),
+        ),
+        "a contact": Worst(
+            quiet(phones.normalize_contact),
+            (*digits, "+", "(", ". ", "@g.u", "-grou", "1@lid", "@lid", "-group"),
+            ("privacy.phones._PHONE", "privacy.phones._LID", "privacy.phones._GROUP"),
+        ),
+        "the key of a contact": Worst(phones.contact_key, digits, ("privacy.phones._DOUBLE_FORMS",)),
+        "the patterns of the policy's schema": Worst(
+            lambda text: [re.search(pattern, text) for pattern in patterns], (*digits, "+", " ", "@lid"), ("schema",)
+        ),
+    }
+
+
+def _patterns(schema: Any) -> list[str]:
+    inner = schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ()
+    found = [schema["pattern"]] if isinstance(schema, Mapping) and isinstance(schema.get("pattern"), str) else []
+    return [*found, *(pattern for each in inner for pattern in _patterns(each))]
+
+
+NAMES = (
+    "scrubbing",
+    "reading an error text",
+    "a Retry-After",
+    "a path",
+    "the numbers in a path",
+    "a date",
+    "a base URL",
+    "an id or a token",
+    "a contact",
+    "the key of a contact",
+    "the patterns of the policy's schema",
+)
+ROWS = tuple(Row(name, "ms", HALF, Goal(3)) for name in NAMES)
+
+
+def measure() -> Figures:
+    """Return the processor time for the worst texts of each row, in milliseconds."""
+    figures: Figures = {}
+    for name, row in worst().items():
+        long, half = row.texts(LENGTH), row.texts(LENGTH // 2)
+        figures |= medians(name, {OURS: reading(row, long), HALF: reading(row, half)}, ROUNDS)
+    return figures
+
+
+def reading(row: Worst, texts: list[str]) -> Callable[[], float]:
+    """Return what measures the processor time of reading the texts, often enough for the clock."""
+
+    def work() -> None:
+        for text in texts:
+            row.read(text)
+
+    times = max(1, int(0.02 / max(cpu(work), 1e-7)))
+
+    def often() -> None:
+        for _ in range(times):
+            work()
+
+    return lambda: cpu(often) / times * 1000
+
+
+if __name__ == "__main__":
+    import benchmarks.growth
+
+    report(benchmarks.growth)
