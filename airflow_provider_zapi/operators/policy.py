@@ -95,7 +95,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         policy = parse_policy(self.policy)
         with self.client(self.expected_phone) as client:
             plans = plan_policy(policy, client)
-            self.log.info("%s", plan_table(plans))
+            # On lines of its own: what a log writes before a record would shift the first one.
+            self.log.info("Plan:\n%s", plan_table(plans))
             if self.mode == "plan":
                 return self._planned(plans)
             results = apply_policy(plans, client, allow_mass_removal=self.allow_mass_removal)
@@ -155,9 +156,10 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
 def plan_table(plans: Sequence[SettingPlan]) -> str:
     """Return a plan as a table for people: setting, wanted value, what happens to its list."""
-    rows = [("setting", "wanted", "list"), *((p.wanted.setting.name, p.wanted.value, _list_cell(p)) for p in plans)]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {cell}".rstrip() for name, value, cell in rows)
+    from airflow_provider_zapi.tables import text_table
+
+    rows = [(plan.wanted.setting.name, plan.wanted.value, _list_cell(plan)) for plan in plans]
+    return text_table([("setting", "wanted", "list"), *rows])
 
 
 def _list_cell(plan: SettingPlan) -> str:
