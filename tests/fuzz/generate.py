@@ -17,6 +17,8 @@ CUT_SECRETS = False
 DEEP_POLICIES = False
 #: Half a surrogate pair in a policy, which a message could not show.
 SURROGATES_IN_POLICIES = False
+#: A policy's keys, which its errors show with their control characters.
+CONTROLS_IN_POLICY_ERRORS = False
 
 #: What Z-API's documentation shows, and what was recorded of its answers.
 EXAMPLES: tuple[Any, ...] = (
