@@ -420,7 +420,7 @@ def _proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigu
 
 def _proxy_problem(proxy: str) -> str | None:
     try:
-        url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))
+        url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
         (url.host or "").encode("idna")  # as the look-up of the name does
         # What `requests` makes a header of, which holds Latin-1 only.
         "".join(requests.utils.get_auth_from_url(proxy)).encode("latin-1")

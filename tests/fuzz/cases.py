@@ -81,7 +81,7 @@ def _bounded() -> Iterator[None]:
 def _logs() -> Iterator[list[logging.LogRecord]]:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]  # shorter than a class
+    handler.emit = records.append  # type: ignore[assignment,method-assign]  # shorter than a class
     root = logging.getLogger("airflow_provider_zapi")
     root.addHandler(handler)
     try:

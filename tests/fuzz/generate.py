@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -216,7 +217,7 @@ def connection(rng: random.Random) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "conn_type": "zapi", "login": "instance-1", "password": TOKEN, "host": "", "port": None, "extra": extra,
     }  # fmt: skip
-    odd = {
+    odd: dict[str, Callable[[], Any]] = {
         "conn_type": lambda: rng.choice(("http", None, "")),
         "login": lambda: rng.choice(("..", None, "a/b", secret(rng), text(rng))),
         "password": lambda: rng.choice((None, "***", f" {TOKEN}", f"{TOKEN}/x", CLIENT_TOKEN, secret(rng), text(rng))),
