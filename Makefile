@@ -74,6 +74,9 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 floors: .venv-floors/.made ## Run the client's tests on the oldest versions of its dependencies.
 	.venv-floors/bin/python -m pytest tests/unit/client tests/unit/test_properties.py tests/integration/test_faults_*.py
 
+fuzz: $(NEWEST_VENV)/.made ## Try 100,000 random answers and parameters; ARGS='--seed 7' repeats a run.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.fuzz $(ARGS)
+
 celery-test: .venv-celery/.made ## Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed.
 	.venv-celery/bin/python -m pytest tests/celery $(ARGS)
 

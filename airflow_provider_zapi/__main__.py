@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from airflow_provider_zapi.cli.definition import COMMANDS, DESCRIPTION, run
+from airflow_provider_zapi.cli.definition import COMMANDS, DESCRIPTION, EXIT_CODES, end, run
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 (drift, or not connected) or 2 (usage or connection)."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_zapi", description=DESCRIPTION)
+    """Run one command and return its exit code: one of `EXIT_CODES`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_zapi",
+        description=DESCRIPTION,
+        epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
+    )
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         subparser = parsers.add_parser(command.name, help=command.help, description=command.help)
@@ -24,4 +27,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
 from airflow_provider_zapi.exceptions import (
@@ -22,7 +23,6 @@ from airflow_provider_zapi.exceptions import (
     ZApiConflictError,
     ZApiError,
     ZApiInvalidRequestError,
-    ZApiNotConnectedError,
     ZApiUnexpectedAnswerError,
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
@@ -31,10 +31,9 @@ from airflow_provider_zapi.privacy.phones import hide_phone, split_contacts
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy, planned_settings
+from airflow_provider_zapi.tables import text_table
 
 __all__ = ["run"]
-
-OK, DIFFERENT, UNUSABLE = 0, 1, 2
 
 #: Printed where a table has nothing to say.
 NOTHING = "-"
@@ -42,7 +41,7 @@ NOTHING = "-"
 
 @dataclass
 class Report:
-    """What a command found: for ``--output json`` as it is, for people as rows."""
+    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows."""
 
     data: dict[str, Any]
     rows: list[Sequence[object]]
@@ -50,20 +49,38 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-def run(name: str, arguments: argparse.Namespace) -> int:
-    """Run a command and return its exit code."""
+def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
+    """Run a command.
+
+    :return: its exit code, what belongs to stdout, and what belongs to stderr
+    """
     try:
-        # Airflow may print its own log lines to stdout, which is for the report alone.
-        with redirect_stdout(sys.stderr):
-            report = _COMMANDS[name](arguments)
+        report = _COMMANDS[name](arguments)
     except ZApiError as error:
-        sys.stderr.write(f"{error}\n")
-        return DIFFERENT if isinstance(error, (ZApiNotConnectedError, ZApiConflictError)) else UNUSABLE
-    if arguments.output == "json":
-        sys.stdout.write(json.dumps(report.data, indent=2) + "\n")
-    else:
-        sys.stdout.write("\n".join([*_table(report.rows), *report.notes]) + "\n")
-    return report.code
+        return _code(error), "", f"{error}\n"
+    return report.code, _WRITERS[arguments.output](report), ""
+
+
+def _code(error: ZApiError) -> int:
+    if isinstance(error, ZApiConflictError):
+        return DIFFERENT
+    # Without a status it was found here, in what was typed or in the policy file; else Z-API refused it.
+    return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
+
+
+def _as_table(report: Report) -> str:
+    return "\n".join([text_table(report.rows), *report.notes]) + "\n"
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps(report.data, indent=2) + "\n"
+
+
+def _as_yaml(report: Report) -> str:
+    return yaml.safe_dump(report.data, sort_keys=False, allow_unicode=True)
+
+
+_WRITERS: Mapping[str, Callable[[Report], str]] = {"table": _as_table, "json": _as_json, "yaml": _as_yaml}
 
 
 def _check(arguments: argparse.Namespace) -> Report:
@@ -99,7 +116,7 @@ def _check(arguments: argparse.Namespace) -> Report:
                 "days_left": left,
             }
             rows.append(("subscription", f"{account.payment_status}, due {account.due:%Y-%m-%d} ({left} days left)"))
-    return Report(data, rows, OK if status.connected else DIFFERENT)
+    return Report(data, rows, OK if status.connected else ACCOUNT)
 
 
 def _show(arguments: argparse.Namespace) -> Report:
@@ -109,7 +126,7 @@ def _show(arguments: argparse.Namespace) -> Report:
             return Report(
                 {"instance": client.instance_id, "connected": False, "reason": status.reason, "lists": None},
                 [("instance", client.instance_id), ("WhatsApp session", f"not connected: {status.reason}")],
-                DIFFERENT,
+                ACCOUNT,
             )
         lists = {each.name: split_contacts(client.disallowed_contacts(each)) for each in SETTINGS if each.list_scope}
         instance = client.instance_id
@@ -129,7 +146,7 @@ def _show(arguments: argparse.Namespace) -> Report:
             "lists": {
                 name: {
                     "exceptions": len(contacts) + unknown,
-                    **({"contacts": contacts, "unknown": unknown} if arguments.contacts else {}),
+                    **({"contacts": list(contacts), "unknown": unknown} if arguments.contacts else {}),
                 }
                 for name, (contacts, unknown) in lists.items()
             },
@@ -226,14 +243,3 @@ def _policy(name: str) -> Policy:
     if problem:
         raise ZApiInvalidRequestError(f"policy {name!r} cannot be used: {problem}", "Nothing was sent.")
     return parse_policy(text, f"policy {name!r}")
-
-
-def _table(rows: Sequence[Sequence[object]]) -> list[str]:
-    widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            f"{cell:>{width}}" if isinstance(cell, int) else f"{cell!s:<{width}}"
-            for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]

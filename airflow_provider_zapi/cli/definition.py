@@ -7,10 +7,25 @@ when it runs.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
-__all__ = ["COMMANDS", "DESCRIPTION", "Argument", "Command", "get_zapi_cli_commands", "run"]
+__all__ = ["COMMANDS", "DESCRIPTION", "EXIT_CODES", "Argument", "Command", "end", "get_zapi_cli_commands", "run"]
+
+OK, DIFFERENT, USAGE, ACCOUNT = range(4)
+#: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
+EXIT_CODES = {
+    OK: "as wanted",
+    DIFFERENT: "drift: a list differs from the policy",
+    USAGE: "usage: the arguments or the policy file",
+    ACCOUNT: "the account or the network: connection, credentials, subscription, not connected, refused, no answer",
+}
+_READER_LEFT = 128 + 13  # SIGPIPE
 
 DESCRIPTION = "Look at WhatsApp numbers on Z-API and set their privacy"
 
@@ -35,7 +50,8 @@ class Command:
 _CONN_ID = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection of type Z-API"})
 _POLICY = Argument(("policy",), {"metavar": "POLICY", "help": "a YAML or JSON file with the wanted settings"})
 _OUTPUT = Argument(
-    ("-o", "--output"), {"choices": ("table", "json"), "default": "table", "help": "how to print it (default: table)"}
+    ("-o", "--output"),
+    {"choices": ("table", "json", "yaml"), "default": "table", "help": "how to print it (default: table)"},
 )
 
 COMMANDS = (
@@ -85,13 +101,58 @@ def get_zapi_cli_commands() -> list[Any]:
 
 def _function(name: str) -> Any:
     def command(arguments: argparse.Namespace) -> None:
-        raise SystemExit(run(name, arguments))
+        end(run(name, arguments))
 
     return command
 
 
 def run(name: str, arguments: argparse.Namespace) -> int:
-    """Run a command and return its exit code: 0, 1 (drift, or not connected) or 2 (usage or connection)."""
-    from airflow_provider_zapi.cli import commands
+    """Run a command, print what it found, and return its exit code: one of `EXIT_CODES`."""
+    try:
+        with _stdout_kept_for_the_report():
+            from airflow_provider_zapi.cli import commands
 
-    return commands.run(name, arguments)
+            code, output, errors = commands.run(name, arguments)
+    except Exception:  # noqa: BLE001 - Python would end with 1, which means drift here
+        code, output, errors = ACCOUNT, "", traceback.format_exc()
+    written = all([_write(sys.stdout, output), _write(sys.stderr, errors)])
+    return code if written else _READER_LEFT
+
+
+@contextmanager
+def _stdout_kept_for_the_report() -> Iterator[None]:
+    """Lead to stderr whatever is printed: Airflow logs to stdout, from its import on.
+
+    The file descriptor too, since a log handler keeps the stream that it was made with.
+    """
+    with redirect_stdout(sys.stderr):
+        if sys.__stdout__ is None:  # closed by the caller
+            yield
+            return
+        sys.__stdout__.flush()
+        stdout = os.dup(1)
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            sys.__stdout__.flush()
+            os.dup2(stdout, 1)
+            os.close(stdout)
+
+
+def _write(stream: TextIO, text: str) -> bool:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # As Python's documentation advises, so that the flush at its own end does not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
+
+
+def end(code: int) -> NoReturn:
+    """End the process with an exit code. What Airflow logs on its way out goes to stderr."""
+    if sys.__stdout__ is not None:
+        os.dup2(2, 1)
+    raise SystemExit(code)

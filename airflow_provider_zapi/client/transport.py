@@ -121,7 +121,10 @@ class Transport:
         self._cancelled = False
         self._verify, context = _authorities(credentials.conn_id)
         # Once: with many variables in the environment the look at them takes as long as the rest of a call.
-        self._proxies = _proxies(credentials.base_url, credentials.conn_id)
+        proxies = _proxies(credentials.base_url, credentials.conn_id)
+        if isinstance(proxies, ZApiConfigurationError):
+            raise proxies  # from here, where no local variable holds a proxy's password
+        self._proxies = proxies
         self._session = _Session()
         # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
         self._session.trust_env = False
@@ -404,8 +407,8 @@ def _authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
     return bundle, context
 
 
-def _proxies(base_url: str, conn_id: str | None) -> dict[str, str]:
-    """Return the environment's proxy for ``base_url``, checked: `requests` fails in its own way on a bad one."""
+def _proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigurationError:
+    """Return the environment's proxy for ``base_url``, or why `requests` could not use it."""
     # http:// is loopback only (see Credentials), where no proxy belongs.
     if not base_url.startswith("https://"):
         return {}
@@ -415,7 +418,7 @@ def _proxies(base_url: str, conn_id: str | None) -> dict[str, str]:
         return {}
     if problem := _proxy_problem(found[variable]):
         # Never the value: it may hold a password.
-        raise ZApiConfigurationError(
+        return ZApiConfigurationError(
             f"The environment variable {variable.upper()}_PROXY {problem}",
             "Set it to the address of an HTTP proxy, such as http://proxy.example:3128, or remove it. Hosts that need "
             "no proxy belong in NO_PROXY.",
@@ -426,7 +429,7 @@ def _proxies(base_url: str, conn_id: str | None) -> dict[str, str]:
 
 def _proxy_problem(proxy: str) -> str | None:
     try:
-        url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))
+        url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
         (url.host or "").encode("idna")  # as the look-up of the name does
         # What `requests` makes a header of, which holds Latin-1 only.
         "".join(requests.utils.get_auth_from_url(proxy)).encode("latin-1")

@@ -110,6 +110,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
             plan = plan_policy(policy, client)
+            # On lines of its own: what a log writes before a record would shift the first one.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
             for note in plan.notes(settings_of_other_tasks(self, context)):
                 self.log.info("%s", note)
@@ -178,9 +179,10 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
 def plan_table(plans: Sequence[SettingPlan]) -> str:
     """Return a plan as a table for people: setting, wanted value, what happens to its list."""
-    rows = [("setting", "wanted", "list"), *((p.wanted.setting.name, p.wanted.value, _list_cell(p)) for p in plans)]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {cell}".rstrip() for name, value, cell in rows)
+    from airflow_provider_zapi.tables import text_table
+
+    rows = [(plan.wanted.setting.name, plan.wanted.value, _list_cell(plan)) for plan in plans]
+    return text_table([("setting", "wanted", "list"), *rows])
 
 
 def _list_cell(plan: SettingPlan) -> str:

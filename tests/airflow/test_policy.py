@@ -110,7 +110,7 @@ def test_a_plan_reads_and_sends_nothing(
     assert (result["mode"], result["changed"]) == ("plan", False)
     assert result["settings"]["last_seen"]["verified"] is False
     log = "".join(capfd.readouterr()) or caplog.text
-    assert "last_seen      CONTACT_BLACKLIST  +1 -1 =0" in log
+    assert "\nsetting        wanted             list\nlast_seen      CONTACT_BLACKLIST  +1 -1 =0\n" in log
     assert "read_receipts  disable            cannot be read" in log
     assert "5544993333333" not in log
     assert not leaks(without_airflows_own(log))

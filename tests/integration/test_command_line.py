@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from airflow_provider_zapi.__main__ import main
-from airflow_provider_zapi.cli.definition import COMMANDS, get_zapi_cli_commands
+from airflow_provider_zapi.cli.definition import COMMANDS, EXIT_CODES, get_zapi_cli_commands, run
 from airflow_provider_zapi.emulator import RunningEmulator
 from tests.support import leaks
 
@@ -21,11 +26,12 @@ POLICY = f'last_seen: {{visible_to: CONTACT_BLACKLIST, except: ["{CONTACT}"]}}\n
 #: Command, state of the instance, exit code, what is said.
 CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
     (["check", "zapi_default"], {}, 0, "connected"),
-    (["check", "zapi_default"], {"connected": False}, 1, "not connected: You are not connected."),
-    (["check", "zapi_default"], {"subscription": "lapsed"}, 2, "the subscription of this instance lapsed"),
-    (["check", "nobody"], {}, 2, "There is no such connection"),
+    (["check", "zapi_default"], {"connected": False}, 3, "not connected: You are not connected."),
+    (["check", "zapi_default"], {"subscription": "lapsed"}, 3, "the subscription of this instance lapsed"),
+    (["check", "nobody"], {}, 3, "There is no such connection"),
     (["show", "zapi_default"], {}, 0, "last_seen             0"),
-    (["show", "zapi_default"], {"connected": False}, 1, "not connected"),
+    (["show", "zapi_default"], {"connected": False}, 3, "not connected"),
+    (["plan", "zapi_default", "policy.yaml"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {}, 1, "Lists that differ: last_seen"),
     (["plan", "zapi_default", "none.yaml"], {}, 2, "No such file"),
     (["plan", "zapi_default", "bad.yaml"], {}, 2, "no such setting"),
@@ -74,6 +80,46 @@ def test_contacts_are_named_where_asked_and_json_can_be_read(
     table = capsys.readouterr().out
     assert f"last_seen             1  {CONTACT}" in table
     assert max(map(len, table.splitlines())) <= 80
+
+
+def process(*words: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "airflow_provider_zapi", *words], stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.usefixtures("airflow_db", "zapi")
+@pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_stdout_holds_the_report_only_however_much_airflow_logs(
+    monkeypatch: pytest.MonkeyPatch, output: str, read: Callable[[str], Any]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "DEBUG")
+    printed, logged = process("show", "zapi_default", "-o", output, stdout=subprocess.PIPE).communicate()
+    assert read(printed)["lists"]["photo"] == {"exceptions": 0}
+    assert "debug" in logged.lower()
+    assert not leaks(printed, logged)
+
+
+@pytest.mark.usefixtures("airflow_db", "zapi")
+def test_a_reader_that_left_ends_a_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = process("show", "zapi_default", stdout=writing)
+    os.close(writing)
+    assert "Error" not in command.communicate()[1]
+    assert command.returncode == 141
+
+
+def test_what_no_one_foresaw_is_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", argparse.Namespace()) == 3
+    assert "AttributeError" in capsys.readouterr().err
+
+
+def test_the_exit_codes_are_those_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    assert dict(re.findall(r"^\| ([0-9]) \| (.*) \|$", page, re.MULTILINE)) == {
+        str(code): meaning for code, meaning in EXIT_CODES.items()
+    }
 
 
 def test_wrong_usage_is_exit_code_2() -> None:
