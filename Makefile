@@ -115,24 +115,32 @@ clean: ## Delete the virtual environments, the demo's files and every cache.
 	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants site
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
-.venv-floors/.made: pyproject.toml constraints/airflow-$(NEWEST).txt
-	@echo "Installing the oldest versions of the client's dependencies into .venv-floors/"
-	@$(PYTHON) -m venv --clear .venv-floors
-	@.venv-floors/bin/python -m pip install -qq uv
-	@grep -vE '^($(FLOORS))==' constraints/airflow-$(NEWEST).txt > .venv-floors/constraints.txt
-	@sed -nE 's/^  "($(FLOORS))>=(.*)",/\1==\2/p' pyproject.toml >> .venv-floors/constraints.txt
-	@.venv-floors/bin/python -m uv pip install -q --python .venv-floors -c .venv-floors/constraints.txt -e '.[dev]'
-	@touch $@
+# Says why a Python cannot run a version of Airflow, and what can.
+supported = $(PYTHON) -c "import sys; from scripts.constraints import unsupported; \
+	sys.exit(unsupported('$(1)', '%d.%d' % sys.version_info[:2]))"
 
-# The stamp is written last: an interrupted set-up starts again from nothing.
+.venv-floors/.made: pyproject.toml constraints/airflow-$(NEWEST).txt
+	@$(call supported,$(NEWEST))
+	@echo "Installing the oldest versions of the client's dependencies into .venv-floors/"
+	@trap 'test -e $@ || rm -rf .venv-floors' EXIT && trap 'exit 130' INT TERM HUP && \
+	$(PYTHON) -m venv --clear .venv-floors && \
+	.venv-floors/bin/python -m pip install -qq uv && \
+	grep -vE '^($(FLOORS))==' constraints/airflow-$(NEWEST).txt > .venv-floors/constraints.txt && \
+	sed -nE 's/^  "($(FLOORS))>=(.*)",/\1==\2/p' pyproject.toml >> .venv-floors/constraints.txt && \
+	.venv-floors/bin/python -m uv pip install -q --python .venv-floors -c .venv-floors/constraints.txt -e '.[dev]' && \
+	touch $@
+
+# The stamp is written last, and nothing is left of a set-up that failed or was interrupted.
 # Parameters: the folder, the version of Airflow, the extras of pyproject.toml.
 define venv_rule
 $(1)/.made: pyproject.toml constraints/airflow-$(2).txt
+	@$(call supported,$(2))
 	@echo "Installing Airflow $(2) into $(1)/"
-	@$(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/python -m pip install -qq uv
-	@$(1)/bin/python -m uv pip install -q --python $(1) -c constraints/airflow-$(2).txt -e '.[$(3)]'
-	@touch $$@
+	@trap 'test -e $$@ || rm -rf $(1)' EXIT && trap 'exit 130' INT TERM HUP && \
+	$(PYTHON) -m venv --clear $(1) && \
+	$(1)/bin/python -m pip install -qq uv && \
+	$(1)/bin/python -m uv pip install -q --python $(1) -c constraints/airflow-$(2).txt -e '.[$(3)]' && \
+	touch $$@
 endef
 $(foreach version,$(SUPPORTED),$(eval $(call venv_rule,$(call venv_of,$(version)),$(version),dev)))
 $(foreach extra,$(EXTRAS),$(eval $(call venv_rule,.venv-$(extra),$(NEWEST),dev$(comma)$(extra))))

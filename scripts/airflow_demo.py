@@ -19,12 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
+from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_port_from, free_ports
 from scripts.rest import ApiError, request_json
 from scripts.standalone import RunningAirflow
 
 PROJECT = Path(__file__).resolve().parent.parent
 DAG_ID = "zapi_hide_last_seen"
+#: Of the pages that stay open, so that bookmarks and copied commands keep working.
+AIRFLOW_PORT, EMULATOR_PORT = 8080, 8765
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Number:
 
     connection: str
     instance: str
+    #: The title of its card on the emulator's page.
+    name: str
     token: str = "demo-token"  # noqa: S105 - the emulator alone knows it
     client_token: str = "demo-client-token"  # noqa: S105 - likewise
 
@@ -41,22 +45,22 @@ class Number:
         """The instance as the emulator's ``--instance`` wants it."""
         return f"{self.instance}:{self.token}:{self.client_token}"
 
-    def variable(self, port: int) -> tuple[str, str]:
-        """Name and value of the environment variable that gives Airflow the connection."""
-        value = {
+    def fields(self, port: int) -> dict[str, str | int]:
+        """Return the fields of the Airflow connection, for an emulator on this port."""
+        return {
             "conn_type": "zapi",
             "login": self.instance,
             "password": self.token,
             "host": f"http://127.0.0.1:{port}",
-            "extra": {"client_token": self.client_token},
+            "port": 443,  # Unused; but without a port the Test button of Airflow 3.3.2 answers "Bad Request".
+            "extra": json.dumps({"client_token": self.client_token}),
         }
-        return f"AIRFLOW_CONN_{self.connection.upper()}", json.dumps(value)
 
 
 NUMBERS = (
-    Number("zapi_default", "demo-instance"),
-    Number("zapi_sales", "sales-instance"),
-    Number("zapi_support", "support-instance"),
+    Number("zapi_default", "demo-instance", "Demo"),
+    Number("zapi_sales", "sales-instance", "Sales"),
+    Number("zapi_support", "support-instance", "Support"),
 )
 
 
@@ -114,7 +118,9 @@ class Demo:
 
     def run(self, *, stay: bool) -> None:
         """Start both servers, run the DAG, tell what it did, with ``stay`` wait for a signal, stop both."""
-        emulator_port = free_ports(1)[0]
+        # A demo that ends by itself takes any port, so that several can run at the same time.
+        airflow_port = free_port_from(AIRFLOW_PORT) if stay else None
+        emulator_port = free_port_from(EMULATOR_PORT) if stay else free_ports(1)[0]
         home = self.home.relative_to(Path.cwd()) if self.home.is_relative_to(Path.cwd()) else self.home
         self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; their files: {home}")
         with (
@@ -122,13 +128,15 @@ class Demo:
             RunningAirflow(
                 self._folder("airflow"),
                 self.dags_folder,
-                dict(number.variable(emulator_port) for number in NUMBERS),
+                {},
                 self.interruptible.pause,
+                airflow_port,
             ) as airflow,
         ):
             try:
                 emulator.wait_for("the emulator", lambda: last_seen(emulator_port), 30)
                 airflow.wait_until_ready()
+                self._set_up(airflow, emulator_port)
                 self.say("Airflow is up; waiting for it to read the DAGs")
                 self._run_dag(airflow, emulator_port)
                 if stay:
@@ -154,9 +162,15 @@ class Demo:
             pause=self.interruptible.pause,
         )
 
-    def _run_dag(self, airflow: RunningAirflow, emulator_port: int) -> None:
+    def _set_up(self, airflow: RunningAirflow, emulator_port: int) -> None:
+        """Create what the example DAGs use in Airflow's database, where its pages show it, and title the cards."""
         for number in NUMBERS:
-            airflow.api("POST", "/pools", {"name": number.connection, "slots": 1})
+            airflow.api("POST", "/connections", {"connection_id": number.connection, **number.fields(emulator_port)})
+            pool = {"name": number.connection, "slots": 1, "description": "One task at a time on this WhatsApp number"}
+            airflow.api("POST", "/pools", pool)
+            request_json(emulator_port, "PATCH", f"/_emulator/instances/{number.instance}", {"name": number.name})
+
+    def _run_dag(self, airflow: RunningAirflow, emulator_port: int) -> None:
         airflow.wait_for_dag(DAG_ID)
         before = last_seen(emulator_port)
         self.say(f"Who sees the number's last seen, before: {before}")
@@ -171,6 +185,9 @@ class Demo:
             raise BackgroundError("The run succeeded, but the number's privacy is as before.")
 
     def _stay(self, airflow: RunningAirflow, emulator: BackgroundProcess, emulator_port: int) -> None:
+        names = ", ".join(number.connection for number in NUMBERS)
+        self.say(f"Connections and pools of the example DAGs: {names} (see Admin; the Test button works)")
+        self.say("Schedules are off: a DAG runs only when you trigger it")
         self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")
         self.say(f"Emulator:  http://127.0.0.1:{emulator_port}/  (the numbers' privacy, as it changes)")
         self.say("Ctrl-C stops both")

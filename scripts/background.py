@@ -45,6 +45,17 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def free_port_from(first: int) -> int:
+    """Return the first loopback port from this number on that nobody listens on now, of the next hundred."""
+    for port in range(first, first + 100):
+        with socket.socket() as attempt, suppress(OSError):
+            # As servers do: a connection that ended a moment ago does not make the port taken.
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(("127.0.0.1", port))
+            return port
+    raise BackgroundError(f"The ports {first} to {first + 99} are all taken.")
+
+
 def processes() -> list[Process]:
     """Read the process table; empty on a system without ``/proc``."""
     found = []

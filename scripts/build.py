@@ -151,7 +151,7 @@ def use(built: Path, folder: Path) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "PYTHONWARNINGS": "ignore",
     }
-    env.update([number.variable(port)])
+    env[f"AIRFLOW_CONN_{number.connection.upper()}"] = json.dumps(number.fields(port))
     airflow, python = bare / "airflow", bare / "python"
     module = Path(run([python, "-c", f"import {NAME}; print({NAME}.__file__)"], env).strip())
     expect(module.is_relative_to(bare.parent), f"{module} was imported")

@@ -32,13 +32,16 @@ class SupportedAirflow:
     extras: tuple[str, ...] = ("--extra", "dev")
     #: What they are resolved for; the versions for the first count on the others too.
     pythons: tuple[str, ...] = PYTHONS[:1]
+    #: The supported Pythons that it runs on.
+    runs_on: tuple[str, ...] = PYTHONS
 
 
 SUPPORTED = (
-    SupportedAirflow("2.11.2", "2026-03-25"),
+    SupportedAirflow("2.11.2", "2026-03-25", runs_on=("3.11", "3.12")),
     SupportedAirflow(
         "3.0.6",
         "2025-09-10",
+        runs_on=("3.11", "3.12"),
         later={
             # The first with what pyproject.toml asks for came after that day.
             "apache-airflow-providers-common-compat": "2026-10-30",
@@ -52,6 +55,16 @@ SUPPORTED = (
     SupportedAirflow("3.2.2", "2026-06-10"),
     SupportedAirflow("3.3.2", "2026-11-20", extras=("--all-extras",), pythons=PYTHONS),
 )
+
+
+def unsupported(airflow: str, python: str) -> str | None:
+    """Return why this version of Airflow is not supported on this Python, and what is; None if it is."""
+    runs_on = {each.version: each.runs_on for each in SUPPORTED}
+    if python in runs_on[airflow]:
+        return None
+    pairs = "\n".join(f"  Airflow {version} on Python {', '.join(pythons)}" for version, pythons in runs_on.items())
+    return f"Airflow {airflow} is not supported on Python {python}. Supported are\n{pairs}"
+
 
 #: The day as of which the build's own packages are resolved: the same code makes the same files.
 BUILD_AS_OF = "2026-11-20"

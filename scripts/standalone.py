@@ -72,6 +72,7 @@ class RunningAirflow(BackgroundProcess, AirflowApi):
     :param dags_folder: where the DAGs are.
     :param env: variables added to the environment, connections for example.
     :param pause: how to wait; it may raise to end the waiting.
+    :param port: of Airflow's pages and REST API; by default a free one.
     """
 
     def __init__(
@@ -80,15 +81,17 @@ class RunningAirflow(BackgroundProcess, AirflowApi):
         dags_folder: Path,
         env: Mapping[str, str],
         pause: Callable[[float], None] = time.sleep,
+        port: int | None = None,
     ) -> None:
-        ports = free_ports(3)
+        free, worker_log, trigger_log = free_ports(3)
+        port = port or free
         self._dead_before: set[int] = set()
-        AirflowApi.__init__(self, ports[0])
+        AirflowApi.__init__(self, port)
         BackgroundProcess.__init__(
             self,
             "Airflow",
             [sys.executable, "-m", "airflow", "standalone"],
-            env=airflow_environment(home, dags_folder, (ports[0], ports[1], ports[2]), env),
+            env=airflow_environment(home, dags_folder, (port, worker_log, trigger_log), env),
             log=home / "standalone.log",
             grace=6,
             pause=pause,

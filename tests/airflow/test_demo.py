@@ -1,16 +1,21 @@
 """The demo as a user runs it: a real Airflow, the emulator, a DAG, and nothing left behind."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.airflow_demo import AIRFLOW_PORT, EMULATOR_PORT, NUMBERS
 from scripts.background import alive_in_session, processes
+from scripts.rest import request_json
 from tests.airflow.support import PROJECT, newest_airflow_only
 
 pytestmark = newest_airflow_only
@@ -83,6 +88,45 @@ def test_it_shows_the_privacy_before_and_after_and_what_the_task_returned(tmp_pa
     assert re.search(r"last seen, after: NONE$", output, re.MULTILINE)
     assert "token" not in output
     assert left_over(sessions) == []
+
+
+@contextlib.contextmanager
+def taken(port: int) -> Iterator[None]:
+    """Have somebody listen on a port, whoever it is."""
+    with socket.socket() as listening:
+        with contextlib.suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            listening.listen()
+        yield
+
+
+def test_left_open_it_has_the_connections_and_pools_of_the_examples_on_the_next_free_ports(tmp_path: Path) -> None:
+    with taken(AIRFLOW_PORT), taken(EMULATOR_PORT), start_demo(tmp_path / "home", "--stay") as process:
+        try:
+            output = output_until(process, "Ctrl-C stops both")
+            assert "Schedules are off" in output
+            closing = output[output.index("Connections and pools") :]
+            airflow_port, emulator_port = (int(port) for port in re.findall(r"http://127.0.0.1:(\d+)/", closing))
+            assert AIRFLOW_PORT < airflow_port < AIRFLOW_PORT + 100
+            assert EMULATOR_PORT < emulator_port < EMULATOR_PORT + 100
+            token = {"Authorization": f"Bearer {request_json(airflow_port, 'GET', '/auth/token')['access_token']}"}
+            names = {number.connection for number in NUMBERS}
+            pools = request_json(airflow_port, "GET", "/api/v2/pools", headers=token)["pools"]
+            assert {each["name"] for each in pools} == names | {"default_pool"}
+            connections = request_json(airflow_port, "GET", "/api/v2/connections", headers=token)["connections"]
+            shown = {each["connection_id"]: each for each in connections}
+            assert names <= set(shown)
+            for number in NUMBERS:
+                # What the Test button sends for a saved connection: its secrets are hidden, and stay as they are.
+                form = shown[number.connection]
+                tested = request_json(airflow_port, "POST", "/api/v2/connections/test", form, token)
+                assert tested["status"], tested
+            cards = request_json(emulator_port, "GET", "/_emulator/instances")["instances"]
+            assert [card["name"] for card in cards] == ["Demo", "Sales", "Support"]
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            output += output_until(process, "never")
+    assert process.returncode == 0, output
 
 
 def test_a_failed_task_ends_it_with_the_log_and_exit_code_1(tmp_path: Path) -> None:

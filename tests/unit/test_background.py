@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scripts.background import (
     BackgroundProcess,
     alive_in_session,
     clean_environment,
+    free_port_from,
     free_ports,
 )
 from scripts.standalone import airflow_environment
@@ -97,3 +99,12 @@ def test_a_part_that_ended_is_noticed(tmp_path: Path) -> None:
         assert process.dead_parts() == set()
         os.kill(child, signal.SIGKILL)
         assert process.wait_for("its end", lambda: process.dead_parts() or None, 5) == {child}
+
+
+def test_a_taken_port_gives_the_next_free_one() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        assert port < free_port_from(port) < port + 100
+    assert free_port_from(port) == port

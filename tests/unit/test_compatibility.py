@@ -26,6 +26,7 @@ from airflow_provider_zapi.get_provider_info import get_provider_info
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.retry_policy import ZApiRetryPolicy
 from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
+from scripts import constraints
 from tests.airflow.support import SUPPORTED
 from tests.unit.test_docs import PROJECT, section, table
 
@@ -81,6 +82,8 @@ def test_the_pythons_are_those_that_airflow_and_this_package_name() -> None:
     airflows = named(metadata("apache-airflow").get_all("Classifier") or [])
     ours = named(PYPROJECT["classifiers"])
     assert cell("Python").split(", ") == sorted(airflows & ours)
+    [set_up] = [each for each in constraints.SUPPORTED if each.version == version("apache-airflow")]
+    assert set(set_up.runs_on) == airflows & ours
 
 
 def test_the_form_has_the_fields_where_the_page_says_so(found_by_airflow: dict[str, list[str]]) -> None:
