@@ -128,8 +128,8 @@ def worst() -> Mapping[str, Worst]:
         ),
         "a contact": Worst(
             quiet(phones.normalize_contact),
-            (*digits, "+", "(", ". ", "@g.u", "-grou", "1@lid", "@lid", "-group"),
-            ("privacy.phones._PHONE", "privacy.phones._LID", "privacy.phones._GROUP"),
+            (*digits, "+", "(", "( ", "( 0", ". ", "1.0", "@g.u", "-grou", "1@lid", "@lid", "-group"),
+            tuple(f"privacy.phones.{name}" for name in ("_PHONE", "_LID", "_GROUP", "_DECIMAL", "_TRUNK_ZERO")),
         ),
         "the key of a contact": Worst(phones.contact_key, digits, ("privacy.phones._DOUBLE_FORMS",)),
         "the patterns of the policy's schema": Worst(

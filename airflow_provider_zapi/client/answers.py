@@ -309,7 +309,8 @@ def clean(text: str, scrub: Callable[[str], str]) -> str:
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):
-        scrubbed = scrubbed[:-_LOST_AT_CUT]
+        # Scrubbing may have made the text much shorter.
+        scrubbed = scrubbed[: -min(_LOST_AT_CUT, -(-len(scrubbed) // 2))]
     return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
 
 

@@ -59,6 +59,9 @@ _REFUSED, _REFUSAL = re.compile(r"(?i)client-token\s+(?=\S)"), re.compile(r"(?i)
 #: The longest token between them, in characters.
 _LONGEST_REFUSED = 1000
 
+#: The shortest beginning of a secret that is hidden, in characters.
+_SHORTEST_PART = 8
+
 #: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
 _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
@@ -99,13 +102,15 @@ class Redactor:
         """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
         hidden = list(_shaped(text))
         for form in self._forms:
-            hidden += [(at, at + len(form)) for at in _places(text, form)]
+            hidden += _places(text, form)
         for layer in _decoded_layers(text):
             hidden += [layer.span(start, end) for start, end in _shaped(layer.text)]
             for form in self._decoded_forms:
-                spans = (layer.span(at, at + len(form)) for at in _places(layer.text, form))
-                # As long as the form itself: nothing in it was escaped, so the undecoded text has settled it.
-                hidden += [(start, end) for start, end in spans if end - start > len(form)]
+                for start, end in _places(layer.text, form):
+                    span = layer.span(start, end)
+                    # As long as the match: nothing in it was escaped, so the undecoded text has settled it.
+                    if span[1] - span[0] > end - start:
+                        hidden.append(span)
         return _replaced(text, hidden, self._mark)
 
 
@@ -155,12 +160,19 @@ def _decoded_layers(text: str) -> Iterator[_Layer]:
         yield layer
 
 
-def _places(text: str, form: str) -> Iterator[int]:
-    """Yield where ``form`` stands in ``text``, also where two of them overlap."""
-    at = text.find(form)
+def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
+    """Yield where ``form`` stands in ``text``, or its beginning: a server may cut what it repeats.
+
+    A beginning of less than half, or of less than 8 characters, could be any text.
+    """
+    head = form[: max(_SHORTEST_PART, -(-len(form) // 2))]
+    at = text.find(head)
     while at >= 0:
-        yield at
-        at = text.find(form, at + 1)
+        end = at + len(head)
+        while end < len(text) and end - at < len(form) and text[end] == form[end - at]:
+            end += 1
+        yield at, end
+        at = text.find(head, at + 1)
 
 
 def _shaped(text: str) -> Iterator[tuple[int, int]]:

@@ -60,7 +60,7 @@ def _print_request(request: dict[str, Any]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen) or 2 (usage)."""
     options = _parse(arguments)
     emulator = Emulator()
     try:
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InvalidInputError, OSError, OverflowError) as error:
         where = "" if isinstance(error, InvalidInputError) else f"cannot listen on {options.host}:{options.port}: "
         print(f"emulator: {where}{getattr(error, 'strerror', None) or error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InvalidInputError) else 1
     with listening:
         url = url_of(listening)
         print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")

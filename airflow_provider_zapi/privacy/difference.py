@@ -6,18 +6,15 @@ sent: without Brazil's ninth digit, or as an ``@lid``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_zapi.privacy.changes import ContactChange
-from airflow_provider_zapi.privacy.phones import contact_key
+from airflow_provider_zapi.privacy.phones import contact_key, split_contacts
 
 __all__ = ["ListChange", "Resolve", "ResolvedContact", "changes_of", "compare"]
 
 _LID_END = "@lid"
-#: What a list is known to hold. Any other entry cannot be interpreted.
-_INTERPRETABLE = re.compile(r"[0-9]{8,15}|[0-9]+@lid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +88,7 @@ def compare(
     :param resolve: asks WhatsApp about phones; called only if the spelling leaves something open
     :param ask_about_missing: ask about missing contacts even if the list reads empty, because they were sent already
     """
-    known = [entry for entry in present if _INTERPRETABLE.fullmatch(entry)]
-    unknown = len(present) - len(known)
+    known, unknown = split_contacts(present)
     add, remove = _difference(wanted, known, {})
     resolved: Mapping[str, ResolvedContact] = {}
     if (add or remove) and known and any(contact.endswith(_LID_END) for contact in (*wanted, *known)):

@@ -57,8 +57,6 @@ def _leaky(error: ZApiError) -> str | None:
         return f"a secret is in the {type(error).__name__} or in a frame below it"
     if error.__cause__ or error.__context__:
         return f"the {type(error).__name__} leads to {error.__cause__ or error.__context__!r}"
-    if error.what.startswith("policy ") and not generate.CONTROLS_IN_POLICY_ERRORS:
-        return None
     controls = [each for each in str(error) if each != "\n" and unicodedata.category(each) == "Cc"]
     return f"the text of the {type(error).__name__} has control characters" if controls else None
 

@@ -101,18 +101,18 @@ def test_the_request_log_hides_the_token(arguments: tuple[str, ...], logged: boo
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "said"),
     [
-        (("--instance", "a"), "ID:TOKEN"),
-        (("--instance", "a:b/c"), "token must be"),
-        (("--port", "99999"), "99999"),
-        (("--host", "192.0.2.1"), "192.0.2.1"),
+        (("--instance", "a"), 2, "ID:TOKEN"),
+        (("--instance", "a:b/c"), 2, "token must be"),
+        (("--port", "99999"), 1, "99999"),
+        (("--host", "192.0.2.1"), 1, "192.0.2.1"),
     ],
 )
-def test_a_wrong_argument_ends_the_command_with_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_a_wrong_argument_ends_the_command_with_one_line(arguments: tuple[str, ...], code: int, said: str) -> None:
     with command(*arguments) as process:
         output, errors = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, output) == (1, "")
+    assert (process.returncode, output) == (code, "")
     assert said in errors
     assert errors.count("\n") == 1
 

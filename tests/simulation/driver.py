@@ -28,6 +28,9 @@ _BY_PATH = {row[0]: name for name, row in SETTINGS.items()}
 _BY_SCOPE = {row[3]: name for name, row in SETTINGS.items() if row[3]}
 
 
+Answer = tuple[int, Any, dict[str, str]]
+
+
 class Killed(BaseException):
     """The process was killed."""
 
@@ -93,7 +96,7 @@ class SimulatedNetwork(BaseAdapter):
     def close(self) -> None:
         """Do nothing: there is nothing open."""
 
-    def _answer(self, request: requests.PreparedRequest) -> tuple[int, Any, dict[str, str]]:
+    def _answer(self, request: requests.PreparedRequest) -> Answer:
         world = self.world
         world.requests += 1
         world.now += CALL_SECONDS
@@ -109,7 +112,7 @@ class SimulatedNetwork(BaseAdapter):
             raise Killed
         return answer
 
-    def _of(self, path: str, query: Mapping[str, list[str]], body: Any) -> tuple[int, Any, dict[str, str]]:
+    def _of(self, path: str, query: Mapping[str, list[str]], body: Any) -> Answer:
         world, profile = self.world, self.world.profile
         if world.rng.random() < profile.busy:
             return 429, {}, {"Retry-After": "2"}
@@ -125,25 +128,26 @@ class SimulatedNetwork(BaseAdapter):
         changes = [(change["action"], change["phone"]) for change in given.get("contactsBlacklist", [])]
         return self._write(name, given[SETTINGS[name][1]], changes)
 
-    def _read(self, name: str) -> tuple[int, Any, dict[str, str]]:
+    def _read(self, name: str) -> Answer:
         world = self.world
         if world.rng.random() < world.profile.read_fails:
             return 503, {}, {}
         entries = world.number.read(name, world.now - world.profile.lag(world.rng))
         world.last_read[name] = (world.now, entries, world.number.records[name].copy())
-        answer = 200, {"disallowedContacts": list(entries)}, dict[str, str]()
+        answer: Answer = (200, {"disallowedContacts": list(entries)}, {})
         met = set(world.number.records[name].people) == set(world.wanted.get(name, []))
         if world.profile.rival == "after read-back" and met and not world.rival_wrote and world.writes:
             self._rival(name)
         return answer
 
-    def _write(self, name: str, value: str, changes: list[tuple[str, str]]) -> tuple[int, Any, dict[str, str]]:
+    def _write(self, name: str, value: str, changes: list[tuple[str, str]]) -> Answer:
         world, profile = self.world, self.world.profile
         before = world.number.snapshot()
         if profile.rival == "once" and not world.rival_wrote and world.requests >= world.rival_at:
             self._rival(world.rng.choice(LISTED))
             before = world.number.snapshot()
-        outcome, answer = "applied", (200, {"success": True}, dict[str, str]())
+        outcome = "applied"
+        answer: Answer = (200, {"success": True}, {})
         chance = world.rng.random()
         if chance < profile.refused:
             outcome, answer = "refused", (200, {"success": False}, {})

@@ -18,9 +18,6 @@ from tests.support import Canned, client_with, given_up_after
 #: At this length, what grows with the square of a text is busy for minutes at least.
 LONG = 1 << 19
 
-#: The same expressions as those of 'a contact', in another place.
-SAME = {"privacy.reconcile._INTERPRETABLE"}
-
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_worst_texts_are_read_in_a_moment(name: str) -> None:
@@ -47,15 +44,16 @@ def test_every_expression_of_the_package_has_a_row() -> None:
         if isinstance(value, re.Pattern)
         or (isinstance(value, tuple) and any(isinstance(each, re.Pattern) for each in value))
     }
-    assert made - SAME <= {expression for row in worst().values() for expression in row.expressions}
+    assert made <= {expression for row in worst().values() for expression in row.expressions}
 
 
 @pytest.mark.parametrize("times", [1, 25_000])
 def test_a_part_of_a_token_in_an_answer_is_read_in_a_moment(times: int) -> None:
     """The first 28 of 32 characters once took seconds, and a character more twice as long."""
     client, _, _ = client_with(Canned({"error": f"No instance {PARTIAL} " * times}, 400), instance_token=TOKEN)
-    with given_up_after(minutes=1), pytest.raises(errors.ZApiInvalidRequestError, match=PARTIAL):
+    with given_up_after(minutes=1), pytest.raises(errors.ZApiInvalidRequestError, match="No instance ") as caught:
         client.status()
+    assert PARTIAL not in str(caught.value)
 
 
 def test_half_a_secret_at_the_place_of_the_cut_is_not_shown() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_zapi.client.redaction import Redactor, encodings, scrub_event
+from airflow_provider_zapi.client.redaction import HIDDEN, Redactor, encodings, scrub_event
 from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part, given_up_after
 
 #: The commonest writings by hand: Airflow's masker is told these, so each is one of them.
@@ -172,3 +172,12 @@ def test_an_error_report_is_scrubbed_and_the_one_given_is_not_changed() -> None:
 
 def test_a_redactor_shows_nothing() -> None:
     assert repr(Redactor(CANARIES)) == "Redactor()"
+
+
+@pytest.mark.parametrize("canary", CANARIES)
+@pytest.mark.parametrize("name", FORMS)
+def test_a_secret_that_the_server_cut_is_hidden_as_far_as_it_goes(canary: str, name: str) -> None:
+    written = FORMS[name](canary)
+    shown = Redactor(CANARIES).scrub(f"refused: {written[:-3]}")
+    assert certain_part(name, written)[: len(written) // 2] not in shown
+    assert HIDDEN in shown
