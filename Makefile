@@ -86,6 +86,9 @@ mutation: .venv-mutation/.made ## Break the client in a thousand ways, one at a 
 	.venv-mutation/bin/mutmut run
 	.venv-mutation/bin/mutmut results
 
+simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and rivals; ARGS='--seed 1'.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
+
 constraints: $(NEWEST_VENV)/.made ## Resolve the constraints of every supported Airflow again.
 	$(NEWEST_VENV)/bin/python -m scripts.constraints
 
