@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_zapi import __version__
-from airflow_provider_zapi.connection_form import CONNECTION_TYPE, HOOK_NAME, conn_fields, ui_field_behaviour
+from airflow_provider_zapi.connection.form import CONNECTION_TYPE, HOOK_NAME, conn_fields, ui_field_behaviour
 
 __all__ = ["get_provider_info"]
 

@@ -44,7 +44,7 @@ class Worst(NamedTuple):
 
 def worst() -> Mapping[str, Worst]:
     """Return each row by its name."""
-    from airflow_provider_zapi.client import answers, api, credentials, redaction
+    from airflow_provider_zapi.client import answers, api, redaction, targets
     from airflow_provider_zapi.privacy import phones, policy
 
     redactor = redaction.Redactor([TOKEN, "secret/+=%"])
@@ -117,14 +117,14 @@ def worst() -> Mapping[str, Worst]:
             api._moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.api._ISO_DATE",), end="2026-01-01"
         ),
         "a base URL": Worst(
-            lambda text: credentials._BASE_URL.fullmatch(text),
+            lambda text: targets._BASE_URL.fullmatch(text),
             ("a", "a.", "a-", "-", "https://", "[", ":", "1:", "aaaa.", "a" * 64 + "."),
-            ("client.credentials._BASE_URL",),
+            ("client.targets._BASE_URL",),
         ),
         "an id or a token": Worst(
-            lambda text: (credentials._PATH_SAFE.fullmatch(text), credentials._VISIBLE_ASCII.fullmatch(text)),
+            lambda text: (targets._PATH_SAFE.fullmatch(text), targets._VISIBLE_ASCII.fullmatch(text)),
             ("a", "-"),
-            ("client.credentials._PATH_SAFE", "client.credentials._VISIBLE_ASCII"),
+            ("client.targets._PATH_SAFE", "client.targets._VISIBLE_ASCII"),
         ),
         "a contact": Worst(
             quiet(phones.normalize_contact),

@@ -26,7 +26,6 @@ from airflow_provider_zapi.exceptions import (
     ZApiUnexpectedAnswerError,
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.operators.instance import days_left
 from airflow_provider_zapi.privacy.phones import hide_phone, split_contacts
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
@@ -109,7 +108,7 @@ def _check(arguments: argparse.Namespace) -> Report:
             data["subscription"] = None
             rows.append(("subscription", f"cannot be read: {error.what}"))
         else:
-            left = days_left(account.due, datetime.now(UTC))
+            left = account.days_left(datetime.now(UTC))
             data["subscription"] = {
                 "payment_status": account.payment_status,
                 "due": account.due.isoformat(),

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from airflow_provider_zapi.connection_form import LABELS
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiError,
@@ -27,7 +26,14 @@ from airflow_provider_zapi.exceptions import (
     ZApiUnexpectedAnswerError,
     ZApiUnreachableError,
 )
-from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
+from airflow_provider_zapi.panel import (
+    ACCOUNT_SECURITY_TOKEN,
+    BASE_URL,
+    INSTANCE_ID,
+    INSTANCE_TOKEN,
+    INSTANCES_PAGE,
+    SECURITY_PAGE,
+)
 
 __all__ = ["Again", "Failure", "Reader", "clean", "object_without_error", "read_answer", "success_is_true"]
 
@@ -72,13 +78,13 @@ Reader = Callable[[Any], T | Failure]
 NOT_ZAPI = Failure(
     ZApiUnreachableError,
     "the answer is not one of Z-API's: {detail}",
-    f"A proxy or a captive portal may have answered, or {LABELS['host']} is not Z-API's address: check the network.",
+    f"A proxy or a captive portal may have answered, or {BASE_URL} is not Z-API's address: check the network.",
     Again.IF_REPEATABLE,
 )
 NO_SUCH_PATH = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API knows no such endpoint",
-    f"Nothing was changed. If {LABELS['host']} is Z-API's address, this is a bug in this provider: please report it.",
+    f"Nothing was changed. If {BASE_URL} is Z-API's address, this is a bug in this provider: please report it.",
 )
 REFUSED = Failure(
     ZApiRefusedError,
@@ -94,7 +100,7 @@ SUCCESS_FALSE = Failure(
 
 _COPY_CLIENT_TOKEN = (
     f"Copy the account security token from Security in the Z-API panel ({SECURITY_PAGE}) into the connection's "
-    f'"{LABELS["client_token"]}"; it is not the instance token.'
+    f'"{ACCOUNT_SECURITY_TOKEN}"; it is not the instance token.'
 )
 
 #: By the text of `error`, in any case, whatever the status. First match wins.
@@ -130,7 +136,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiInstanceNotFoundError,
             "Z-API knows no instance with this id and token",
-            f"Compare the connection's {LABELS['login']} and {LABELS['password']} with {INSTANCES_PAGE}.",
+            f"Compare the connection's {INSTANCE_ID} and {INSTANCE_TOKEN} with {INSTANCES_PAGE}.",
         ),
     ),
     (
@@ -160,12 +166,12 @@ _BUSY = Failure(
 _REDIRECT = Failure(
     ZApiUnexpectedAnswerError,
     "the answer leads to another address, which is not followed because the request holds credentials",
-    f"{LABELS['host']} must be Z-API's own address: a proxy or a captive portal may have answered instead.",
+    f"{BASE_URL} must be Z-API's own address: a proxy or a captive portal may have answered instead.",
 )
 _UNEXPECTED = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API gave an answer that this provider does not know{text_after}",
-    f"Nothing is known to have changed. Check that {LABELS['host']} is Z-API's address; if it is, report this.",
+    f"Nothing is known to have changed. Check that {BASE_URL} is Z-API's address; if it is, report this.",
 )
 _DEFECT = Failure(
     ZApiInvalidRequestError,
@@ -179,7 +185,7 @@ STATUSES: Mapping[int, Failure] = {
     401: Failure(
         ZApiAuthenticationError,
         "Z-API refused the credentials{text_after}",
-        f"Compare {LABELS['login']}, {LABELS['password']} and {LABELS['client_token']} with {INSTANCES_PAGE} and "
+        f"Compare {INSTANCE_ID}, {INSTANCE_TOKEN} and {ACCOUNT_SECURITY_TOKEN} with {INSTANCES_PAGE} and "
         f"{SECURITY_PAGE}.",
     ),
     402: Failure(

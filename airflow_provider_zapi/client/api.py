@@ -16,7 +16,7 @@ from airflow_provider_zapi.client.answers import (
     success_is_true,
     unexpected,
 )
-from airflow_provider_zapi.client.credentials import Credentials
+from airflow_provider_zapi.client.targets import Credentials
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.changes import ContactChange
@@ -70,6 +70,10 @@ class AccountState:
     connected: bool
     due: datetime
     payment_status: str
+
+    def days_left(self, now: datetime) -> int:
+        """Return the whole days until the subscription ends; negative once it has ended."""
+        return (self.due - now).days
 
 
 class ZApiClient:

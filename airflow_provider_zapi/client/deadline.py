@@ -14,14 +14,16 @@ import http.client
 import io
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["Deadline", "DeadlineAdapter", "Target"]
+from airflow_provider_zapi.client.targets import Target
+
+__all__ = ["Deadline", "DeadlineAdapter"]
 
 
 class Deadline:
@@ -41,18 +43,6 @@ class Deadline:
     def remaining(self) -> float:
         """Return the seconds that are left, 0 or less when the time is over."""
         return self._end - self._clock()
-
-
-class Target(Protocol):
-    """Whose requests an adapter sends: what is secret of each. Its ``repr`` shows none of it."""
-
-    @property
-    def path_prefix(self) -> str:
-        """What stands before each path, with a leading slash and without one at its end."""
-
-    @property
-    def secret_headers(self) -> Mapping[str, str]:
-        """The headers that hold a secret."""
 
 
 class DeadlineAdapter(HTTPAdapter):

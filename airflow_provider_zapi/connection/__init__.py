@@ -1,1 +1,1 @@
-"""What an Airflow connection of type Z-API says beside its credentials."""
+"""The Airflow connection of type Z-API: its form, and what is read from it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_zapi.connection_form import LABELS
+from airflow_provider_zapi.connection.form import LABELS
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.rendering import is_plain
 

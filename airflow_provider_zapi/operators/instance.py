@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.operators.base import ZApiOperator
 from airflow_provider_zapi.panel import INSTANCES_PAGE
 
@@ -71,7 +71,7 @@ class CheckInstanceOperator(ZApiOperator):
         # The subscription first: a lapsed one refuses every other call.
         with self.client(check_phone=False) as client:
             account = client.account()
-            left = days_left(account.due, datetime.now(UTC))
+            left = account.days_left(datetime.now(UTC))
             self._check_subscription(account, left, wanted)
             status = client.status()
             if not status.connected:
@@ -113,11 +113,6 @@ class CheckInstanceOperator(ZApiOperator):
                 endpoint="me",
                 conn_id=self.zapi_conn_id,
             )
-
-
-def days_left(due: datetime, now: datetime) -> int:
-    """Return the whole days from now until a subscription ends; negative once it has ended."""
-    return (due - now).days
 
 
 def _days(value: object) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other_tasks
 from airflow_provider_zapi.privacy.settings import (
     CONTACT_BLACKLIST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.sensors.base import ZApiSensor
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_zapi.connection_form import DEFAULT_CONN_ID
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.sensors.base import ZApiSensor
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 
 from airflow_provider_zapi import exceptions
+from airflow_provider_zapi.client import AccountState
 from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.notifications.zapi import ZApiNotifier
-from airflow_provider_zapi.operators.instance import CheckInstanceOperator, days_left
+from airflow_provider_zapi.operators.instance import CheckInstanceOperator
 from tests.airflow.conftest import connection
 from tests.support import CLIENT_TOKEN, Canned, client_with, leaks
 
@@ -152,13 +153,8 @@ def test_a_field_of_another_form_is_named_and_not_guessed(field: str, value: Any
 
 @pytest.mark.parametrize(("due", "days"), [((2026, 5, 11), 7), ((2026, 5, 10), 6), ((2026, 5, 3), -1)])
 def test_days_left_are_whole_days(due: tuple[int, int, int], days: int) -> None:
-    assert (
-        days_left(
-            datetime(*due, tzinfo=UTC),
-            datetime(2026, 5, 3, 12, tzinfo=UTC) if days != 7 else datetime(2026, 5, 4, tzinfo=UTC),
-        )
-        == days
-    )
+    now = datetime(2026, 5, 3, 12, tzinfo=UTC) if days != 7 else datetime(2026, 5, 4, tzinfo=UTC)
+    assert AccountState(True, datetime(*due, tzinfo=UTC), "PAID").days_left(now) == days
 
 
 def test_every_task_links_to_the_panel() -> None:

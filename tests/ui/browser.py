@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, CONNECTION_TYPE, FIELDS, HOOK_NAME
+from airflow_provider_zapi.connection.form import AIRFLOW_2_PLACEHOLDER, CONNECTION_TYPE, FIELDS, HOOK_NAME
 from scripts.debian import install
 
 #: Where Debian installs it, and the packages: what pages show has to be legible too.

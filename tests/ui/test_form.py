@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
 from scripts.standalone import AIRFLOW_2, RunningAirflow

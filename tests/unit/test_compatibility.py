@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier, TaskDeferred
 
-from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.get_provider_info import get_provider_info
@@ -165,7 +165,7 @@ def test_every_operator_and_sensor_can_be_imported_where_the_page_says_so() -> N
 #: Each module that asks for what is installed, and the row of the page; None for what no user notices.
 CHECKS = {
     "emulator/__init__.py": None,  # of the packages of its own extra
-    "hooks/zapi.py": None,  # where Airflow's masker is
+    "connection/reading.py": None,  # where Airflow's masker is
     "operators/policy.py": "asset events",
     "retry_policy.py": "`ZApiRetryPolicy`",
 }

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from airflow_provider_zapi import exceptions
-from airflow_provider_zapi.connection_form import FIELDS
+from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError

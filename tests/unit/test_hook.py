@@ -72,6 +72,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"extra": {"phone": []}}, "Expected phone number (extra 'phone') cannot be used: a list"),
     ({"extra": {"phone": "12"}}, "Expected phone number (extra 'phone') cannot be used: it has 2 digits"),
     ({"extra": {"phone": "None"}}, "Expected phone number (extra 'phone') cannot be used"),
+    ({"password": "***"}, "Instance token holds the placeholder that Airflow shows"),
+    ({"extra": {"client_token": "***"}}, "Account security token holds the placeholder that Airflow shows"),
+    (
+        {"extra": {"client_token": "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"}},
+        "Account security token holds the placeholder that Airflow shows",
+    ),
     ({"port": 8765}, "Port (unused) must be empty"),
     ({"host": "http://127.0.0.1:8765", "port": 8766}, "Port (unused) must be empty"),
     ({"host": "https://api.z-api.io/x"}, "Base URL must be scheme, host and optional port only"),

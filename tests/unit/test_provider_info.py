@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_zapi import __version__
-from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, FIELDS
+from airflow_provider_zapi.connection.form import AIRFLOW_2_PLACEHOLDER, FIELDS
 from airflow_provider_zapi.get_provider_info import get_provider_info
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 

@@ -371,7 +371,7 @@ def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) ->
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(said) == 2
     assert said[0].startswith(
-        "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. Next one in 2."
+        "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. The next one is in 2."
     )
     assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. Next" in said[1]
 

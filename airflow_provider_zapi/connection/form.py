@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_zapi.panel import ACCOUNT_SECURITY_TOKEN, BASE_URL, INSTANCE_ID, INSTANCE_TOKEN
+
 __all__ = [
     "AIRFLOW_2_PLACEHOLDER",
     "CONNECTION_TYPE",
@@ -50,15 +52,15 @@ class Field:
 
 
 FIELDS: tuple[Field, ...] = (
-    Field("login", "Instance ID", "From the instance's page in the Z-API panel"),
-    Field("password", "Instance token", "From the same page; it is not the account security token"),
-    Field("host", "Base URL", "Empty for https://api.z-api.io"),
+    Field("login", INSTANCE_ID, "From the instance's page in the Z-API panel"),
+    Field("password", INSTANCE_TOKEN, "From the same page; it is not the account security token"),
+    Field("host", BASE_URL, "Empty for https://api.z-api.io"),
     # Not hidden: the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection saved without a port.
     Field("port", "Port (unused)", "Unused; 443 makes the Test button work on Airflow 3.3.1 and 3.3.2"),
     Field("schema", hidden=True),
     Field(
         "client_token",
-        "Account security token",
+        ACCOUNT_SECURITY_TOKEN,
         "From Security in the Z-API panel. Leave it empty as long as the account has not activated it.",
         custom=True,
         secret=True,

@@ -1,4 +1,4 @@
-"""What it takes to call one instance, checked before anything is sent."""
+"""Whom calls go to: the address, and what is secret of each request. Checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from airflow_provider_zapi.connection_form import AIRFLOW_2_PLACEHOLDER, LABELS
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
-from airflow_provider_zapi.panel import INSTANCES_PAGE, SECURITY_PAGE
+from airflow_provider_zapi.panel import (
+    ACCOUNT_SECURITY_TOKEN,
+    BASE_URL,
+    INSTANCE_ID,
+    INSTANCE_TOKEN,
+    INSTANCES_PAGE,
+    SECURITY_PAGE,
+)
 
-__all__ = ["DEFAULT_BASE_URL", "Credentials"]
+__all__ = ["DEFAULT_BASE_URL", "Credentials", "Target"]
 
 DEFAULT_BASE_URL = "https://api.z-api.io"
-
-#: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
-_PLACEHOLDERS = ("***", AIRFLOW_2_PLACEHOLDER)
 
 #: Both stand in the path of every URL, where `..` or `/` would lead to another address.
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_-]+")
@@ -29,14 +32,38 @@ _BASE_URL = re.compile(
 )
 
 
+class Target(Protocol):
+    """Whom a `Transport` talks to. Its ``repr`` shows nothing secret."""
+
+    @property
+    def base_url(self) -> str:
+        """``https://host[:port]``."""
+
+    @property
+    def conn_id(self) -> str | None:
+        """The Airflow connection that it comes from, for messages."""
+
+    @property
+    def path_prefix(self) -> str:
+        """What stands before each path, with a leading slash and without one at its end. It is secret."""
+
+    @property
+    def secret_headers(self) -> Mapping[str, str]:
+        """The headers that hold a secret."""
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Values that must never be logged."""
+
+
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials of one Z-API instance.
+    """One Z-API instance as a target: its address and its credentials.
 
     :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
     :param instance_token: the instance's token (the same characters); it is part of every URL
     :param client_token: the account security token, sent as header ``Client-Token``; None where the account has none
-    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback alone
+    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback only
     :param conn_id: the Airflow connection that these come from, for messages
     :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
     """
@@ -50,14 +77,14 @@ class Credentials:
     def __post_init__(self) -> None:
         self._check(
             self.instance_id,
-            LABELS["login"],
+            INSTANCE_ID,
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}.",
         )
         self._check(
             self.instance_token,
-            LABELS["password"],
+            INSTANCE_TOKEN,
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
@@ -65,7 +92,7 @@ class Credentials:
         if self.client_token is not None:
             self._check(
                 self.client_token,
-                LABELS["client_token"],
+                ACCOUNT_SECURITY_TOKEN,
                 _VISIBLE_ASCII,
                 "visible ASCII characters",
                 f"It is found under {SECURITY_PAGE}.",
@@ -77,7 +104,7 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
-        """Everything that may stand in no text."""
+        """Values that must never be logged."""
         return self.instance_token, self.client_token
 
     @property
@@ -93,11 +120,6 @@ class Credentials:
     def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
         if not isinstance(value, str) or not value:
             self._refuse(f"{name} is {'not a string' if value and not isinstance(value, str) else 'empty'}", source)
-        if any(placeholder in value for placeholder in _PLACEHOLDERS):
-            self._refuse(
-                f"{name} holds the placeholder that Airflow shows in place of a stored secret",
-                "Type the secret itself again, then save or test the connection.",
-            )
         if any(character.isspace() for character in value):
             self._refuse(f"{name} holds a space or a line break", "Copy only the value, without what surrounds it.")
         if not accepted.fullmatch(value):
@@ -107,19 +129,19 @@ class Credentials:
         advice = (
             f"Leave it empty for {DEFAULT_BASE_URL}, or give only scheme, host and optional port, such as "
             "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in "
-            f"{LABELS['login']} and its token in {LABELS['password']}."
+            f"{INSTANCE_ID} and its token in {INSTANCE_TOKEN}."
         )
         match = _BASE_URL.fullmatch(self.base_url)
         if not match:
-            self._refuse(f"{LABELS['host']} must be scheme, host and optional port only", advice)
+            self._refuse(f"{BASE_URL} must be scheme, host and optional port only", advice)
         scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
         if port and not 0 < int(port) < 65536:
-            self._refuse(f"{LABELS['host']} names a port outside 1 to 65535", advice)
+            self._refuse(f"{BASE_URL} names a port outside 1 to 65535", advice)
         if host.startswith("[") and not _is_ip_address(host):
-            self._refuse(f"{LABELS['host']} names something other than an IPv6 address in brackets", advice)
+            self._refuse(f"{BASE_URL} names something other than an IPv6 address in brackets", advice)
         if scheme == "http" and not _is_loopback(host):
             self._refuse(
-                f"{LABELS['host']} begins with http://, which would send the credentials unencrypted",
+                f"{BASE_URL} begins with http://, which would send the credentials unencrypted",
                 "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, "
                 "may be called by http://.",
             )
