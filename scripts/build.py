@@ -28,6 +28,8 @@ NAME = "airflow_provider_zapi"
 #: What the wheel has besides the tracked files of the package; without py.typed it would be nothing to a type checker.
 ADDED = {f"{NAME}/policy.schema.json", f"{NAME}/py.typed"}
 DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+#: What a user may ask for besides; developers' packages are dependency groups.
+EXTRAS = {"emulator"}
 BUILD_CONSTRAINTS = ("--build-constraints", str(PROJECT / "constraints" / "build.txt"))
 
 #: A user's code with one mistake in it. Without the package's types mypy would see another one, or none.
@@ -110,6 +112,10 @@ def check_wheel(files: set[str], wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         same(set(archive.namelist()), code | ADDED | {f"{info}/{name}" for name in DIST_INFO}, wheel.name)
         metadata = email.message_from_bytes(archive.read(f"{info}/METADATA"))
+    dead = re.findall(r"\]\((?![a-z]+:)[^)]*\)", str(metadata.get_payload()))
+    expect(not dead, f"the long description links to what an index does not have: {', '.join(dead)}")
+    extras = metadata.get_all("Provides-Extra", [])
+    expect(set(extras) == EXTRAS, f"{wheel.name} has the extras {', '.join(extras) or 'none'}")
     found = (metadata["Name"], metadata["Version"], metadata["License-Expression"])
     expect(found == ("airflow-provider-zapi", __version__, "Apache-2.0"), f"the metadata of {wheel.name} says {found}")
 

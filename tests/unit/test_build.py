@@ -17,7 +17,10 @@ INFO = f"{NAME}-{__version__}.dist-info"
 FILES = {"README.md", "tests/test_x.py", f"{NAME}/__init__.py", f"{NAME}/py.typed"}
 WHEEL = {f"{NAME}/__init__.py", *ADDED, *(f"{INFO}/{name}" for name in DIST_INFO)}
 SDIST = {*FILES, "PKG-INFO"}
-METADATA = f"Name: airflow-provider-zapi\nVersion: {__version__}\nLicense-Expression: Apache-2.0\n"
+METADATA = (
+    f"Name: airflow-provider-zapi\nVersion: {__version__}\nLicense-Expression: Apache-2.0\nProvides-Extra: emulator\n"
+    "\nSee [Airflow](https://airflow.apache.org/).\n"
+)
 
 
 def wheel(folder: Path, names: set[str], metadata: str = METADATA) -> Path:
@@ -69,6 +72,19 @@ def test_an_sdist_with_more_or_less_is_refused_by_name(tmp_path: Path, surplus: 
 def test_a_wheel_with_other_metadata_is_refused(tmp_path: Path, wrong: tuple[str, str]) -> None:
     with pytest.raises(BuildError, match="the metadata"):
         check_wheel(FILES, wheel(tmp_path, WHEEL, METADATA.replace(*wrong)))
+
+
+@pytest.mark.parametrize(
+    ("line", "more"),
+    [
+        ("Provides-Extra: emulator\n", "Provides-Extra: dev\n"),
+        ("See ", "See [the docs](docs/index.md), "),
+        ("See ", "![A picture](docs/images/chain.png) "),
+    ],
+)
+def test_a_wheel_with_an_extra_for_developers_or_a_dead_link_is_refused(tmp_path: Path, line: str, more: str) -> None:
+    with pytest.raises(BuildError, match=r"has the extras|does not have"):
+        check_wheel(FILES, wheel(tmp_path, WHEEL, METADATA.replace(line, line + more)))
 
 
 #: All that git has, as pyproject.toml names it for the sdist.

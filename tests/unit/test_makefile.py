@@ -11,7 +11,7 @@ import pytest
 
 from scripts.constraints import NEWEST, PROJECT, PYTHONS, SUPPORTED, unsupported
 
-PAGES = sorted([PROJECT / "README.md", *PROJECT.glob("docs/**/*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
