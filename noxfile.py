@@ -238,7 +238,12 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and sdist into dist/, twice, and use them in an empty environment."""
-    run(session, environment(session, NEWEST, "release"), "-m", "scripts.build")
+    python = environment(session, NEWEST, "release")
+    for stale in Path("dist").glob("airflow_provider_zapi-*"):
+        stale.unlink()
+    run(session, UV, "build", "-q", "--build-constraints", "constraints/build.txt", "-o", "dist", ".")
+    pytest(session, python, "tests/package")
+    run(session, python, "-m", "twine", "check", "--strict", *map(str, Path("dist").glob("airflow_provider_zapi-*")))
 
 
 @nox.session
