@@ -1,4 +1,8 @@
-"""Servers beside a script: their environment and ports, the start, and a stop that leaves nothing behind."""
+"""Servers beside a script: their environment and ports, the start, and a stop that leaves nothing behind.
+
+Not mirakuru's executors: they pass on the caller's environment, and their stop sends its signal to every process of the
+group, while Airflow must end its own parts in order.
+"""
 
 import os
 import signal

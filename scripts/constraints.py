@@ -1,7 +1,8 @@
 """Write one constraints file for every supported Airflow, and one for building: ``make constraints``.
 
 Dependencies released after an Airflow break it, so each version is resolved as of a day when it worked. The
-day makes the result reproducible, as a lock file would, without a record of where packages come from.
+day makes the result reproducible, as a lock file would, without a record of where packages come from. uv resolves; the
+table of versions and days is this project's own.
 """
 
 import re
