@@ -1,4 +1,4 @@
-"""Measures the groups, each in a process of its own, and writes their tables into the page: ``make bench``."""
+"""Measures the groups, each in a process of its own, and writes their tables into the pages: ``make bench``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-from benchmarks.harness import GROUPS, PAGE, group, machine, report, written
+from benchmarks.harness import FIGURES_PAGE, GOALS_PAGE, GROUPS, group, machine, report, written
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
             subprocess.run([sys.executable, "-W", "ignore", "-m", "benchmarks", name], check=True)
         return
     [name] = groups
-    text = report(group(name))
-    page = written(PAGE.read_text(), name, text)
-    PAGE.write_text(written(page, "machine", f"Measured on {machine()}."))
+    for page, text in zip((FIGURES_PAGE, GOALS_PAGE), report(group(name)), strict=True):
+        new = written(page.read_text(), name, text)
+        page.write_text(written(new, "machine", f"Measured on {machine()}."))
 
 
 if __name__ == "__main__":

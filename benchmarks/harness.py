@@ -12,7 +12,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +22,12 @@ OURS = "ours"
 #: The groups, in the order of the page. Each is a module with ``ROWS`` and ``measure()``.
 GROUPS = ("parse", "rendering", "calls", "tasks", "lists", "growth")
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+#: For users: what it costs. For contributors: what a change has to keep.
+FIGURES_PAGE, GOALS_PAGE = DOCS / "performance.md", DOCS / "contributing" / "benchmarks.md"
 
-HEADINGS = ("measured", "ours", "against", "its figure", "ratio", "goal", "met")
+HEADINGS = ("measured", "ours", "against", "its figure", "ratio")
+GOAL_HEADINGS = ("measured", "against", "value", "goal", "met")
 #: What stands in an empty cell.
 NOTHING = "-"
 
@@ -60,20 +63,28 @@ class Row(NamedTuple):
     against: str = ""
     goal: Goal | None = None
 
-    def cells(self, figures: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
-        """Return the texts of its cells."""
+    def value(self, figures: Mapping[tuple[str, str], float]) -> float:
+        """Return what a goal is held against: the ratio, or the figure where there is no other subject."""
         ours = figures[self.measured, OURS]
-        other = figures[self.measured, self.against] if self.against else None
-        value = ours if other is None else figures.get((self.measured, ratio_to(self.against)), ours / other)
-        return (
-            self.measured,
-            f"{short(ours)} {self.unit}".strip(),
-            self.against,
-            "" if other is None else f"{short(other)} {self.unit}".strip(),
-            "" if other is None else short(value),
-            str(self.goal or ""),
-            "" if self.goal is None else "yes" if self.goal.met(value) else "**no**",
-        )
+        if not self.against:
+            return ours
+        return figures.get((self.measured, ratio_to(self.against)), ours / figures[self.measured, self.against])
+
+    def cells(self, figures: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
+        """Return the texts of its cells in the table of figures."""
+
+        def figure(subject: str) -> str:
+            return f"{short(figures[self.measured, subject])} {self.unit}".strip()
+
+        other, ratio = (figure(self.against), short(self.value(figures))) if self.against else ("", "")
+        return (self.measured, figure(OURS), self.against, other, ratio)
+
+    def goal_cells(self, figures: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
+        """Return the texts of its cells in the table of goals; none without a goal."""
+        if self.goal is None:
+            return ()
+        value = self.value(figures)
+        return (self.measured, self.against, short(value), str(self.goal), "yes" if self.goal.met(value) else "**no**")
 
 
 def short(value: float) -> str:
@@ -83,11 +94,10 @@ def short(value: float) -> str:
     return f"{value:.3g}" if value >= 0.1 or value == 0 else f"1/{1 / value:.0f}"
 
 
-def table(rows: Sequence[Row], figures: Mapping[tuple[str, str], float]) -> str:
-    """Return a Markdown table of the figures."""
-    lines = [HEADINGS, *(row.cells(figures) for row in rows)]
-    head, *body = (f"| {' | '.join(cell or NOTHING for cell in line)} |\n" for line in lines)
-    return head + "|---" * len(HEADINGS) + "|\n" + "".join(body)
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; rows without cells are left out."""
+    head, *body = (f"| {' | '.join(cell or NOTHING for cell in line)} |\n" for line in (headings, *rows) if line)
+    return head + "|---" * len(headings) + "|\n" + "".join(body)
 
 
 def ratio_to(subject: str) -> str:
@@ -161,15 +171,19 @@ def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
 
 
-def report(module: Any) -> str:
-    """Measure a group, print its table and return it."""
+def report(module: Any) -> tuple[str, str]:
+    """Measure a group, print its tables of figures and of goals, and return them."""
     begun = time.monotonic()
-    text = table(module.ROWS, module.measure())
+    figures: Figures = module.measure()
+    text = table(HEADINGS, (row.cells(figures) for row in module.ROWS))
+    goals = table(GOAL_HEADINGS, (row.goal_cells(figures) for row in module.ROWS))
     name = module.__spec__.name.removeprefix("benchmarks.")
     load = os.getloadavg()[0]
-    sys.stdout.write(f"{name}: {time.monotonic() - begun:.0f} s on {machine()}, load {load:.1f} at the end\n\n{text}\n")
+    sys.stdout.write(
+        f"{name}: {time.monotonic() - begun:.0f} s on {machine()}, load {load:.1f} at the end\n\n{text}\n{goals}\n"
+    )
     sys.stdout.flush()
-    return text
+    return text, goals
 
 
 def regions(page: str) -> Iterator[tuple[str, str]]:

@@ -7,17 +7,18 @@ the connection up and makes one call. Airflow's scheduler, its dag processor and
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from benchmarks.calls import DISCORD, HTTP_OPERATOR, SLACK, TASK, TELEGRAM
 from benchmarks.harness import OURS, Figures, Goal, Row, medians, report
 from benchmarks.server import CallServer, connections
-from scripts.background import processes
+from scripts.background import alive_in_session
 from scripts.standalone import RunningAirflow
 
 MEASURED = "processor time of a mapped instance"
@@ -144,15 +145,13 @@ def running(airflow: RunningAirflow, dag_id: str) -> Callable[[], float]:
 
 def workers_time(session: int) -> float:
     """Return the seconds of processor time of a session's LocalExecutor workers, and of their children that ended."""
-    ticks = 0
-    for process in processes():
-        if process.session == session:
-            with suppress(OSError):
-                folder = Path("/proc", str(process.pid))
-                if (folder / "cmdline").read_bytes().startswith(b"airflow worker -- LocalExecutor"):
-                    # From the fourteenth field of the table on: user and system, its own and its children's.
-                    ticks += sum(map(int, (folder / "stat").read_text().rpartition(")")[2].split()[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    seconds = 0.0
+    for process in map(psutil.Process, alive_in_session(session)):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if " ".join(process.cmdline()).startswith("airflow worker -- LocalExecutor"):
+                times = process.cpu_times()
+                seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Run a DAG of this project on a real Airflow against the emulator: ``make demo``; to stay, ``make airflow``.
 
-No account of Z-API is touched: the connections below lead to the emulator, on loopback.
+No account of Z-API is touched: the connections below lead to the emulator, on loopback. No tool runs a DAG on a new
+Airflow from one command and leaves nothing behind, so this is a script.
 """
 
 import argparse

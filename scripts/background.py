@@ -1,4 +1,8 @@
-"""Servers beside a script: their environment and ports, the start, and a stop that leaves nothing behind."""
+"""Servers beside a script: their environment and ports, the start, and a stop that leaves nothing behind.
+
+Not mirakuru's executors: they pass on the caller's environment, and their stop sends its signal to every process of the
+group, while Airflow must end its own parts in order.
+"""
 
 import os
 import signal
@@ -9,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
+
+import psutil
 
 T = TypeVar("T")
 
@@ -17,17 +23,12 @@ T = TypeVar("T")
 FOREIGN = ("AIRFLOW", "PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
+#: What the system says of a process that has ended and that nobody has waited for.
+ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
 class BackgroundError(Exception):
     """Something started here did not do what it should; the text is for a person."""
-
-
-class Process(NamedTuple):
-    """A line of the system's process table."""
-
-    pid: int
-    parent: int
-    session: int
-    state: str
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -56,22 +57,14 @@ def free_port_from(first: int) -> int:
     raise BackgroundError(f"The ports {first} to {first + 99} are all taken.")
 
 
-def processes() -> list[Process]:
-    """Read the process table; empty on a system without ``/proc``."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The second field, the command, is in parentheses and may contain anything.
-            state, parent, _group, session, *_ = path.read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):
-            continue  # it ended meanwhile
-        found.append(Process(int(path.parent.name), int(parent), int(session), state))
-    return found
-
-
 def alive_in_session(session: int) -> list[int]:
     """Return the processes of a session that have not ended."""
-    return [each.pid for each in processes() if each.session == session and each.state not in "ZX"]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):  # it ended meanwhile
+            if os.getsid(process.pid) == session and process.status() not in ENDED:
+                found.append(process.pid)
+    return found
 
 
 def poll(
@@ -151,7 +144,7 @@ class BackgroundProcess:
 
     def dead_parts(self) -> set[int]:
         """Return the parts which have ended: children that nobody has waited for."""
-        return {each.pid for each in processes() if each.parent == self.pid and each.state == "Z"}
+        return {each.pid for each in psutil.Process(self.pid).children() if each.status() in ENDED}
 
     def check(self) -> None:
         """Raise ``BackgroundError`` with the end of the output if the process has ended."""

@@ -1,7 +1,8 @@
 """Write one constraints file for every supported Airflow, and one for building: ``make constraints``.
 
 Dependencies released after an Airflow break it, so each version is resolved as of a day when it worked. The
-day makes the result reproducible, as a lock file would, without a record of where packages come from.
+day makes the result reproducible, as a lock file would, without a record of where packages come from. uv resolves; the
+table of versions and days is this project's own.
 """
 
 import re
@@ -14,6 +15,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+#: The groups that need an Airflow; nox runs beside it.
+GROUPS = sorted(PYPROJECT["dependency-groups"].keys() - {"nox"})
 #: The supported Pythons, oldest first.
 PYTHONS = tuple(
     found[1] for each in PYPROJECT["project"]["classifiers"] if (found := re.fullmatch(r".* Python :: (3\.\d+)", each))
@@ -28,8 +31,8 @@ class SupportedAirflow:
     as_of: str
     #: Packages needed in a release later than that day.
     later: dict[str, str] = field(default_factory=dict)
-    #: The options that choose what of pyproject.toml is resolved.
-    extras: tuple[str, ...] = ("--extra", "dev")
+    #: The dependency groups of pyproject.toml that are resolved.
+    groups: tuple[str, ...] = ("dev",)
     #: What they are resolved for; the versions for the first count on the others too.
     pythons: tuple[str, ...] = PYTHONS[:1]
     #: The supported Pythons that it runs on.
@@ -53,8 +56,9 @@ SUPPORTED = (
     ),
     SupportedAirflow("3.1.8", "2026-03-25"),
     SupportedAirflow("3.2.2", "2026-06-10"),
-    SupportedAirflow("3.3.2", "2026-11-20", extras=("--all-extras",), pythons=PYTHONS),
+    SupportedAirflow("3.3.2", "2026-11-20", groups=tuple(GROUPS), pythons=PYTHONS),
 )
+NEWEST = SUPPORTED[-1].version
 
 
 def unsupported(airflow: str, python: str) -> str | None:
@@ -96,15 +100,17 @@ def resolve(airflow: SupportedAirflow) -> str:
     lines: dict[str, str] = {}
     for python in airflow.pythons:
         for line in compiled(
-            [f"apache-airflow=={airflow.version}"], python, [*airflow.extras, *dates, "pyproject.toml"]
+            [f"apache-airflow=={airflow.version}"],
+            python,
+            ["--extra", "emulator", *(f"--group={group}" for group in airflow.groups), *dates, "pyproject.toml"],
         ):
             lines.setdefault(line.partition("==")[0], line)
     return "".join(f"{lines[name]}\n" for name in sorted(lines))
 
 
 def resolve_build() -> str:
-    """Return the text of the constraints of the build."""
-    requirements = PYPROJECT["build-system"]["requires"]
+    """Return the text of the constraints of the build, and of nox, which makes the environments."""
+    requirements = [*PYPROJECT["build-system"]["requires"], *PYPROJECT["dependency-groups"]["nox"]]
     return "".join(f"{line}\n" for line in compiled(requirements, PYTHONS[0], ["--exclude-newer", BUILD_AS_OF]))
 
 

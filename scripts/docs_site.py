@@ -22,7 +22,13 @@ PACKAGE = "airflow_provider_zapi"
 EXAMPLES = "example_dags"
 
 #: Files of the repository -> where the site has them.
-COPIED = {"README.md": "overview.md", "CHANGELOG.md": "changelog.md", "LICENSE": "LICENSE.txt"}
+COPIED = {
+    "README.md": "overview.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing/index.md",
+    "SECURITY.md": "contributing/security-policy.md",
+    "LICENSE": "LICENSE.txt",
+}
 
 #: Pages of the API reference -> title, and the modules whose public names they hold.
 API = {

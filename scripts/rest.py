@@ -1,15 +1,21 @@
-"""Airflow's REST API on loopback: what runs a DAG and looks at it, whichever processes serve it."""
+"""Airflow's REST API on loopback: what runs a DAG and looks at it, whichever processes serve it.
 
-import http.client
-import json
+httpx sends; apache-airflow-client would be another package in five sets of constraints for a handful of calls.
+"""
+
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
+import httpx
+
 from scripts.background import BackgroundError
 
 T = TypeVar("T")
+
+#: No proxy is asked for loopback, and no connection is kept to a server that may have ended.
+CLIENT = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class ApiError(Exception):
@@ -27,19 +33,13 @@ def request_json(
 
     Raises ``OSError`` while nobody listens there, ``ApiError`` for any status but a success.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        sent = None if body is None else json.dumps(body)
-        connection.request(method, path, sent, {"Content-Type": "application/json", **(headers or {})})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    except http.client.HTTPException as error:  # it closed the connection while it started or stopped
-        raise ConnectionError(f"no answer to {method} {path}") from error
-    finally:
-        connection.close()
-    if not 200 <= answer.status < 300:
-        raise ApiError(method, path, answer.status, text)
-    return json.loads(text) if text else None
+        answer = CLIENT.request(method, f"http://127.0.0.1:{port}{path}", json=body, headers=headers)
+    except httpx.TransportError as error:
+        raise ConnectionError(f"no answer to {method} {path}: {error}") from error
+    if not answer.is_success:
+        raise ApiError(method, path, answer.status_code, answer.text)
+    return answer.json() if answer.content else None
 
 
 class AirflowApi(ABC):

@@ -1,4 +1,7 @@
-"""A real ``airflow standalone`` with a home of its own, for the demo and for tests."""
+"""A real ``airflow standalone`` with a home of its own, for the demo and for tests.
+
+Airflow has no such fixture of its own: its settings for a small, quiet machine are here.
+"""
 
 import os
 import sys

@@ -65,7 +65,7 @@ class Server:
     def refuses(self) -> bool:
         try:
             self.state()
-        except ConnectionRefusedError:
+        except ConnectionError:
             return True
         return False
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.airflow_demo import AIRFLOW_PORT, EMULATOR_PORT, NUMBERS
-from scripts.background import alive_in_session, processes
+from scripts.background import alive_in_session
 from scripts.rest import request_json
 from tests.airflow.support import PROJECT, newest_airflow_only
 
@@ -66,7 +67,7 @@ def server_sessions(process: subprocess.Popen[str]) -> list[int]:
     """Wait for both servers, each of which leads a session, and return the sessions."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = [each.pid for each in processes() if each.parent == process.pid and each.session == each.pid]
+        found = [each.pid for each in psutil.Process(process.pid).children() if os.getsid(each.pid) == each.pid]
         if len(found) == 2:
             return found
         time.sleep(0.02)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.parts import Parts
 from tests.airflow.real import new_home
+from tests.celery.parts import Parts
 from tests.celery.system import System
 
 #: Only the environment of `make celery-test` has Celery.

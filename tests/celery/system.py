@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.background import BackgroundProcess, clean_environment, free_ports
-from scripts.distributed import DistributedAirflow
-from scripts.parts import Part, Parts
 from scripts.rest import request_json
+from tests.celery.distributed import DistributedAirflow
+from tests.celery.parts import Part, Parts
 from tests.support import CLIENT_TOKEN, TOKEN
 
 DAGS = Path(__file__).parent / "dags"

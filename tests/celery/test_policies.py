@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.distributed import CONCURRENCY
-from scripts.memory import members
 from tests.airflow.real import database_texts, files
 from tests.airflow.support import without_airflows_own
+from tests.celery.distributed import CONCURRENCY
+from tests.celery.memory import members
 from tests.celery.system import DAGS, NUMBERS, ONE, System
 from tests.support import leaks
 

@@ -11,11 +11,10 @@ from typing import ClassVar
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from airflow_provider_zapi.connection.form import AIRFLOW_2_PLACEHOLDER, CONNECTION_TYPE, FIELDS, HOOK_NAME
-from scripts.debian import install
+from tests.programs import program
 
-#: Where Debian installs it, and the packages: what pages show has to be legible too.
+#: Where Debian installs it.
 CHROMIUM = "/usr/bin/chromium"
-PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-liberation")
 #: Works as root and without a display, and asks nothing of the Internet.
 ARGUMENTS = (
     "--no-sandbox",
@@ -38,7 +37,7 @@ CUSTOM = {field.name for field in FIELDS if field.custom}
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    executable = install(CHROMIUM, *PACKAGES)
+    executable = program(CHROMIUM)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         try:

@@ -1,15 +1,17 @@
 """The commands that the documentation names are the Makefile's."""
 
+import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted([PROJECT / "README.md", *PROJECT.glob("docs/**/*.md")])
+from scripts.constraints import NEWEST, PROJECT, PYTHONS, SUPPORTED, unsupported
+
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
@@ -52,42 +54,61 @@ def test_an_airflow_without_constraints_is_refused_by_naming_those_that_have_som
         assert path.stem.removeprefix("airflow-") in answer.stderr
 
 
-#: A Python that takes itself for another version, and whose environments are never finished.
-OTHER_PYTHON = """#!/bin/sh
-case "$1" in
-  -c) exec {python} -c "import sys; sys.version_info = {version}; exec(sys.argv[1])" "$2" ;;
-  *) mkdir -p "$4/bin"; echo "no more space" >&2; exit 1 ;;
-esac
-"""
-
-
-@pytest.fixture
-def set_up(tmp_path: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Set up an Airflow on a Python that takes itself for the version; nothing may be left of it."""
-    python = tmp_path / f"python-of-{tmp_path.name}"
-
-    def run(airflow: str, version: tuple[int, int]) -> subprocess.CompletedProcess[str]:
-        python.write_text(OTHER_PYTHON.format(python=sys.executable, version=version))
-        python.chmod(0o755)
-        command = ["make", "venv", f"AIRFLOW={airflow}", f"PYTHON={python}"]
-        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-    yield run
+def set_up(python: Path, airflow: str, **env: str) -> str:
+    """Set up an Airflow on a Python, in vain; return what is said, and see that nothing is left of it."""
+    command = ["make", "venv", f"AIRFLOW={airflow}", f"PYTHON={python}"]
+    answer = subprocess.run(command, cwd=PROJECT, env=os.environ | env, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
     assert not list(PROJECT.glob(f".venv*{python.name}"))
+    return answer.stderr
 
 
-def test_a_python_that_an_airflow_does_not_support_is_refused_with_the_pairs_that_are(
-    set_up: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    answer = set_up("3.0.6", (3, 13))
-    assert answer.returncode == 2
-    assert "Airflow 3.0.6 is not supported on Python 3.13" in answer.stderr
-    assert "  Airflow 3.0.6 on Python 3.11, 3.12\n  Airflow 3.1.8 on Python 3.11, 3.12, 3.13\n" in answer.stderr
+def test_a_python_that_an_airflow_does_not_support_is_refused_with_the_pairs_that_are(tmp_path: Path) -> None:
+    python = tmp_path / "python-takes-itself-for-another"
+    code = "import sys; sys.version_info = (3, 13); exec(sys.argv[1])"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' \"$2\"\n")
+    python.chmod(0o755)
+    said = set_up(python, "3.0.6")
+    assert "Airflow 3.0.6 is not supported on Python 3.13" in said
+    assert "  Airflow 3.0.6 on Python 3.11, 3.12\n  Airflow 3.1.8 on Python 3.11, 3.12, 3.13\n" in said
 
 
-def test_a_set_up_that_fails_leaves_no_environment(
-    set_up: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    answer = set_up("3.3.2", (3, 11))
-    assert answer.returncode == 2
-    assert "no more space" in answer.stderr
+def test_a_set_up_that_fails_leaves_no_environment(tmp_path: Path) -> None:
+    python = tmp_path / "python-without-packages"
+    python.symlink_to(Path(sys.base_exec_prefix, "bin", "python3").resolve())
+    said = set_up(python, NEWEST, UV_OFFLINE="1", UV_CACHE_DIR=str(tmp_path / "cache"))
+    assert f"Installing Airflow {NEWEST} into .venv-python-without-packages/" in said
+
+
+def test_the_matrix_has_every_airflow_and_the_newest_on_every_python() -> None:
+    nox = str(PROJECT / ".venv-nox" / "bin" / "nox")
+    command = [nox, "--list", "--json", "--tags", "smoke-matrix", "test-matrix"]
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for kind in ("smoke", "test"):
+        cells = {each["session"] for each in json.loads(listed) if f"{kind}-matrix" in each["tags"]}
+        others = {each for each in cells if "python" in each}
+        own = set(PYTHONS) - {each.rpartition("python")[2] for each in others}
+        assert len(own) == 1
+        assert others == {f"{kind}-{NEWEST}-python{python}" for python in set(PYTHONS) - own}
+        supported = [each.version for each in SUPPORTED if not unsupported(each.version, *own)]
+        assert cells - others == {f"{kind}-{version}" for version in supported}
+
+
+def test_ci_runs_each_airflow_the_oldest_and_the_newest_in_full_and_the_newest_last() -> None:
+    lines = (PROJECT / ".ci" / "run").read_text().splitlines()
+    runs = [found.groups() for line in lines if (found := re.fullmatch(r"make (test|smoke)(?: AIRFLOW=(\S+))?", line))]
+    kinds = {version or NEWEST: kind for kind, version in runs}
+    oldest, *middle, newest = (each.version for each in SUPPORTED)
+    assert kinds == {oldest: "test", **dict.fromkeys(middle, "smoke"), newest: "test"}
+    assert lines[-1] == "make test"
+
+
+def test_pre_commit_runs_the_same_checks_as_lint() -> None:
+    lint = (PROJECT / "noxfile.py").read_text().partition("def lint")[2].partition("\n@nox")[0]
+    modules = re.findall(r'python, "-m", "(\w+)"(?:, "(check|format)")?', lint)
+    hooks = (PROJECT / ".pre-commit-config.yaml").read_text()
+    entries = re.findall(r"entry: \.venv/bin/(?:python -m )?([\w-]+)(?: (check|format))?", hooks)
+    assert entries == [*modules, ("detect-secrets-hook", "")]
+    for exception in ("B105", "^[a-z-]+-token ?$"):
+        assert exception in lint
+        assert exception in hooks

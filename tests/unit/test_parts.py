@@ -1,4 +1,4 @@
-"""Systems of several processes: their start, what they take, and a death among them; and programs from Debian."""
+"""Systems of several processes: their start, what they take, and a death among them; and programs of the system."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from scripts.background import BackgroundError, BackgroundProcess, alive_in_session
-from scripts.debian import install
-from scripts.memory import members, proportional_size
-from scripts.parts import Part, Parts
+from tests.celery.memory import members, proportional_size
+from tests.celery.parts import Part, Parts
+from tests.programs import program
 
 #: Starts a child in a session of its own, as PostgreSQL does, tells its id and waits.
 LEADER = """
@@ -82,4 +82,10 @@ def test_the_newest_of_the_programs_that_are_there_is_taken(tmp_path: Path) -> N
     for version in ("9", "15", "13"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "server").touch()
-    assert install(str(tmp_path / "*" / "server"), "no-such-package") == tmp_path / "15" / "server"
+    assert program(str(tmp_path / "*" / "server")) == tmp_path / "15" / "server"
+
+
+def test_a_program_that_is_missing_ends_the_tests_with_what_installs_it(tmp_path: Path) -> None:
+    with pytest.raises(pytest.exit.Exception, match=r"server is missing.*make system-packages") as end:
+        program(str(tmp_path / "*" / "server"))
+    assert end.value.returncode == 1

@@ -373,7 +373,7 @@ def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) ->
     assert said[0].startswith(
         "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. The next one is in 2."
     )
-    assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. Next" in said[1]
+    assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. The next" in said[1]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,30 +1,29 @@
 """How much memory processes take, with all that they start."""
 
 import threading
-from pathlib import Path
+from contextlib import suppress
 from typing import Self
 
-from scripts.background import processes
+import psutil
+
+from scripts.background import alive_in_session
 
 
 def members(leader: int) -> set[int]:
     """Return a session's leader, its session, and their descendants: PostgreSQL's leave the session."""
-    found = {leader}
-    table = processes()
-    while True:
-        more = {each.pid for each in table if each.session == leader or each.parent in found} - found
-        if not more:
-            return found
-        found |= more
+    found = {leader, *alive_in_session(leader)}
+    for pid in list(found):
+        with suppress(psutil.Error):  # it ended meanwhile
+            found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    return found
 
 
 def proportional_size(pid: int) -> int:
     """Return a process's memory in bytes (PSS): what it shares is divided by the number of those who share it."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it ended meanwhile
+        return int(psutil.Process(pid).memory_full_info().pss)
+    except psutil.Error:  # it ended meanwhile
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 class PeakMemory:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from scripts.background import BackgroundError, BackgroundProcess, free_ports
-from scripts.parts import Part, Parts
 from scripts.rest import AirflowApi, request_json
-from scripts.services import postgresql, redis
 from scripts.standalone import airflow_environment
+from tests.celery.parts import Part, Parts
+from tests.celery.services import postgresql, redis
 
 T = TypeVar("T")
 

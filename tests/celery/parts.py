@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from scripts.background import BackgroundProcess, kill_session, poll
-from scripts.memory import PeakMemory
+from tests.celery.memory import PeakMemory
 
 T = TypeVar("T")
 

@@ -1,4 +1,7 @@
-"""PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback."""
+"""PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback.
+
+Not pytest-postgresql's: that one cannot start a server where the tests run as root, as they do in containers.
+"""
 
 import os
 import pwd
@@ -7,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_ports
-from scripts.debian import install
-from scripts.parts import Part
+from tests.celery.parts import Part
+from tests.programs import program
 
 #: PostgreSQL refuses to run as root; Debian's package makes this user for it.
 POSTGRES_USER = "postgres"
@@ -27,7 +30,7 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
 
     :param folder: an empty folder, which another user than root has to reach
     """
-    programs = install("/usr/lib/postgresql/*/bin/initdb", "postgresql").parent
+    programs = program("/usr/lib/postgresql/*/bin/initdb").parent
     port = free_ports(1)[0]
     # From a folder that every user can reach. Each of these hands its process over to what follows.
     run = ["env", "--chdir=/"]
@@ -56,9 +59,9 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
 
 def redis(folder: Path, log: Path) -> tuple[Part, str]:
     """Make a Redis that keeps nothing; return it and its address."""
-    program = install("/usr/bin/redis-server", "redis-server")
+    server = program("/usr/bin/redis-server")
     port = free_ports(1)[0]
-    command = [str(program), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    command = [str(server), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     process = BackgroundProcess(
         "Redis",
         [*command, "--save", "", "--appendonly", "no"],

@@ -1,0 +1,254 @@
+"""The project's environments, and what runs in them. The Makefile is the short way to each session.
+
+Nox would give every session an environment of its own; here many share the developer's `.venv`, so `environment` makes
+them, with uv: the newest supported Airflow in `.venv`, another one in `.venv-VERSION`, and the newest with the packages
+of one dependency group in `.venv-GROUP`. The first two have the name of the Python at the end if it is not `python3`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent))  # nox imports this file without its folder
+from scripts.constraints import NEWEST, PYPROJECT, PYTHONS, SUPPORTED, unsupported
+
+nox.needs_version = ">=2026.1"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", f"test-{NEWEST}"]
+
+UV = str(Path(sys.executable).with_name("uv"))
+#: The Python of the environments: `make PYTHON=...` says another one than nox runs on.
+PYTHON = os.environ.get("ZAPI_PYTHON", "python3")
+OLDEST = SUPPORTED[0].version
+#: Of these `make floors` installs the oldest versions that pyproject.toml allows.
+FLOORS = "requests|tenacity|urllib3"
+#: About a minute: what Airflow discovers, the form, the hook, each operator, and runs of DAGs in each way.
+SMOKE = (
+    "tests/unit/test_compatibility.py",
+    "tests/unit/test_provider_info.py",
+    "tests/unit/test_hook.py",
+    "tests/integration/test_operators.py",
+    "tests/airflow/test_last_seen.py::test_templates_deliver_the_type_and_the_list",
+    "tests/airflow/test_last_seen.py::test_a_mapped_task_sets_several_numbers",
+    "tests/airflow/test_policy.py::test_the_asset_is_updated_when_something_changed_and_not_else",
+    "tests/airflow/test_wait.py",
+    "tests/airflow/test_retry_policy.py",
+)
+
+
+#: Kinds of a cell of the matrix: what is run, in words and for pytest.
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {"smoke": ("quick tests", SMOKE), "test": ("tests", ())}
+
+
+def pythons_path() -> str:
+    """Return a search path with pyenv's Pythons first: its own commands on the path may only say what to choose."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return os.pathsep.join([*map(str, sorted(root.glob("versions/*/bin"))), os.environ.get("PATH", os.defpath)])
+
+
+def version_of(python: str) -> str:
+    """Return the version (3.11) of the Python behind a command."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([python, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
+def find_python(version: str) -> str | None:
+    """Return the path of an installed Python of this version."""
+    command = [UV, "python", "find", "--system", "--no-python-downloads", version]
+    env = os.environ | {"PATH": pythons_path()}
+    found = subprocess.run(command, env=env, capture_output=True, check=False, text=True)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def environment(
+    session: nox.Session,
+    airflow: str = NEWEST,
+    *groups: str,
+    python: str = PYTHON,
+    folder: str | None = None,
+    constraints: str = "",
+) -> str:
+    """Make an environment, anew if what it is made of has changed, and return its Python.
+
+    :param groups: dependency groups besides `dev`; the last one names the folder
+    :param python: the command of the Python below it
+    :param folder: another name than these give
+    :param constraints: lines in place of the version's constraints file
+    """
+    if refusal := unsupported(airflow, version_of(python)):
+        session.error(refusal)
+    suffix = "" if Path(python).name == "python3" else f"-{Path(python).name}"
+    parts = groups[-1:] or ([airflow] if airflow != NEWEST else [])
+    path = Path(folder or "-".join([".venv", *parts]) + ("" if groups else suffix))
+    constraints = constraints or Path(f"constraints/airflow-{airflow}.txt").read_text()
+    made_of = [constraints, groups, *(PYPROJECT[table] for table in ("build-system", "project", "dependency-groups"))]
+    stamp, digest = path / ".made", hashlib.sha256(repr(made_of).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        stamp.touch()  # make compares times
+    else:
+        session.log(f"Installing Airflow {airflow} into {path}/")
+        uv = partial(session.run_install, UV, external=True, silent=True)
+        try:
+            uv("venv", "-q", "--clear", "--no-project", "--no-python-downloads", "--python", python, str(path))
+            (path / "constraints.txt").write_text(constraints)
+            chosen = [f"--group={group}" for group in ("dev", *groups)]
+            install = ("pip", "install", "-q", "--python", str(path), "-c", str(path / "constraints.txt"))
+            uv(*install, "-e", ".[emulator]", *chosen)
+            stamp.write_text(digest)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # half of one would look like a whole one
+            raise
+    return str(path / "bin" / "python")
+
+
+def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
+    """Run a command as it is."""
+    session.run(*command, external=True, env=env)
+
+
+def pytest(session: nox.Session, python: str, *tests: str) -> None:
+    """Run tests, all of them by default, with the options of the command line."""
+    run(session, python, "-m", "pytest", *tests, *session.posargs)
+
+
+# The matrix
+
+
+def tests(session: nox.Session, airflow: str, version: str | None, chosen: Sequence[str]) -> None:
+    """Run the tests on a version of Airflow, on a Python of another version too."""
+    python = find_python(version) if version else PYTHON
+    if python:
+        pytest(session, environment(session, airflow, python=python), *chosen)
+    else:
+        session.skip(f"Python {version} is not installed here")
+
+
+def register() -> None:
+    """Make the sessions of the matrix: every Airflow on the chosen Python, and the newest on each other one."""
+
+    def session(function: Callable[[nox.Session], object], name: str, said: str, tags: Sequence[str] = ()) -> None:
+        function.__doc__ = said
+        nox.session(name=name, tags=tags)(function)
+
+    own = version_of(PYTHON)
+    cells: list[tuple[str, str | None]] = [(airflow.version, None) for airflow in SUPPORTED]
+    cells += [(NEWEST, python) for python in PYTHONS if python != own]
+    for kind, (explanation, chosen) in KINDS.items():
+        for version, python in cells:
+            name = "-".join(filter(None, [kind, version, python and f"python{python}"]))
+            # What cannot be is not a cell, and says why if it is asked for by name.
+            tags = [] if unsupported(version, python or own) else [f"{kind}-matrix"]
+            function = partial(tests, airflow=version, version=python, chosen=chosen)
+            session(function, name, f"Run the {explanation} on Airflow {version} and Python {python or own}.", tags)
+    for version, _ in cells[: len(SUPPORTED)]:
+        session(partial(environment, airflow=version), f"venv-{version}", f"Install Airflow {version}.")
+
+
+register()
+
+
+# What runs in the developer's environment
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and types, and look for holes and for secrets."""
+    python = environment(session)
+    run(session, python, "-m", "ruff", "check")
+    run(session, python, "-m", "ruff", "format", "--check")
+    run(session, python, "-m", "mypy")
+    # B105 guesses passwords by the names of variables; the last line looks at values.
+    run(session, python, "-m", "bandit", "-q", "-r", "airflow_provider_zapi", "--skip", "B105")
+    files = subprocess.run(["git", "ls-files", "-z"], stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S607
+    hook = str(Path(python).with_name("detect-secrets-hook"))
+    run(session, hook, "--exclude-secrets", "^[a-z-]+-token ?$", *filter(None, files.split("\0")))
+
+
+@nox.session(name="constraints")
+def resolve_constraints(session: nox.Session) -> None:
+    """Resolve the constraints of every supported Airflow again."""
+    run(session, sys.executable, "-m", "scripts.constraints")
+
+
+@nox.session(name="ui-test")
+def ui_test(session: nox.Session) -> None:
+    """Use Airflow's pages in a real browser: the newest, and Airflow 2, whose form is another page."""
+    for airflow in (NEWEST, OLDEST):
+        pytest(session, environment(session, airflow), "tests/ui")
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Use the newest Airflow's pages in a real browser, and take the documentation's pictures on the way."""
+    pytest(session, environment(session), "tests/ui", "--pictures")
+
+
+# What needs an environment of its own
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Run the client's tests on the oldest versions of its dependencies."""
+    newest = Path(f"constraints/airflow-{NEWEST}.txt").read_text()
+    oldest = [
+        requirement.replace(">=", "==")
+        for requirement in PYPROJECT["project"]["dependencies"]
+        if re.match(f"({FLOORS})>=", requirement)
+    ]
+    lines = [*re.sub(f"^({FLOORS})==.*\n", "", newest, flags=re.MULTILINE).splitlines(), *oldest]
+    python = environment(session, folder=".venv-floors", constraints="\n".join(lines))
+    faults = sorted(map(str, Path("tests/integration").glob("test_faults_*.py")))
+    pytest(session, python, "tests/unit/client", "tests/unit/test_properties.py", *faults)
+
+
+@nox.session(name="celery-test")
+def celery_test(session: nox.Session) -> None:
+    """Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed."""
+    pytest(session, environment(session, NEWEST, "celery"), "tests/celery")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Break the client in a thousand ways, one at a time, and list what no quick test notices."""
+    mutmut = str(Path(environment(session, NEWEST, "mutation")).with_name("mutmut"))
+    shutil.rmtree("mutants", ignore_errors=True)  # what was found with other tests says nothing about these
+    run(session, mutmut, "run")
+    run(session, mutmut, "results")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site, in site/; a warning is an error."""
+    python = environment(session, NEWEST, "docs")
+    # mkdocs-material tells of its own end and of its successor unless told not to.
+    run(session, python, "-m", "mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.log("Open site/index.html; its search needs a server: python3 -m http.server --directory site")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and sdist into dist/, twice, and use them in an empty environment."""
+    python = environment(session, NEWEST, "release")
+    for stale in Path("dist").glob("airflow_provider_zapi-*"):
+        stale.unlink()
+    run(session, UV, "build", "-q", "--build-constraints", "constraints/build.txt", "-o", "dist", ".")
+    pytest(session, python, "tests/package")
+    run(session, python, "-m", "twine", "check", "--strict", *map(str, Path("dist").glob("airflow_provider_zapi-*")))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the measurements, and write their tables into docs/performance.md."""
+    python = environment(session, NEWEST, "bench")
+    run(session, python, "-W", "ignore", "-m", "benchmarks")
+    run(session, python, "-W", "ignore", "-m", "benchmarks.triggers")

@@ -1,0 +1,20 @@
+"""Programs of the system that some tests use, and that no environment of this project brings."""
+
+import glob
+from pathlib import Path
+
+import pytest
+
+
+def program(pattern: str) -> Path:
+    """Return a program's path, the newest where several fit; without it the tests end with what installs it.
+
+    :param pattern: an absolute path, or a pattern of one (``/usr/lib/postgresql/*/bin/initdb``)
+    """
+    if found := glob.glob(pattern):
+        return Path(max(found, key=_numbers))
+    pytest.exit(f"{pattern} is missing. To install it from Debian, run as root: make system-packages", returncode=1)
+
+
+def _numbers(path: str) -> list[tuple[int, str]]:
+    return [(int(part) if part.isdigit() else -1, part) for part in path.split("/")]

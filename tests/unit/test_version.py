@@ -1,0 +1,22 @@
+"""One file alone says the version."""
+
+import re
+
+from airflow_provider_zapi import __version__
+from scripts.constraints import PROJECT, PYPROJECT
+
+#: All that git has, as pyproject.toml names it for the sdist.
+PLACES = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+#: The changelog dates each version, and constraints are of other packages.
+SAY_VERSIONS = {"/CHANGELOG.md", "/constraints"}
+
+
+def test_the_version_is_said_in_one_file() -> None:
+    own = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])".encode())
+    files = [
+        path
+        for place in sorted({*PLACES} - SAY_VERSIONS)
+        for path in (each for each in (PROJECT / place[1:], *(PROJECT / place[1:]).rglob("*")) if each.is_file())
+        if "__pycache__" not in path.parts and own.search(path.read_bytes())
+    ]
+    assert [str(path.relative_to(PROJECT)) for path in files] == ["airflow_provider_zapi/__init__.py"]
