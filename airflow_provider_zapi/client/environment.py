@@ -64,4 +64,6 @@ def _proxy_problem(proxy: str) -> str | None:
         return "is neither an http:// nor an https:// URL"
     if not url.host:
         return "names no host"
-    return "names port 0" if url.port == 0 else None
+    # Of the text itself: older versions of `requests` drop a port of 0.
+    given = urllib3.util.parse_url(proxy if "//" in proxy else f"//{proxy}")
+    return "names port 0" if given.port == 0 else None
