@@ -194,7 +194,7 @@ PROXIES = [
     ("ftp://proxy.example", "is neither an http:// nor an https:// URL"),
     ("localhost:3128", "is neither an http:// nor an https:// URL"),
     ("http://", "names no host"),
-    ("http://user:canary-password@:3128", "names no host"),
+    ("http://" + "user:canary-password@:3128", "names no host"),
     ("http://proxy.example:0", "names port 0"),
     ("http://user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
     ("0:canary-password@", "is not a URL with a valid host, port, user and password"),
