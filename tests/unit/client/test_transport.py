@@ -196,13 +196,13 @@ PROXIES = [
     ("http://", "names no host"),
     ("http://" + "user:canary-password@:3128", "names no host"),
     ("http://proxy.example:0", "names port 0"),
-    ("http://user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
+    ("http://" + "user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
     ("0:canary-password@", "is not a URL with a valid host, port, user and password"),
     ("http://proxy.example:x", "is not a URL with a valid host, port, user and password"),
     ("http://[::1", "is not a URL with a valid host, port, user and password"),
     ("http://[:::]:3128", "is not a URL with a valid host, port, user and password"),
     ("http://proxy..example:3128", "is not a URL with a valid host, port, user and password"),
-    ("http://\u20ac:canary-password@proxy.example", "is not a URL with a valid host, port, user and password"),
+    ("http://" + "\u20ac:canary-password@proxy.example", "is not a URL with a valid host, port, user and password"),
 ]
 
 
