@@ -189,20 +189,20 @@ def test_the_environments_proxies_are_for_https_alone(
 
 #: The environment's proxy, and what is wrong with it.
 PROXIES = [
-    ("socks5://user:canary-password@127.0.0.1:1080", "names a SOCKS proxy, which is not supported"),
+    ("socks5://" + "user:canary-password@127.0.0.1:1080", "names a SOCKS proxy, which is not supported"),
     ("SOCKS4a://127.0.0.1", "names a SOCKS proxy, which is not supported"),
     ("ftp://proxy.example", "is neither an http:// nor an https:// URL"),
     ("localhost:3128", "is neither an http:// nor an https:// URL"),
     ("http://", "names no host"),
-    ("http://user:canary-password@:3128", "names no host"),
+    ("http://" + "user:canary-password@:3128", "names no host"),
     ("http://proxy.example:0", "names port 0"),
-    ("http://user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
+    ("http://" + "user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
     ("0:canary-password@", "is not a URL with a valid host, port, user and password"),
     ("http://proxy.example:x", "is not a URL with a valid host, port, user and password"),
     ("http://[::1", "is not a URL with a valid host, port, user and password"),
     ("http://[:::]:3128", "is not a URL with a valid host, port, user and password"),
     ("http://proxy..example:3128", "is not a URL with a valid host, port, user and password"),
-    ("http://\u20ac:canary-password@proxy.example", "is not a URL with a valid host, port, user and password"),
+    ("http://" + "\u20ac:canary-password@proxy.example", "is not a URL with a valid host, port, user and password"),
 ]
 
 
