@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
@@ -232,13 +233,8 @@ def _connection(conn_id: str) -> Any:
 
 
 def _policy(name: str) -> Policy:
-    problem = ""
-    try:
-        text = Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        problem = error.strerror or "it cannot be read"
-    except ValueError:
-        problem = "it is no text in UTF-8"
-    if problem:
+    text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
+    if isinstance(text, Exception):
+        problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"
         raise ZApiInvalidRequestError(f"policy {name!r} cannot be used: {problem}", "Nothing was sent.")
     return parse_policy(text, f"policy {name!r}")

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import (
     SUCCESS_FALSE,
     Failure,
@@ -166,11 +168,7 @@ class ZApiClient:
             if chunk:
                 fields["contactsBlacklist"] = [{"action": change.action, "phone": change.phone} for change in chunk]
             call = _call("POST", setting.endpoint, **{"params" if setting.place == "query" else "json": fields})
-            failed: ZApiError | None = None
-            try:
-                self._transport.call(call, success_is_true)
-            except ZApiError as error:
-                failed = error
+            failed = caught(partial(self._transport.call, call, success_is_true), ZApiError)
             if failed is not None:
                 raise (failed.after(f"{done} of {len(changes)} changes were made before, and stay") if done else failed)
             done += len(chunk)

@@ -12,6 +12,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from airflow_provider_zapi import __version__
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, not_zapi, read_answer
 from airflow_provider_zapi.client.broken import BROKEN, broken_exchange
 from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
@@ -20,10 +21,7 @@ from airflow_provider_zapi.client.redaction import Redactor
 from airflow_provider_zapi.client.retrying import MAX_ATTEMPTS, with_retries
 from airflow_provider_zapi.client.targets import Target
 from airflow_provider_zapi.client.tracing import traced
-from airflow_provider_zapi.exceptions import (
-    ZApiConfigurationError,
-    ZApiTransientError,
-)
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiTransientError
 
 __all__ = ["Call", "Transport"]
 
@@ -194,14 +192,10 @@ class Transport:
 
     def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
         """Send the call once, and return the status of its answer with what that means."""
-        failure: Failure | None = None
-        try:
-            status, headers, body = self._exchange(call)
-        except BROKEN as error:
-            failure = broken_exchange(error)
-        # Out of the `except` block, so that what is raised from here has no request in its context.
-        if failure is not None:
-            return None, failure
+        exchanged = caught(lambda: self._exchange(call), *BROKEN)
+        if isinstance(exchanged, Exception):
+            return None, broken_exchange(exchanged)
+        status, headers, body = exchanged
         if body is None:
             too_large = not_zapi(f"it is larger than {call.max_body} bytes")
             return status, replace(too_large, again=Again.NEVER, status=status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.connection.form import LABELS
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact, same_contact
@@ -22,16 +23,14 @@ def expected_phone(value: object, conn_id: str | None) -> str | None:
     """
     if value is None or value == "":
         return None
-    problem = ""
-    try:
-        return normalize_contact(value)
-    except ValueError as error:
-        problem = str(error)
-    raise ZApiConfigurationError(
-        f"{LABELS['phone']} (extra 'phone') cannot be used: {problem}",
-        "Leave it empty to accept any number. Nothing was sent.",
-        conn_id=conn_id,
-    )
+    phone = caught(lambda: normalize_contact(value), ValueError)
+    if isinstance(phone, ValueError):
+        raise ZApiConfigurationError(
+            f"{LABELS['phone']} (extra 'phone') cannot be used: {phone}",
+            "Leave it empty to accept any number. Nothing was sent.",
+            conn_id=conn_id,
+        )
+    return phone
 
 
 def require_phone(client: ZApiClient, expected: str, conn_id: str | None) -> None:

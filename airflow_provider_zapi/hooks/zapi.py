@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.connection.form import CONNECTION_TYPE, DEFAULT_CONN_ID, HOOK_NAME, ui_field_behaviour
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError
 
@@ -124,10 +125,7 @@ class ZApiHook(BaseHook):
 
     def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiConfigurationError:
         """Do as `client_of` does, but return the error: one raised in a thread shows the arguments in its traceback."""
-        try:
-            return self._new_client(connection, mask)
-        except ZApiConfigurationError as error:
-            return error
+        return caught(lambda: self._new_client(connection, mask), ZApiConfigurationError)
 
     def _new_client(self, connection: Any, mask: bool) -> ZApiClient:
         # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
@@ -94,13 +95,9 @@ class ZApiNotifier(BaseNotifier):
         return {"phone": phone, "message": self.message}
 
     def _send(self, client: ZApiClient, body: dict[str, str]) -> None:
-        failed: ZApiError | None = None
-        try:
-            client.request("POST", "send-text", json=body, repeatable=False)
-        except ZApiError as error:
-            failed = error
-        if failed is not None:
+        answer = caught(lambda: client.request("POST", "send-text", json=body, repeatable=False), ZApiError)
+        if isinstance(answer, ZApiError):
             raise (
-                failed.after("The message may have been sent; it is not sent again") if failed.perhaps_done else failed
+                answer.after("The message may have been sent; it is not sent again") if answer.perhaps_done else answer
             )
         self.log.info("Z-API accepted a message of connection %s to %s.", self.zapi_conn_id, hide_phone(body["phone"]))

@@ -32,7 +32,9 @@ class ZApiOperator(BaseOperator):
     """A task that calls one Z-API instance.
 
     It has no ``__init__``: Airflow wraps that of each class, which would cost more than all else that is ours when a
-    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``.
+    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``. So what an instance may hold besides has a class
+    attribute as its default, and is set only where it differs: ``_client`` and ``_killed`` while a task runs, and
+    ``_list_given``, ``_phone_given`` and ``_policy_file`` for what rendering would hide.
     """
 
     template_fields: Sequence[str] = ("zapi_conn_id",)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn, cast, get_args
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
@@ -148,12 +149,10 @@ def parse_contact(contact: object, place: str) -> str:
     :param place: where it stands, for messages
     :raises ZApiInvalidRequestError: it is none; the message shows nothing of it
     """
-    problem = ""
-    try:
-        return normalize_contact(contact)
-    except ValueError as error:
-        problem = str(error)
-    _refuse(place, f"cannot be used: {problem}", "")
+    normal = caught(lambda: normalize_contact(contact), ValueError)
+    if isinstance(normal, ValueError):
+        _refuse(place, f"cannot be used: {normal}", "")
+    return normal
 
 
 def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiError
 from airflow_provider_zapi.reconcile.failures import combined
 from airflow_provider_zapi.reconcile.plan import PolicyPlan, concerns_all
@@ -127,11 +129,7 @@ class _PolicyRun:
     def _each(self, runs: Sequence[SettingRun], step: Callable[[SettingRun], None]) -> None:
         """Take a step of each setting. One that fails does not keep the others from being tried."""
         for run in runs:
-            failed: ZApiError | None = None
-            try:
-                step(run)
-            except ZApiError as error:
-                failed = error
+            failed = caught(partial(step, run), ZApiError)
             if failed is not None:
                 self._failures[run.name] = failed
                 if concerns_all(failed, self._client):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import (
     ZApiConflictError,
     ZApiError,
@@ -199,7 +200,6 @@ class SettingRun:
     def _write(self) -> None:
         setting, value = self.plan.wanted.setting, self.plan.wanted.value
         changes = self._changes()
-        self._refused = None
         self._rounds += 1
 
         def progress(done: int, total: int) -> None:
@@ -207,10 +207,12 @@ class SettingRun:
             if total > done:
                 log.info("%s: %d of %d changes were sent.", setting.title, done, total)
 
-        try:
-            self._client.set_privacy(setting, value, changes, progress=progress)
-        except (ZApiRefusedError, ZApiInvalidRequestError) as error:
-            self._refused = error.with_traceback(None)
+        written = caught(
+            lambda: self._client.set_privacy(setting, value, changes, progress=progress),
+            ZApiRefusedError,
+            ZApiInvalidRequestError,
+        )
+        self._refused = written if isinstance(written, ZApiError) else None
         self.written = next(self._steps)
         # A refused change may be one that met another writer's: the next round reads the list again. A refused phone
         # ends it, unless it is one that left WhatsApp: then the next round leaves it out.
