@@ -19,7 +19,8 @@ Airflow retries a task after a transient error and fails it at once after a perm
         +-- ZApiConflictError                    somebody else changes the same settings
 
 No error holds a request, a response, an address or a credential: each is made from the facts below only, and raised
-where no other error is being handled (see `airflow_provider_zapi.catching`), so that neither its cause nor its context leads to one.
+where no other error is being handled (see `airflow_provider_zapi.catching`), so that neither its cause nor its context
+leads to one.
 """
 
 from __future__ import annotations
