@@ -24,6 +24,8 @@ from benchmarks.harness import OURS, Figures, Goal, Row, forked, medians, own_ai
 FLOOR = "the floor"
 IMPORT = "a process that imports all operators"
 PACKAGE = "modules that importing the package loads"
+CLIENT = "importing the client, once in a task process"
+OPERATORS = "importing the operators of the settings"
 PACKAGE_FOLDER = Path(airflow_provider_zapi.__file__).parent
 #: Tasks in a DAG file, and rounds.
 FILES = {1: 61, 100: 41, 1000: 15}
@@ -32,7 +34,15 @@ ROWS = (
     Row(IMPORT, "ms", FLOOR, Goal(1.1)),
     *(Row(f"parse of a DAG file with {count:,} of them", "ms", FLOOR, Goal(1.05)) for count in FILES),
     Row(PACKAGE, "", "", Goal(1)),
+    Row(CLIENT, "ms", "", Goal(10)),
+    Row(OPERATORS, "ms", "", Goal(5)),
 )
+#: What is imported, and what a process has imported before, whoever makes the call.
+ALREADY = "from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, BaseOperatorLink\n"
+IMPORTS = {
+    CLIENT: (f"{ALREADY}import requests, tenacity, urllib3", "airflow_provider_zapi.client"),
+    OPERATORS: (ALREADY, "airflow_provider_zapi.operators.privacy"),
+}
 
 
 def measure() -> Figures:
@@ -56,6 +66,8 @@ def measure() -> Figures:
                 FLOOR: parsing(Path(folder, f"floor_{count}.py"), "floor", count),
             }
             figures |= medians(f"parse of a DAG file with {count:,} of them", subjects, rounds)
+        for row, (before, module) in IMPORTS.items():
+            figures |= medians(row, {OURS: importing_only(before, module)}, 9)
     figures[PACKAGE, OURS] = len(loaded_by("import airflow_provider_zapi"))
     return figures
 
@@ -103,6 +115,17 @@ def importing(*modules: str, path: str = "") -> Callable[[], float]:
         if child.returncode:
             raise RuntimeError("the import failed")
         return (usage.ru_utime + usage.ru_stime) * 1000
+
+    return work
+
+
+def importing_only(before: str, module: str) -> Callable[[], float]:
+    """Return what measures the processor time of one import in a new process, in milliseconds."""
+    code = f"{before}\nimport time\nbegan = time.process_time()\nimport {module}\nprint(time.process_time() - began)"
+
+    def work() -> float:
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+        return float(done.stdout.split()[-1]) * 1000
 
     return work
 

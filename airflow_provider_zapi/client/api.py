@@ -5,10 +5,9 @@ from __future__ import annotations
 import json as encoding
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import (
@@ -48,8 +47,7 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)", re.ASCII)
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceStatus:
+class InstanceStatus(NamedTuple):
     """What ``status`` says of an instance.
 
     :param connected: whether its WhatsApp session works; the only field of the answer that tells
@@ -60,8 +58,7 @@ class InstanceStatus:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AccountState:
+class AccountState(NamedTuple):
     """What ``me`` says of an instance, without the secrets of its answer.
 
     :param connected: whether it has a WhatsApp session; `ZApiClient.status` is what decides
@@ -122,7 +119,7 @@ class ZApiClient:
         :raises ZApiError: there is no answer, or not this one
         """
         status = self._transport.call(_call("GET", "status"), _status)
-        return replace(status, reason=self._transport.clean(status.reason))
+        return status._replace(reason=self._transport.clean(status.reason))
 
     def paired_phone(self) -> str:
         """Read which number is paired with the instance; an instance is not bound to one.
@@ -137,7 +134,7 @@ class ZApiClient:
         :raises ZApiError: there is no answer, or a field of it is not what it should be
         """
         account = self._transport.call(_call("GET", "me"), _account)
-        return replace(account, payment_status=self._transport.clean(account.payment_status))
+        return account._replace(payment_status=self._transport.clean(account.payment_status))
 
     def pause(self, seconds: float) -> None:
         """Wait between two calls; the wait ends early when the task is killed."""

@@ -1,1 +1,1 @@
-"""What the privacy settings of a WhatsApp number are: the settings, changes of their lists, and phones."""
+"""What is wanted of a number's privacy: settings, contacts, changes, policies, differences. No I/O, no client."""

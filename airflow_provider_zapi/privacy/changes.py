@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NoReturn, cast, get_args
+from typing import Literal, NamedTuple, NoReturn, cast, get_args
 
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
@@ -33,8 +32,7 @@ NOTHING_SENT = "Nothing was sent."
 MAX_CHANGES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class ContactChange:
+class ContactChange(NamedTuple):
     """A contact to add to, or to remove from, a setting's list of exceptions."""
 
     action: Action
