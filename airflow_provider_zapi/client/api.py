@@ -50,8 +50,8 @@ _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 class InstanceStatus(NamedTuple):
     """What ``status`` says of an instance.
 
-    :param connected: whether its WhatsApp session works; the only field of the answer that tells
-    :param reason: why not, in Z-API's words
+    :ivar connected: whether its WhatsApp session works; the only field of the answer that tells
+    :ivar reason: why not, in Z-API's words
     """
 
     connected: bool
@@ -61,9 +61,9 @@ class InstanceStatus(NamedTuple):
 class AccountState(NamedTuple):
     """What ``me`` says of an instance, without the secrets of its answer.
 
-    :param connected: whether it has a WhatsApp session; `ZApiClient.status` is what decides
-    :param due: when its subscription ends, in UTC
-    :param payment_status: Z-API's word for whether it is paid, such as ``PAID``
+    :ivar connected: whether it has a WhatsApp session; `ZApiClient.status` is what decides
+    :ivar due: when its subscription ends, in UTC
+    :ivar payment_status: Z-API's word for whether it is paid, such as ``PAID``
     """
 
     connected: bool
@@ -290,7 +290,7 @@ def _moment(value: Any) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-        # A date alone, or a time without a zone, is taken for UTC: wrong by less than a day.
+        # A date without a time, or a time without a zone, is read as UTC: wrong by less than a day.
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # the latter at the ends of the calendar, which a zone can lead out of
         return None

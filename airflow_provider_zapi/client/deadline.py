@@ -115,7 +115,7 @@ def _with_secrets(head: bytes, target: Target) -> memoryview:
 class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
-        # The server's words beside the status: nobody reads them here, and tracing would store what they repeat.
+        # The server's words beside the status: nothing here reads them, and tracing would store what they repeat.
         self.reason = ""
 
 

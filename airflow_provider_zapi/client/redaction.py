@@ -37,7 +37,7 @@ _ESCAPE = re.compile(
     r"|&#[xX]0{0,6}([2-7][0-9A-Fa-f]);"
     r"|&([A-Za-z]{2,20});"
 )
-#: What each group of the expression stands for; what is no visible character stays as it is.
+#: What each group of the expression stands for; anything but a visible character stays as it is.
 _MEANINGS: tuple[Callable[[str], str], ...] = (
     lambda digits: chr(int(digits, 16)),
     lambda digits: chr(int(digits, 16)),
@@ -49,7 +49,7 @@ _MEANINGS: tuple[Callable[[str], str], ...] = (
 #: Layers of escapes that are taken off: a URL in JSON in HTML is three, and proxies were seen to add two more.
 _LAYERS = 8
 
-#: What stands before a token, whoever's token it is, and what such a token is made of.
+#: What stands before any token, and what such a token is made of.
 _SHAPES = (
     re.compile(r"(?i)/token/([^/\s\"'?#<>,;)]+)"),
     re.compile(r"(?i)client-token[\"']{0,2}\s*[:=]\s*[\"']{0,2}([^\s\"'<>,;)]+)"),

@@ -1,6 +1,6 @@
 """A span of our own around each call, and none of the HTTP libraries' around its requests, which would show addresses.
 
-Nothing is imported here: where OpenTelemetry is not loaded yet, nobody traces, and importing it costs every task.
+OpenTelemetry is not imported here: where it is not loaded yet, nothing is traced, and importing it costs every task.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def parse_changes(
         if earlier != change.action:
             _refuse(place, f"would {change.action} a contact that an earlier item would {earlier}", "Keep one.")
         # Two forms of one number are one contact to add. A removal matches only the exact string on the list
-        # (contract, rule 2), and nobody knows which form that is: both are sent.
+        # (contract, rule 2), and which form that is cannot be known: both are sent.
         parsed.setdefault((change.action, contact if change.action == "add" else change.phone), change)
     return tuple(parsed.values())
 

@@ -20,9 +20,9 @@ _LID_END = "@lid"
 class ResolvedContact(NamedTuple):  # made in a quarter of a dataclass's time, when a task loads its client
     """How WhatsApp registered a phone number.
 
-    :param exists: whether the number is on WhatsApp
-    :param phone: the number in WhatsApp's own form, if WhatsApp says it
-    :param lid: the contact's ``<digits>@lid``, if WhatsApp says it
+    :ivar exists: whether the number is on WhatsApp
+    :ivar phone: the number in WhatsApp's own form, if WhatsApp says it
+    :ivar lid: the contact's ``<digits>@lid``, if WhatsApp says it
     """
 
     exists: bool
@@ -37,12 +37,12 @@ Resolve = Callable[[Iterable[str]], Mapping[str, ResolvedContact]]
 class ListChange(NamedTuple):
     """What turns a list into the wanted one.
 
-    :param add: wanted contacts that are missing
-    :param remove: entries that are not wanted, exactly as they were read: WhatsApp matches no other spelling
-    :param kept: number of entries that stay because they are wanted
-    :param unknown: number of entries that are neither a phone nor an ``@lid``; they stay
-    :param undecided: number of entries that may or may not be a wanted contact, because WhatsApp did not say; they stay
-    :param not_on_whatsapp: wanted contacts that are missing because they are not on WhatsApp (any more)
+    :ivar add: wanted contacts that are missing
+    :ivar remove: entries that are not wanted, exactly as they were read: WhatsApp matches no other spelling
+    :ivar kept: number of entries that stay because they are wanted
+    :ivar unknown: number of entries that are neither a phone nor an ``@lid``; they stay
+    :ivar undecided: number of entries that may or may not be a wanted contact, because WhatsApp did not say; they stay
+    :ivar not_on_whatsapp: wanted contacts that are missing because they are not on WhatsApp (any more)
     """
 
     add: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class ListChange(NamedTuple):
 
     @property
     def changes(self) -> tuple[ContactChange, ...]:
-        """The changes in the order in which they are sent: additions first, so that nobody sees more than needed."""
+        """The changes in the order in which they are sent: additions first, so that no contact sees more than it should."""
         return changes_of(self.add, self.remove)
 
 

@@ -10,7 +10,7 @@ __all__ = ["combined"]
 
 
 def combined(failures: Mapping[str, ZApiError], done: Sequence[str], order: Sequence[str]) -> ZApiError:
-    """Return one error that names every setting that failed, and says what became of the others.
+    """Return one error that names every setting that failed, and every one that is done or was not tried.
 
     It is transient if one of the errors is: another run then finishes what it can, and the permanent ones remain.
 

@@ -37,8 +37,8 @@ class RemovalGuard:
     def check(self, change: ListChange, already_sent: str = "") -> None:
         """Refuse a change with which the run would remove more than half of the list.
 
-        The base may hold contacts that this run added: whether they were there before nobody can say. The change has
-        to be right for every length that the list can have had.
+        The base may hold contacts that this run added, and it cannot be known whether they were there before. So the
+        change must be right for every length that the list may have had.
 
         :param already_sent: what the run has changed so far, as a sentence
         :raises ZApiInvalidRequestError: it would

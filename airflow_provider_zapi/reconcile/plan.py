@@ -88,7 +88,7 @@ class SettingPlan:
         """The wanted contacts that may see more than they should until the list was read back.
 
         Empty for lists of up to 500 contacts. Whether these contacts see anything depends on the value in force, which
-        cannot be read: nobody does if it is CONTACT_BLACKLIST already and they are on the list.
+        cannot be read: they see nothing if it is CONTACT_BLACKLIST already and they are on the list.
         """
         if self.change is None or len(self.wanted.exceptions) <= FIRST_CALL:
             return ()

@@ -139,7 +139,7 @@ class SettingRun:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether waiting is no use: every round was refused, or another writer changed the list in each."""
+        """Whether waiting cannot help: every round was refused, or another writer changed the list in each."""
         return (
             not self.settled
             and self._rounds >= self._most_rounds
@@ -231,7 +231,7 @@ class SettingRun:
     def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
         """Ask WhatsApp about the phones of a refused call; return whether one of them is not on it."""
         added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
-        # A phone that is refused here too is no contact that left.
+        # A phone that is refused here too did not leave WhatsApp: it is invalid.
         with suppress(ZApiInvalidRequestError):
             self._contacts.resolve(added)
         return bool(self._contacts.known_missing(added))
