@@ -64,7 +64,7 @@ class ListChange(NamedTuple):
 
     @property
     def changes(self) -> tuple[ContactChange, ...]:
-        """The changes in the order in which they are sent: additions first, so that no contact sees more than it should."""
+        """The changes in the order in which they are sent: additions first, so no contact sees more than it should."""
         return changes_of(self.add, self.remove)
 
 
