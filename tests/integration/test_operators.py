@@ -239,3 +239,38 @@ def test_the_reason_for_a_pool_stands_where_the_warning_says() -> None:
     page, anchor = POOL_REASON.split("#")
     headings = re.findall(r"^#+ (.*)$", (PROJECT / page).read_text(), re.MULTILINE)
     assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+def test_a_mistake_in_a_policy_file_is_told_with_the_files_name(zapi: RunningEmulator) -> None:
+    operator = policy_task("support.yaml")
+    operator.policy = "photo: CONTACT\npho: ALL\n"  # what Airflow puts in the name's place
+    with pytest.raises(ZApiInvalidRequestError) as caught:
+        execute(operator)
+    first, *mistakes = str(caught.value).splitlines()
+    assert first == "policy 'support.yaml' has 2 mistakes. Nothing was sent."
+    assert [line[:9] for line in mistakes] == ["- pho: no", "- photo: "]
+    assert not zapi.emulator.requests
+
+
+SUCCESSES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: operator_of("photo", "NONE"), "connection zapi_default: profile photo is set to NONE."),
+    (lambda: operator_of("online", "ALL"), "connection zapi_default: online is set to ALL."),
+    (
+        lambda: operator_of("photo", "CONTACT_BLACKLIST", contacts_blacklist=[ADD]),
+        "connection zapi_default: profile photo is set to CONTACT_BLACKLIST, with 1 addition and 0 removals of excluded",
+    ),
+    (lambda: policy_task({"photo": "NONE"}), "Applied to connection zapi_default: photo set to NONE."),
+]
+
+
+@pytest.mark.parametrize(("operator", "said"), SUCCESSES, ids=[said for _, said in SUCCESSES])
+def test_a_success_names_the_connection_and_counts_only_lists(
+    zapi: RunningEmulator,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    operator: Callable[[], Any],
+    said: str,
+) -> None:
+    with caplog.at_level("INFO"):
+        execute(operator())
+    assert said in ("".join(capfd.readouterr()) or caplog.text)
