@@ -200,6 +200,8 @@ class SettingRun:
     def _write(self) -> None:
         setting, value = self.plan.wanted.setting, self.plan.wanted.value
         changes = self._changes()
+        if self._rounds == 1 and self._refused is not None and self.plan.listed:
+            self._warn_of_difference(len(changes))
         self._rounds += 1
 
         def progress(done: int, total: int) -> None:
@@ -227,6 +229,18 @@ class SettingRun:
         # Since the plan was made, another setting's round may have found out who left WhatsApp.
         gone = self._contacts.known_missing(change.phone for change in changes if change.action == "add")
         return tuple(change for change in changes if change.phone not in gone)
+
+    def _warn_of_difference(self, sent: int) -> None:
+        """Say who may see meanwhile: the write that carried all wanted contacts was refused."""
+        setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.exceptions)
+        log.warning(
+            "%s: Z-API refused the write with all wanted contacts, so the next one carries only the difference (%s). If "
+            "another value than %s is in force now, up to %s can see it until the list has been read back.",
+            setting.title,
+            counted(sent, "change"),
+            self.plan.wanted.value,
+            counted(wanted, "excluded contact"),
+        )
 
     def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
         """Ask WhatsApp about the phones of a refused call; return whether one of them is not on it."""

@@ -75,13 +75,17 @@ def test_the_first_write_carries_every_wanted_contact(
         assert (results["last_seen"].added, results["last_seen"].kept) == (1, 2)
 
 
-def test_after_a_refused_first_write_only_the_difference_is_sent(zapi: RunningEmulator) -> None:
+def test_after_a_refused_first_write_only_the_difference_is_sent(
+    zapi: RunningEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
     patch(
         zapi,
         settings={"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": [ANA]}},
         switches={"conflicts": 1},
     )
-    results, _ = apply(zapi, {"last_seen": listed(ANA, BEN)})
+    with caplog.at_level(logging.WARNING):
+        results, _ = apply(zapi, {"last_seen": listed(ANA, BEN)})
+    assert "up to 2 excluded contacts can see it until the list has been read back" in caplog.text
     bodies = calls(zapi, "privacy/last-seen")
     assert [changes(body) for body in bodies] == [dict.fromkeys((ANA, BEN), "add"), {BEN: "add"}]
     assert (results["last_seen"].rounds, results["last_seen"].added) == (2, 1)
