@@ -234,7 +234,7 @@ class SettingRun:
         """Say who may see meanwhile: the write that carried all wanted contacts was refused."""
         setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.exceptions)
         log.warning(
-            "%s: Z-API refused the write with all wanted contacts, so the next one carries only the difference (%s). If "
+            "%s: Z-API refused the write with all wanted contacts. The next one carries only the difference (%s). If "
             "another value than %s is in force now, up to %s can see it until the list has been read back.",
             setting.title,
             counted(sent, "change"),
