@@ -18,27 +18,36 @@ from tests.support import leaks
 
 #: The four lists: endpoint -> its name when it is read.
 LISTS = {"last-seen": "lastSeen", "photo": "photo", "description": "description", "group-add": "groupAdd"}
-READS = [f"GET privacy/disallowed-contacts {scope}" for scope in LISTS.values()]
-WRITES = [
-    call
-    for endpoint, read in zip(LISTS, READS, strict=True)
-    for call in (f"POST privacy/{endpoint} CONTACT_BLACKLIST", read)
-]
-#: All calls of a task, by its policy: the stricter values go out before the lists, the others after them.
+READS = {endpoint: f"GET privacy/disallowed-contacts {scope}" for endpoint, scope in LISTS.items()}
+#: The lists in the order in which they are written: without NONE, CONTACT_BLACKLIST is the strictest value.
+WRITTEN = ("group-add", "last-seen", "photo", "description")
+
+
+def written(*endpoints: str) -> list[str]:
+    """Return the calls that write lists, each of which is read back."""
+    return [call for name in endpoints for call in (f"POST privacy/{name} CONTACT_BLACKLIST", READS[name])]
+
+
+#: Every list that was read before the last write is read once more.
+LAST_LOOK = [READS[name] for name in WRITTEN]
+#: All calls of a task, by its policy: the stricter values go out first.
 CALLS = {
     "office": [
-        *READS,
-        "POST privacy/read-receipts disable",
-        *WRITES,
+        *READS.values(),
+        *written("group-add"),
         "POST privacy/online SAME_LAST_SEEN",
+        "POST privacy/read-receipts disable",
+        *written("last-seen", "photo", "description"),
         "POST privacy/messages-duration days7",
+        *LAST_LOOK,
     ],
     "night": [
-        *READS,
-        "POST privacy/messages-duration disable",
-        *WRITES,
+        *READS.values(),
+        *written(*WRITTEN),
         "POST privacy/online ALL",
         "POST privacy/read-receipts enable",
+        "POST privacy/messages-duration disable",
+        *LAST_LOOK,
     ],
 }
 #: Asked only where a list holds something else, so not by every try.
