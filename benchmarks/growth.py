@@ -45,6 +45,7 @@ class Worst(NamedTuple):
 def worst() -> Mapping[str, Worst]:
     """Return each row by its name."""
     from airflow_provider_zapi.client import answers, api, redaction, targets
+    from airflow_provider_zapi.notifications import zapi as notifications
     from airflow_provider_zapi.privacy import phones, policy
 
     redactor = redaction.Redactor([TOKEN, "secret/+=%"])
@@ -131,6 +132,9 @@ def worst() -> Mapping[str, Worst]:
             (*digits, "+", "(", "( ", "( 0", ". ", "1.0", "@g.u", "-grou", "1@lid", "@lid", "-group"),
             tuple(f"privacy.phones.{name}" for name in ("_PHONE", "_LID", "_GROUP", "_DECIMAL", "_TRUNK_ZERO")),
         ),
+        "a group": Worst(
+            notifications._GROUP.fullmatch, (*digits, "1-", "-group", "@g.u"), ("notifications.zapi._GROUP",)
+        ),
         "the key of a contact": Worst(phones.contact_key, digits, ("privacy.phones._DOUBLE_FORMS",)),
         "the patterns of the policy's schema": Worst(
             lambda text: [re.search(pattern, text) for pattern in patterns], (*digits, "+", " ", "@lid"), ("schema",)
@@ -154,6 +158,7 @@ NAMES = (
     "a base URL",
     "an id or a token",
     "a contact",
+    "a group",
     "the key of a contact",
     "the patterns of the policy's schema",
 )

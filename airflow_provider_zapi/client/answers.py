@@ -107,6 +107,14 @@ _COPY_CLIENT_TOKEN = (
 TEXTS: tuple[tuple[str, Failure], ...] = (
     (r"^not_found$", NO_SUCH_PATH),
     (
+        r"^not emulated\b",
+        Failure(
+            ZApiUnexpectedAnswerError,
+            "the emulator does not emulate this call of Z-API",
+            f"Nothing was changed. Make this call to Z-API itself: {BASE_URL} leads to the emulator.",
+        ),
+    ),
+    (
         r"client-token is not configured|^\s*null not allowed",
         Failure(ZApiAuthenticationError, "Z-API asks for a Client-Token and received none", _COPY_CLIENT_TOKEN),
     ),

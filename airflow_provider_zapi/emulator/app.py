@@ -22,7 +22,7 @@ from airflow_provider_zapi.emulator.surface import Incoming, answer
 BODY_LIMIT = 16 * 1024 * 1024
 #: A longer body is remembered by its length alone, so that the record of requests stays small.
 _REMEMBERED_BODY = 64 * 1024
-_TOKEN = re.compile(r"(/token/)[^/]+")
+_TOKEN = re.compile(r"(/token/+)[^/]+")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "")
 #: The page needs its own inline style and script, and nothing from anywhere else.
 _PAGE_HEADERS = {

@@ -12,6 +12,8 @@ _DOUBLE_FORMS = (
 )
 _PHONE = re.compile(r"[0-9]{8,15}")
 _LID = re.compile(r"[0-9]+@lid")
+#: A group's id as Z-API lists it, or as WhatsApp writes it; older ones hold the founder's phone and a time.
+_GROUP = re.compile(r"[0-9]+(-[0-9]+)?(-group|@g\.us)")
 
 
 def is_phone(text: object) -> bool:
@@ -22,6 +24,11 @@ def is_phone(text: object) -> bool:
 def is_identifier(text: object) -> bool:
     """Tell whether this names a contact: a phone, or an ``@lid`` as a list can hold it."""
     return is_phone(text) or (isinstance(text, str) and _LID.fullmatch(text) is not None)
+
+
+def is_group(text: object) -> bool:
+    """Tell whether this names a group, which a message can be sent to and a list cannot hold."""
+    return isinstance(text, str) and _GROUP.fullmatch(text) is not None
 
 
 def spellings(phone: str) -> tuple[str, str]:

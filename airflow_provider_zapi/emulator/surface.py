@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
-from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone, lid
+from airflow_provider_zapi.emulator.contacts import is_group, is_identifier, is_phone, lid
 from airflow_provider_zapi.emulator.contract import (
     ANSWER_LOST,
     BATCH_LIMIT,
@@ -223,7 +223,11 @@ def _phone_exists(instance: Instance, incoming: Incoming, path: str) -> Answer:
     phone = path.rpartition("/")[2]
     if not is_phone(phone) or _among(instance, [phone], "refused_phones"):
         return INVALID_PHONE
-    rows = _existence(instance, [phone])
+    # Its keys are documented and are not those of the batch call.
+    rows = [
+        {"exists": row["exists"], "phone": row["outputPhone"], "lid": row["lid"]}
+        for row in _existence(instance, [phone])
+    ]
     form = instance.switches["phone_exists_answer"]
     if form == "object_with_text":
         rows[0]["exists"] = str(rows[0]["exists"]).lower()
@@ -244,7 +248,9 @@ def _send_text(instance: Instance, incoming: Incoming, path: str) -> Answer:
     phone, message = body.get("phone"), body.get("message")
     if not isinstance(message, str) or not message:
         return refusal("message must be a text")
-    if not isinstance(phone, str) or not is_identifier(phone) or _among(instance, [phone], "refused_phones"):
+    if not isinstance(phone, str) or not (is_identifier(phone) or is_group(phone)):
+        return INVALID_PHONE
+    if is_identifier(phone) and _among(instance, [phone], "refused_phones"):
         return INVALID_PHONE
     number = instance.send(phone, message)["number"]
     message_id = f"message-{number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiNotifier"]
 
+#: A group's id as Z-API lists it, and as WhatsApp writes it; older ones hold the founder's phone and a time.
+_GROUP = re.compile(r"[0-9]{5,32}(-[0-9]{5,20})?(-group|@g\.us)")
+
 
 class ZApiNotifier(BaseNotifier):
     """Send a WhatsApp message, as ``on_failure_callback`` and its like.
@@ -33,7 +37,8 @@ class ZApiNotifier(BaseNotifier):
 
     Source: Z-API, ``POST send-text``.
 
-    :param phone: who gets it: country code, area code and number, or an ``@lid``. (templated)
+    :param phone: who gets it: country code, area code and number, an ``@lid``, or a group's id
+        such as ``120363019502650977-group`` or ``120363019502650977@g.us``. (templated)
     :param message: what it says. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
     """
@@ -87,7 +92,8 @@ class ZApiNotifier(BaseNotifier):
             await asyncio.to_thread(self._send, client, body)
 
     def _body(self) -> dict[str, str]:
-        phone = parse_contact(self.phone, "phone")
+        group = self.phone.strip() if isinstance(self.phone, str) else ""
+        phone = group if _GROUP.fullmatch(group) else parse_contact(self.phone, "phone")
         if not isinstance(self.message, str):
             raise ZApiInvalidRequestError(f"message is {kind(self.message)}, and must be a string", NOTHING_SENT)
         if problem := "is empty" if not self.message.strip() else rendered_none(self.message):

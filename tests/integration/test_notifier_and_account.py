@@ -38,12 +38,21 @@ def test_a_message_is_sent(zapi: RunningEmulator, notify: Callable[[ZApiNotifier
     assert (sent["phone"], sent["message"]) == ("5544991112222", "failed")
 
 
+@pytest.mark.parametrize(
+    "group", ["120363019502650977-group", "120363019502650977@g.us", "5544991112222-1623281429@g.us"]
+)
+def test_a_message_to_a_group_is_sent(zapi: RunningEmulator, group: str) -> None:
+    sync(ZApiNotifier(phone=f" {group} ", message="failed"))
+    [sent] = zapi.emulator.instance("instance-1").view()["messages"]
+    assert (sent["phone"], sent["message"]) == (group, "failed")
+
+
 UNSENT: list[tuple[str, dict[str, Any], dict[str, Any], str, int, bool]] = [
     # case, parameters, switches, what the error says, requests, may have been sent
     ("lost answer", {}, {"lose_answer": 1}, "may have been sent", 1, True),
     ("refused phone", {}, {"refused_phones": ["5544991112222"]}, "Z-API refused a phone number", 1, False),
     ("short phone", {"phone": "12"}, {}, "phone cannot be used: it has 2 digits", 0, False),
-    ("group", {"phone": "120363-group"}, {}, "phone cannot be used: this is a group", 0, False),
+    ("not a group's id", {"phone": "team-group"}, {}, "phone cannot be used: this is a group", 0, False),
     ("no message", {"message": " "}, {}, "message is empty", 0, False),
     ("message lost", {"message": None}, {}, "message is None", 0, False),
 ]

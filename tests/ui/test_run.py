@@ -56,7 +56,9 @@ def open_tab(page: Page, name: str) -> None:
 
 
 def test_the_log_of_a_task_says_what_it_did(task_page: Page) -> None:
-    expect(task_page.get_by_text("Z-API accepted for connection zapi_default: last seen is set to NONE")).to_be_visible()
+    expect(
+        task_page.get_by_text("Z-API accepted for connection zapi_default: last seen is set to NONE")
+    ).to_be_visible()
 
 
 def test_the_rendered_fields_of_a_task_hold_a_connection_id_and_no_secret(task_page: Page) -> None:

@@ -74,6 +74,8 @@ FAILURES: list[tuple[str, int, bytes, type[errors.ZApiError], Again, str]] = [
     ("not connected", 400, b'{"error": "You are not connected."}', errors.ZApiNotConnectedError, Again.NEVER, "no WhatsApp session"),
     ("restore", 200, b'{"error": "You need to restore the session."}', errors.ZApiNotConnectedError, Again.NEVER, "restore"),
     ("400", 400, b'{"error": "Something else"}', errors.ZApiInvalidRequestError, Again.NEVER, "Something else"),
+    ("not emulated", 501, b'{"error": "Not emulated: POST send-image"}',
+     errors.ZApiUnexpectedAnswerError, Again.NEVER, "does not emulate this call"),
     ("401", 401, b"", errors.ZApiAuthenticationError, Again.NEVER, "credentials"),
     ("402", 402, b"{}", errors.ZApiSubscriptionError, Again.NEVER, "payment"),
     ("403", 403, b"", errors.ZApiAuthenticationError, Again.NEVER, "refused the call"),

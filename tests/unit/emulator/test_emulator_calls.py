@@ -294,6 +294,9 @@ def test_phone_exists_answers_in_each_recorded_form(
     answer = zapi.get("phone-exists/554411111111").json()
     exists = [row["exists"] for row in answer] if isinstance(answer, list) else answer["exists"]
     assert exists == expected
+    [row] = answer if isinstance(answer, list) else [answer]
+    # Documented so, and not like the batch call.
+    assert row.keys() == {"exists", "phone", "lid"}
 
 
 def test_profile_name_is_set(zapi: httpx.Client, instance: Instance) -> None:
