@@ -1,31 +1,54 @@
-"""``python -m airflow_provider_zapi.emulator``: serve until Ctrl+C."""
+"""``zapi-emulator`` and ``python -m airflow_provider_zapi.emulator``: serve until Ctrl+C."""
 
 import argparse
+import contextlib
 import json
 import shlex
+import ssl
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.console import Console
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
+from airflow_provider_zapi.emulator.statefile import load, saved_to
 
-_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_INSTANCE = "[PHONE=]ID:TOKEN[:CLIENT_TOKEN]"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_zapi.emulator", description="A local stand-in for Z-API."
-    )
+    parser = argparse.ArgumentParser(prog="zapi-emulator", description="A local stand-in for Z-API.")
+    parser.add_argument("--version", action="version", version=f"zapi-emulator {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="0 picks a free one (default: %(default)s)")
     parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which others may call it, such as a compose service's; repeatable",
+    )
+    parser.add_argument(
         "--instance",
         action="append",
-        metavar="ID:TOKEN[:CLIENT_TOKEN]",
+        metavar=_INSTANCE,
         help="an instance to serve, repeatable; without CLIENT_TOKEN it requires none (default: a demo)",
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="load the instances from this file, and save them to it"
+    )
+    parser.add_argument(
+        "--tls",
+        type=Path,
+        metavar="FILE",
+        help="serve HTTPS, and write the certificate to trust to this file, for REQUESTS_CA_BUNDLE",
     )
     parser.add_argument("--quiet", action="store_true", help="no line per request")
     return parser.parse_args(arguments)
@@ -36,56 +59,87 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         return dict(DEMO_INSTANCE)
     instances: dict[str, dict[str, Any]] = {}
     for number, text in enumerate(given):
-        instance_id, *tokens = text.split(":", 2)
+        phone, equals, rest = text.rpartition("=") if "=" in text.partition(":")[0] else ("", "", text)
+        instance_id, *tokens = rest.split(":", 2)
         if len(tokens) not in (1, 2):
-            raise InvalidInputError("--instance must be ID:TOKEN or ID:TOKEN:CLIENT_TOKEN")
+            raise InvalidInputError(f"--instance must be {_INSTANCE}")
+        if instance_id in instances:
+            raise InvalidInputError(f"--instance gives {instance_id} twice")
         instances[instance_id] = {
             "token": tokens[0],
             "client_token": tokens[1] if len(tokens) == 2 else None,
-            "phone": str(5544999990000 + number),
+            "phone": phone if equals else str(5544999990000 + number),
         }
     return instances
 
 
-def _connection(url: str, instance_id: str, parts: dict[str, Any]) -> str:
-    connection = {"conn_type": "zapi", "host": url, "login": instance_id, "password": parts["token"]}
-    if parts["client_token"] is not None:
-        connection["extra"] = {"client_token": parts["client_token"]}
-    return json.dumps(connection)
+def _connections(emulator: Emulator, url: str) -> list[str]:
+    lines = []
+    for number, (instance_id, parts) in enumerate(emulator.snapshot().items()):
+        name = "DEFAULT" if number == 0 else instance_id.upper().replace("-", "_")
+        connection = {"conn_type": "zapi", "host": url, "login": instance_id, "password": parts["token"]}
+        if parts["client_token"] is not None:
+            connection["extra"] = {"client_token": parts["client_token"]}
+        lines.append(f"AIRFLOW_CONN_ZAPI_{name}={shlex.quote(json.dumps(connection))}")
+    return lines
 
 
-def _print_request(request: dict[str, Any]) -> None:
+def _line(request: dict[str, Any]) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(request["time"]))
-    print(f"{at} {request['method']} {request['path']} {request['status']}", flush=True)
+    notes = [f"fault: {request['fault']}"] if request["fault"] else []
+    if not request["emulated"]:
+        notes.append("not emulated")
+    return f"{at} {request['method']} {request['path']} {request['status']}{''.join(f' ({note})' for note in notes)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen) or 2 (usage)."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen, read or write) or 2 (usage)."""
     options = _parse(arguments)
     emulator = Emulator()
+    doing = ""
     try:
-        instances = _instances(options.instance)
-        for instance_id, parts in instances.items():
-            emulator.put(instance_id, parts)
+        if options.state is None or not load(options.state, emulator):
+            for instance_id, parts in _instances(options.instance).items():
+                emulator.put(instance_id, parts)
+        elif options.instance:
+            raise InvalidInputError(f"--instance cannot be given: {options.state} already holds the instances")
+        # Whoever calls from another machine or container needs a name that it was told, or an address.
+        name = next(iter(options.allowed_host), None if options.host in _ANY_ADDRESS else options.host)
+        context: ssl.SSLContext | None = None
+        if options.tls is not None:
+            doing = f"cannot write {options.tls}: "
+            context = _tls(options.tls, [*_LOOPBACK, *filter(None, [name]), *options.allowed_host])
+        doing = f"cannot listen on {options.host}:{options.port}: "
         listening = listen(options.host, options.port)
     except (InvalidInputError, OSError, OverflowError) as error:
-        where = "" if isinstance(error, InvalidInputError) else f"cannot listen on {options.host}:{options.port}: "
-        print(f"emulator: {where}{getattr(error, 'strerror', None) or error}", file=sys.stderr)
-        return 2 if isinstance(error, InvalidInputError) else 1
-    with listening:
-        url = url_of(listening)
-        print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
-        for number, (instance_id, parts) in enumerate(instances.items()):
-            name = "DEFAULT" if number == 0 else instance_id.upper().replace("-", "_")
-            print(f"AIRFLOW_CONN_ZAPI_{name}={shlex.quote(_connection(url, instance_id, parts))}")
-        sys.stdout.flush()
+        known = isinstance(error, InvalidInputError)
+        print(f"emulator: {'' if known else doing}{getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        return 2 if known else 1
+    with listening, contextlib.ExitStack() as ending:
+        url = url_of(listening, tls=context is not None, host=name if options.allowed_host else None)
+        console = Console()
+        ending.callback(console.close)
+        console.print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
+        for line in _connections(emulator, url):
+            console.print(line)
+        if context is not None:
+            console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")
+        if options.state is not None:
+            ending.enter_context(saved_to(options.state, emulator))
         serve(
             emulator,
             listening,
-            log=None if options.quiet else _print_request,
-            loopback_only=options.host in _LOOPBACK_HOSTS,
+            log=None if options.quiet else lambda request: console.print(_line(request)),
+            allowed_hosts=[*options.allowed_host, options.host],
+            tls=context,
         )
     return 0
+
+
+def _tls(path: Path, names: Sequence[str]) -> ssl.SSLContext:
+    from airflow_provider_zapi.emulator.tls import server_context
+
+    return server_context(path, names)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """The emulator as an ASGI application: Z-API's calls, the JSON interface, the page, a record of requests."""
 
 import asyncio
-import json
+import contextlib
+import ipaddress
 import re
-from collections.abc import Awaitable, Callable
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,15 +19,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_zapi.emulator.contract import Answer, refusal
 from airflow_provider_zapi.emulator.control import JsonResponse, Stopping, control_routes, read_body
-from airflow_provider_zapi.emulator.state import Emulator
-from airflow_provider_zapi.emulator.surface import Incoming, answer
+from airflow_provider_zapi.emulator.faults import Fault
+from airflow_provider_zapi.emulator.journal import hide_secrets, remembered, without_secrets
+from airflow_provider_zapi.emulator.state import Emulator, Instance
+from airflow_provider_zapi.emulator.surface import Incoming, Outcome, respond
+
+__all__ = ["BODY_LIMIT", "TRANSPORT", "create_app"]
 
 #: The longest body taken, in bytes: far above what any call needs.
 BODY_LIMIT = 16 * 1024 * 1024
-#: A longer body is remembered by its length alone, so that the record of requests stays small.
-_REMEMBERED_BODY = 64 * 1024
-_TOKEN = re.compile(r"(/token/+)[^/]+")
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "")
+#: Where the server puts the connection's transport into the scope, for the faults that break it.
+TRANSPORT = "airflow_provider_zapi.transport"
+#: Headers whose values are secret.
+_SECRET_HEADERS = ("client-token", "authorization")
 #: The page needs its own inline style and script, and nothing from anywhere else.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -38,16 +46,16 @@ def create_app(
     stopping: Stopping | None = None,
     log: Callable[[dict[str, Any]], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    loopback_only: bool = True,
+    allowed_hosts: Iterable[str] = (),
 ) -> ASGIApp:
     """Return the application over ``emulator``.
 
     :param emulator: the state it serves
     :param stopping: raised by the server to end open event streams
-    :param log: called with the record of each Z-API request, which holds no secret
-    :param sleep: how the switch ``delay`` waits
-    :param loopback_only: refuse a ``Host`` that is not loopback, so that no web page can reach the
-        emulator under a name of its own (DNS rebinding)
+    :param log: called with the record of each Z-API request, which holds no secret; must neither block nor raise
+    :param sleep: how the switch ``delay`` and the faults wait
+    :param allowed_hosts: the names that a request's ``Host`` may have besides ``localhost`` and IP addresses. Any other
+        is refused, so that no web page can reach the emulator under a name of its own (DNS rebinding)
     """
     page_text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
 
@@ -65,26 +73,16 @@ def create_app(
             request.client.host if request.client else "unknown",
         )
         if body is None:
-            result, instance = refusal(f"The body is longer than {BODY_LIMIT} bytes", 413), None
+            outcome = Outcome(refusal(f"The body is longer than {BODY_LIMIT} bytes", 413))
         else:
-            result, instance = answer(emulator, incoming)
-        recorded = emulator.record_request(
-            {
-                "instance": instance.id if instance else None,
-                "method": incoming.method,
-                "path": hide_token(incoming.path),
-                "query": dict(incoming.query),
-                "headers": sorted(incoming.headers),
-                "body": _remembered(incoming.body),
-                "status": result.status,
-                "done": result.done,
-            }
-        )
+            outcome = respond(emulator, incoming)
+        recorded = _record(emulator, incoming, outcome)
         if log is not None:
             log(recorded)
-        if instance is not None and instance.switches["delay"]:
-            await sleep(instance.switches["delay"])
-        return _response(result)
+        if outcome.instance is not None and outcome.instance.switches["delay"]:
+            await sleep(outcome.instance.switches["delay"])
+        response = _response(outcome.answer)
+        return response if outcome.fault is None else await _faulty(request, response, outcome.fault, sleep)
 
     app = Starlette(
         routes=[
@@ -94,43 +92,134 @@ def create_app(
     )
     # Whatever is not the emulator's own is Z-API's to answer: any path, under any method.
     app.router.default = request_response(zapi)
-    return _loopback_only(app) if loopback_only else app
+    return _guarded(app, {host.lower() for host in allowed_hosts})
 
 
-def hide_token(path: str) -> str:
-    """Return a request's path with the instance token replaced, and nothing that could move a cursor."""
-    hidden = _TOKEN.sub(r"\1***", path)
-    return "".join(character if character.isprintable() else "?" for character in hidden)
+def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[str, Any]:
+    secrets = _secrets_of(incoming, outcome.instance)
+    body, size = remembered(incoming.body, secrets)
+    return emulator.record_request(
+        {
+            "instance": outcome.instance.id if outcome.instance else None,
+            "method": incoming.method[:20],
+            "path": hide_secrets(incoming.path, secrets),
+            "query": without_secrets(dict(incoming.query), secrets),
+            "headers": sorted(incoming.headers),
+            "body": body,
+            "status": outcome.answer.status,
+            "done": outcome.answer.done,
+            "emulated": outcome.answer.status != 501,
+            "fault": outcome.fault.kind.name if outcome.fault else None,
+        },
+        size + sum(map(len, incoming.query.values())) + sum(map(len, incoming.headers)),
+    )
 
 
-def _remembered(body: bytes) -> Any:
-    if len(body) > _REMEMBERED_BODY:
-        return f"({len(body)} bytes)"
-    try:
-        return json.loads(body, parse_constant=str) if body else None
-    except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")
+def _secrets_of(incoming: Incoming, instance: Instance | None) -> list[str]:
+    """Return what the record must not show: the credentials that were sent, and the instance's own."""
+    sent = [incoming.headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in incoming.headers]
+    in_path = re.search(r"/token/+([^/]+)", incoming.path)
+    own = [instance.token, instance.client_token] if instance else []
+    return [secret for secret in (*sent, in_path[1] if in_path else None, *own) if secret]
 
 
 def _response(result: Answer) -> Response:
     if result.status in (204, 304):
-        # These two never have a body, whatever `fail_next` asks for.
+        # These two never have a body, whatever a fault asks for.
         return Response(status_code=result.status, headers=result.headers)
     if isinstance(result.body, str):
         return HTMLResponse(result.body, status_code=result.status, headers=result.headers)
     return JsonResponse(result.body, status_code=result.status, headers=result.headers)
 
 
-def _loopback_only(app: ASGIApp) -> ASGIApp:
+class _Broken(Response):
+    """An answer that is sent as a fault wants it."""
+
+    def __init__(self, answer: Response, fault: Fault, sleep: Callable[[float], Awaitable[None]]) -> None:
+        super().__init__()
+        self._answer = answer
+        self._fault = fault
+        self._sleep = sleep
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, or as much of it as the fault leaves."""
+        kind, body = self._fault.kind.name, self._answer.body
+        if kind in ("truncated", "drip"):
+            start = {"type": "http.response.start", "status": self._answer.status_code}
+            await send({**start, "headers": self._answer.raw_headers})
+            for number, byte in enumerate(body[: len(body) // 2] if kind == "truncated" else body):
+                if number and kind == "drip":
+                    await self._sleep(self._fault.given.get("seconds", 1))
+                await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            if kind == "drip":
+                await send({"type": "http.response.body"})
+                return
+        await _close(scope, reset=kind == "reset")
+
+
+async def _faulty(
+    request: Request, response: Response, fault: Fault, sleep: Callable[[float], Awaitable[None]]
+) -> Response:
+    if fault.kind.name == "delay":
+        await sleep(fault.given.get("seconds", 1))
+    if fault.kind.name in ("truncated", "drip", "reset", "lost_answer"):
+        return _Broken(response, fault, sleep)
+    return response
+
+
+async def _close(scope: Scope, *, reset: bool) -> None:
+    """Close the connection that a request came by, in the midst of its answer."""
+    transport = scope.get(TRANSPORT)
+    if transport is None:
+        raise ConnectionResetError("the fault closes the connection, which this server does not give")
+    connection = transport.get_extra_info("socket")
+    if reset and connection is not None:
+        # Closing without lingering sends a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if reset:
+        transport.abort()
+    else:
+        transport.close()
+    # Until the server has noticed: else it would answer 500.
+    await asyncio.sleep(0.01)
+
+
+def _guarded(app: ASGIApp, allowed: set[str]) -> ASGIApp:
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if re.sub(r":\d+$", "", host).lower() not in _LOOPBACK:
+            headers = dict(scope["headers"])
+            host = headers.get(b"host", b"").decode("latin-1")
+            origin = headers.get(b"origin", b"").decode("latin-1")
+            refused = None
+            if not _is_allowed(host, allowed):
+                name = "".join(character if character.isprintable() else "?" for character in host[:100])
                 refused = JsonResponse(
-                    {"error": f"Host {host[:100]} is not this emulator; use 127.0.0.1"}, status_code=421
+                    {"error": f"Host {name} is not this emulator; use 127.0.0.1, or start it with --allowed-host"}, 421
                 )
+            elif origin and _authority(origin) != host.lower():
+                # A page that a browser loaded from elsewhere must not change anything here.
+                refused = JsonResponse({"error": "Requests from pages of another origin are refused"}, 403)
+            if refused is not None:
                 await refused(scope, receive, send)
                 return
         await app(scope, receive, send)
 
     return guarded
+
+
+def _authority(origin: str) -> str | None:
+    with contextlib.suppress(ValueError):
+        return urlsplit(origin).netloc.lower()
+    return None
+
+
+def _is_allowed(host: str, allowed: set[str]) -> bool:
+    name = re.sub(r":\d{1,5}$", "", host).lower()
+    if name in ("", "localhost") or name in allowed:
+        return True
+    try:
+        # A page cannot have an address for its name without being served from there.
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True

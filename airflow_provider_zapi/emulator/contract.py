@@ -4,7 +4,10 @@ Written from Z-API's published documentation and never from the provider's own t
 field name on either side meets an answer that disagrees.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 #: The one value under which a setting's list of exceptions is in force.
@@ -65,21 +68,54 @@ class Call:
     needs_session: bool = True
     needs_subscription: bool = True
     changes_state: bool = False
+    summary: str = ""
+
+    @property
+    def takes_segment(self) -> bool:
+        """Whether the path takes one further segment."""
+        return self.path.endswith("/")
 
 
 #: A path that ends in ``/`` takes one further segment.
 CALLS = (
-    *(Call("POST", setting.path, "write_setting", changes_state=True) for setting in SETTINGS),
-    Call("GET", "privacy/disallowed-contacts", "read_list"),
-    Call("GET", "status", "status", needs_session=False),
-    Call("GET", "device", "device"),
-    # `me` tells when the subscription ends, so it can depend on neither it nor the session.
-    Call("GET", "me", "me", needs_session=False, needs_subscription=False),
-    Call("POST", "phone-exists-batch", "phone_exists_batch"),
-    Call("GET", "phone-exists/", "phone_exists"),
-    Call("PUT", "profile-name", "profile_name", changes_state=True),
-    Call("POST", "send-text", "send_text", changes_state=True),
+    *(
+        Call(
+            "POST",
+            setting.path,
+            "write_setting",
+            changes_state=True,
+            summary=f"Set the privacy setting {setting.name}.",
+        )
+        for setting in SETTINGS
+    ),
+    Call("GET", "privacy/disallowed-contacts", "read_list", summary="List the excluded contacts of a privacy setting."),
+    Call("GET", "status", "status", needs_session=False, summary="Say whether the number is connected."),
+    Call("GET", "device", "device", summary="Describe the paired phone."),
+    # `me` says when the subscription ends, so it can depend on neither it nor the session.
+    Call("GET", "me", "me", needs_session=False, needs_subscription=False, summary="Describe the instance."),
+    Call("POST", "phone-exists-batch", "phone_exists_batch", summary="Say which phones are on WhatsApp."),
+    Call("GET", "phone-exists/", "phone_exists", summary="Say whether a phone is on WhatsApp."),
+    Call("PUT", "profile-name", "profile_name", changes_state=True, summary="Set the profile's name."),
+    Call("POST", "send-text", "send_text", changes_state=True, summary="Send a text message."),
 )
+
+#: The header of an answer that is the emulator's own and not Z-API's.
+NOT_EMULATED_HEADER = "X-Emulator"
+
+
+def _published() -> dict[str, list[re.Pattern[str]]]:
+    """Return the published paths by method, as patterns."""
+    text = (Path(__file__).parent / "published.txt").read_text(encoding="utf-8")
+    paths: dict[str, list[re.Pattern[str]]] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            method, path = line.split()
+            paths.setdefault(method, []).append(re.compile(re.escape(path).replace(r"\{id\}", "[^/]+")))
+    return paths
+
+
+#: Method -> the paths on Z-API's published pages, whether emulated or not.
+PUBLISHED: Mapping[str, list[re.Pattern[str]]] = _published()
 
 
 @dataclass(frozen=True)
@@ -104,6 +140,12 @@ def refusal(error: str, status: int = 400) -> Answer:
 DONE = Answer(200, {"success": True})
 NOT_DONE = Answer(200, {"success": False})
 NO_SUCH_PATH = Answer(200, {"error": "NOT_FOUND", "message": "Unable to find matching target resource method"})
+#: The paths are Z-API's, the answer is not: a caller has to learn that the emulator lacks the call.
+NOT_EMULATED = Answer(
+    501,
+    {"error": "not emulated: Z-API has this call, and the emulator does not serve it"},
+    {NOT_EMULATED_HEADER: "not emulated"},
+)
 INSTANCE_NOT_FOUND = refusal("Instance not found")
 NOT_CONNECTED = refusal("You are not connected.")
 SUBSCRIPTION_LAPSED = refusal("To continue sending a message, you must subscribe to this instance again")

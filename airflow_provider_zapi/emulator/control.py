@@ -1,96 +1,321 @@
-"""The JSON interface below ``/_emulator/``: instances, switches, requests and events. Not part of Z-API."""
+"""The JSON interface below ``/_emulator/``: what its requests do. Not part of Z-API.
+
+`ROUTES` is the one table of it: the application's routes and the OpenAPI document are made from it.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
-from airflow_provider_zapi.emulator.state import Emulator
-from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS
+from airflow_provider_zapi.emulator.faults import FAULTS
+from airflow_provider_zapi.emulator.journal import MATCHED_BY, check_pattern, matching
+from airflow_provider_zapi.emulator.openapi import Parameter, document
+from airflow_provider_zapi.emulator.state import REMEMBERED, Emulator, Instance
+from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, SWITCHES
+
+__all__ = ["ROUTES", "ControlRoute", "JsonResponse", "Stopping", "control_routes", "read_body"]
 
 #: How often the event stream looks for a change, in seconds: changes may come from any thread.
 _POLL = 0.1
 #: A comment goes out after so many quiet looks, so that a gone browser is noticed.
 _QUIET_LOOKS = 100
+#: The most instances in one page of the list.
+_MAX_PAGE = 1_000
 
 
 class Stopping:
-    """Tells the open event streams to end; the server raises it when it shuts down."""
+    """Ends the open event streams; the server raises it when it shuts down."""
 
     def __init__(self) -> None:
         self.raised = False
 
 
 class JsonResponse(Response):
-    """JSON in ASCII: half a surrogate pair, which an escape can bring in, could not go out as UTF-8."""
+    """Strict JSON in ASCII: half a surrogate pair, which an escape can bring in, could not go out as UTF-8."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """Return the content as JSON."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request to the interface, as its handler sees it."""
+
+    emulator: Emulator
+    stopping: Stopping
+    query: Mapping[str, Any]
+    path: Mapping[str, str]
+    body: Mapping[str, Any]
+
+    def instance(self) -> Instance:
+        """Return the instance that the path names; raises KeyError if there is none."""
+        return self.emulator.instance(self.path["id"])
+
+
+async def _health(asked: Asked) -> Any:
+    emulator = asked.emulator
+    return {
+        "status": "ok",
+        "version": __version__,
+        "instances": len(emulator.instances),
+        "requests_received": emulator.received,
+    }
+
+
+async def _list_instances(asked: Asked) -> Any:
+    query, emulator = asked.query, asked.emulator
+    search = query.get("search", "").casefold()
+    with emulator.lock:
+        found = [
+            instance
+            for instance in emulator.instances.values()
+            if search in f"{instance.name}\n{instance.id}\n{instance.phone}".casefold()
+        ]
+        total, size = len(found), query.get("page_size", _MAX_PAGE)
+        start = (query.get("page", 1) - 1) * size
+        views = [
+            instance.view(query.get("exceptions"), query.get("changes", REMEMBERED), query.get("messages", REMEMBERED))
+            for instance in found[start : start + size]
+        ]
+    return {
+        "instances": views,
+        "total": total,
+        "page": query.get("page", 1),
+        "page_size": size,
+        "switch_defaults": SWITCH_DEFAULTS,
+    }
+
+
+async def _get_instance(asked: Asked) -> Any:
+    return asked.instance().view()
+
+
+async def _put_instance(asked: Asked) -> Any:
+    return asked.emulator.put(asked.path["id"], asked.body).view()
+
+
+async def _patch_instance(asked: Asked) -> Any:
+    return asked.emulator.patch(asked.path["id"], asked.body).view()
+
+
+async def _delete_instance(asked: Asked) -> Any:
+    asked.emulator.delete(asked.path["id"])
+
+
+async def _list_messages(asked: Asked) -> Any:
+    return {"messages": asked.instance().messages.last(asked.query.get("last", REMEMBERED))}
+
+
+async def _list_requests(asked: Asked) -> Any:
+    query = asked.query
+    pattern = {name: query[name] for name in ("path", "method", "instance") if name in query}
+    found = matching(asked.emulator.requests, pattern)
+    newest = found[max(len(found) - query.get("last", REMEMBERED), 0) :]
+    if not query.get("bodies", True):
+        newest = [{**request, "body": None} for request in newest]
+    return {"requests": newest}
+
+
+async def _get_request(asked: Asked) -> Any:
+    return {str(request["number"]): request for request in asked.emulator.requests}[asked.path["number"]]
+
+
+async def _clear_requests(asked: Asked) -> Any:
+    asked.emulator.clear_requests()
+
+
+async def _verify(asked: Asked) -> Any:
+    pattern = check_pattern(dict(asked.body), ("times",))
+    times = pattern.pop("times", None)
+    if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
+        raise InvalidInputError("times must be a count")
+    numbers = [request["number"] for request in matching(asked.emulator.requests, pattern)]
+    return {
+        "verified": bool(numbers) if times is None else len(numbers) == times,
+        "count": len(numbers),
+        "requests": numbers,
+    }
+
+
+async def _list_faults(asked: Asked) -> Any:
+    with asked.emulator.lock:
+        faults = [fault.view() for fault in asked.emulator.faults]
+    return {
+        "faults": faults,
+        "kinds": [{"name": kind.name, "doc": kind.doc, "options": kind.options} for kind in FAULTS],
+    }
+
+
+async def _add_fault(asked: Asked) -> Any:
+    return asked.emulator.add_fault(dict(asked.body)).view()
+
+
+async def _remove_faults(asked: Asked) -> Any:
+    asked.emulator.remove_faults()
+
+
+async def _remove_fault(asked: Asked) -> Any:
+    number = asked.path["number"]
+    asked.emulator.remove_faults(int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0)
+
+
+async def _list_switches(asked: Asked) -> Any:
+    return {"switches": [switch.view() for switch in SWITCHES]}
+
+
+async def _reset(asked: Asked) -> Any:
+    asked.emulator.reset()
+
+
+async def _events(asked: Asked) -> Any:
+    return StreamingResponse(
+        _changes(asked.emulator, asked.stopping),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _openapi(asked: Asked) -> Any:
+    return document(ROUTES)
+
+
+@dataclass(frozen=True)
+class ControlRoute:
+    """One request of the interface.
+
+    :param query: the parameters that it accepts; another one is refused
+    :param body: the JSON Schema of its body; None where it takes none
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Asked], Awaitable[Any]]
+    summary: str
+    query: tuple[Parameter, ...] = ()
+    body: Mapping[str, Any] | None = None
+    parameters: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+        object.__setattr__(self, "parameters", tuple(names))
+
+
+_OBJECT: Mapping[str, Any] = {"type": "object"}
+_LAST = Parameter("last", "integer", "How many of the newest")
+_CUTS = (
+    Parameter("exceptions", "integer", "How many contacts of each list"),
+    Parameter("changes", "integer", "How many of the newest changes"),
+    Parameter("messages", "integer", "How many of the newest messages"),
+)
+
+ROUTES: tuple[ControlRoute, ...] = (
+    ControlRoute("GET", "health", _health, "Say that it runs, which version, and how much it serves."),
+    ControlRoute(
+        "GET",
+        "instances",
+        _list_instances,
+        "List the instances, without tokens.",
+        (
+            *_CUTS,
+            Parameter("page", "integer", "The page, from 1", minimum=1),
+            Parameter("page_size", "integer", f"How many in a page, at most {_MAX_PAGE}", minimum=1, maximum=_MAX_PAGE),
+            Parameter("search", "string", "Only those with this text in name, id or phone"),
+        ),
+    ),
+    ControlRoute("GET", "instances/{id}", _get_instance, "Show the whole state of an instance, without tokens."),
+    ControlRoute(
+        "PUT",
+        "instances/{id}",
+        _put_instance,
+        "Create or replace an instance: `token`, `client_token` (or null) and `phone` are required.",
+        body=_OBJECT,
+    ),
+    ControlRoute(
+        "PATCH",
+        "instances/{id}",
+        _patch_instance,
+        "Change the parts given: all of them or, if one is wrong, none.",
+        body=_OBJECT,
+    ),
+    ControlRoute("DELETE", "instances/{id}", _delete_instance, "Remove an instance."),
+    ControlRoute("GET", "instances/{id}/messages", _list_messages, "List the messages that it sent.", (_LAST,)),
+    ControlRoute(
+        "GET",
+        "requests",
+        _list_requests,
+        f"List the newest requests to Z-API, at most {REMEMBERED}, oldest first, without secrets.",
+        (
+            _LAST,
+            Parameter("path", "string", "Only this path, such as privacy/last-seen"),
+            Parameter("method", "string", "Only this method"),
+            Parameter("instance", "string", "Only this instance"),
+            Parameter("bodies", "boolean", "Whether bodies are shown"),
+        ),
+    ),
+    ControlRoute("GET", "requests/{number}", _get_request, "Show one request."),
+    ControlRoute("DELETE", "requests", _clear_requests, "Forget the requests."),
+    ControlRoute(
+        "POST",
+        "verify",
+        _verify,
+        f"Count the requests that match `{'`, `'.join(MATCHED_BY)}`; with `times`, exactly so many are expected.",
+        body=_OBJECT,
+    ),
+    ControlRoute("GET", "faults", _list_faults, "List the faults that wait, and the kinds of faults."),
+    ControlRoute("POST", "faults", _add_fault, "Let calls fail.", body=_OBJECT),
+    ControlRoute("DELETE", "faults", _remove_faults, "Remove all faults."),
+    ControlRoute("DELETE", "faults/{number}", _remove_fault, "Remove one fault."),
+    ControlRoute("GET", "switches", _list_switches, "List the switches of an instance and what they accept."),
+    ControlRoute("POST", "reset", _reset, "Go back to the instances of the start, without requests and faults."),
+    ControlRoute("GET", "events", _events, "Send a server-sent event `change` after changes and requests."),
+    ControlRoute("GET", "openapi.json", _openapi, "Describe Z-API's calls and this interface in OpenAPI 3.1."),
+)
 
 
 def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> list[Route]:
     """Return the routes of the JSON interface over ``emulator``."""
+    by_path: dict[str, dict[str, ControlRoute]] = {}
+    for row in ROUTES:
+        by_path.setdefault(row.path, {})[row.method] = row
 
-    async def instances(request: Request) -> Response:
-        try:
-            limit = _count(request, "exceptions")
-        except InvalidInputError as error:
-            return _error(str(error), 400)
-        with emulator.lock:
-            views = [one.view(limit) for one in emulator.instances.values()]
-        return JsonResponse({"instances": views, "switch_defaults": SWITCH_DEFAULTS})
+    def endpoint(methods: Mapping[str, ControlRoute]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            row = methods.get(request.method)
+            if row is None:
+                return _error(f"this path takes {', '.join(methods)}", 405, {"Allow": ", ".join(methods)})
+            try:
+                query = _read_query(request, row)
+                body = await _json_object(request, body_limit) if row.body is not None else {}
+                result = await row.handler(Asked(emulator, stopping, query, request.path_params, body))
+            except InvalidInputError as error:
+                return _error(str(error), 400)
+            except KeyError:
+                named = ", ".join(f"{name} {value}" for name, value in request.path_params.items())
+                return _error(f"there is none with {named}"[:300], 404)
+            if isinstance(result, Response):
+                return result
+            return Response(status_code=204) if result is None else JsonResponse(result)
 
-    async def instance(request: Request) -> Response:
-        instance_id = request.path_params["id"]
-        try:
-            if request.method == "PUT":
-                emulator.put(instance_id, await _json_object(request, body_limit))
-            elif instance_id not in emulator.instances:
-                return _error(f"there is no instance {instance_id}", 404)
-            elif request.method == "PATCH":
-                emulator.instance(instance_id).patch(await _json_object(request, body_limit))
-            elif request.method == "DELETE":
-                emulator.delete(instance_id)
-                return Response(status_code=204)
-        except InvalidInputError as error:
-            return _error(str(error), 400)
-        return JsonResponse(emulator.instance(instance_id).view())
-
-    async def requests(request: Request) -> Response:
-        if request.method == "DELETE":
-            emulator.clear_requests()
-            return Response(status_code=204)
-        try:
-            last = _count(request, "last")
-        except InvalidInputError as error:
-            return _error(str(error), 400)
-        received = emulator.requests
-        return JsonResponse({"requests": received if last is None else received[max(len(received) - last, 0) :]})
-
-    async def events(request: Request) -> Response:
-        return StreamingResponse(
-            _changes(emulator, stopping),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store"},
-        )
+        return answer
 
     async def unknown(request: Request) -> Response:
-        return _error("no such path below /_emulator/; see docs/emulator.md", 404)
+        return _error("no such path below /_emulator/; GET /_emulator/openapi.json lists them", 404)
 
+    methods = ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     return [
-        Route("/_emulator/instances", instances, methods=["GET"]),
-        Route("/_emulator/instances/{id}", instance, methods=["GET", "PUT", "PATCH", "DELETE"]),
-        Route("/_emulator/requests", requests, methods=["GET", "DELETE"]),
-        Route("/_emulator/events", events, methods=["GET"]),
-        Route("/_emulator/{rest:path}", unknown, methods=["GET", "PUT", "POST", "PATCH", "DELETE"]),
+        *(Route(f"/_emulator/{path}", endpoint(rows), methods=methods) for path, rows in by_path.items()),
+        Route("/_emulator/{rest:path}", unknown, methods=methods),
     ]
 
 
@@ -104,17 +329,18 @@ async def read_body(request: Request, limit: int) -> bytes | None:
     return bytes(body)
 
 
-def _count(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 6:
-        raise InvalidInputError(f"{name} must be a count of at most six digits")
-    return int(text)
+def _read_query(request: Request, row: ControlRoute) -> dict[str, Any]:
+    accepted = {parameter.name: parameter for parameter in row.query}
+    unknown = sorted(request.query_params.keys() - accepted.keys())
+    if unknown:
+        raise InvalidInputError(
+            f"unknown in the query: {', '.join(unknown)[:200]}; accepted: {', '.join(accepted) or 'none'}"
+        )
+    return {name: accepted[name].read(text) for name, text in request.query_params.items()}
 
 
-def _error(text: str, status: int) -> JsonResponse:
-    return JsonResponse({"error": text}, status_code=status)
+def _error(text: str, status: int, headers: Mapping[str, str] | None = None) -> JsonResponse:
+    return JsonResponse({"error": text}, status_code=status, headers=dict(headers or {}))
 
 
 async def _json_object(request: Request, limit: int) -> dict[str, Any]:

@@ -55,11 +55,11 @@ class PrivacyRecord:
             return self._lagging
         return self._visible()
 
-    def would_be_empty(self, changes: Iterable[Mapping[str, str]]) -> bool:
-        """Tell whether the list would be empty after these changes under `CONTACT_BLACKLIST`."""
+    def size_after(self, changes: Iterable[Mapping[str, str]]) -> int:
+        """Return how many contacts the list would hold after these changes under `CONTACT_BLACKLIST`."""
         trial = PrivacyRecord(self.setting, self.switches, self.value, dict(self.contacts))
         trial.write(BLACKLIST, changes)
-        return not trial.contacts
+        return len(trial.contacts)
 
     def write(
         self, value: str, changes: Iterable[Mapping[str, str]], *, exact: bool | None = None

@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_zapi.emulator.app import create_app
+from airflow_provider_zapi.emulator.app import TRANSPORT, create_app
+from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.control import Stopping
 from airflow_provider_zapi.emulator.state import Emulator
 
@@ -45,6 +49,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class _Protocol(H11Protocol):
+    """Lets the application have the connection's transport, for the faults that break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, TRANSPORT: transport}, receive, send)  # type: ignore[arg-type]
+
+        self.app = with_transport  # type: ignore[assignment]
+
+
 @dataclass(frozen=True)
 class RunningEmulator:
     """An emulator that answers at ``url``; ``emulator`` is its state, to look at and to change directly."""
@@ -62,7 +79,13 @@ def demo_emulator() -> Emulator:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises OSError if the address cannot be had."""
+    """Return a listening socket; port 0 takes a free one.
+
+    :raises InvalidInputError: the host is empty, which would mean all addresses
+    :raises OSError: the address cannot be had
+    """
+    if not host.strip():
+        raise InvalidInputError("--host must be an address or a name; 0.0.0.0 listens on all addresses")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only where the protocol is named: else each answer takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -76,29 +99,37 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def url_of(listening: socket.socket) -> str:
-    """Return the base URL of a listening socket."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def url_of(listening: socket.socket, *, tls: bool = False, host: str | None = None) -> str:
+    """Return the base URL of a listening socket, by its own address or under ``host``."""
+    address, port = listening.getsockname()[:2]
+    host = host or address
+    return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _server(
-    emulator: Emulator, *, log: Callable[[dict[str, Any]], None] | None = None, loopback_only: bool = True
+    emulator: Emulator,
+    *,
+    log: Callable[[dict[str, Any]], None] | None = None,
+    allowed_hosts: Iterable[str] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> _Server:
     stopping = Stopping()
     config = uvicorn.Config(
-        create_app(emulator, stopping=stopping, log=log, loopback_only=loopback_only),
+        create_app(emulator, stopping=stopping, log=log, allowed_hosts=allowed_hosts),
         loop="asyncio",
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         # uvicorn's access log would print the paths, and with them the tokens.
         access_log=False,
         log_config=None,
-        log_level="error",
+        # An answer that a fault cuts off is an error to uvicorn.
+        log_level="critical",
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
+    config.load()
+    config.ssl = tls
     return _Server(config, stopping)
 
 
@@ -107,14 +138,16 @@ def serve(
     listening: socket.socket,
     *,
     log: Callable[[dict[str, Any]], None] | None = None,
-    loopback_only: bool = True,
+    allowed_hosts: Iterable[str] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve on this socket until SIGINT or SIGTERM, then return."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn catches these while it runs and raises them once more afterwards, which would end the
         # process with an error; by then there is nothing left to end.
         signal.signal(number, lambda _number, _frame: None)
-    server = _server(emulator, log=log, loopback_only=loopback_only)
+    emulator.keep_as_start()
+    server = _server(emulator, log=log, allowed_hosts=allowed_hosts, tls=tls)
     asyncio.run(server.serve(sockets=[listening]))
 
 
@@ -126,6 +159,7 @@ def running_emulator(emulator: Emulator | None = None) -> Iterator[RunningEmulat
     :raises RuntimeError: it did not start or did not stop within 10 seconds
     """
     emulator = emulator or demo_emulator()
+    emulator.keep_as_start()
     server = _server(emulator)
     with listen("127.0.0.1", 0) as listening:
         url = url_of(listening)

@@ -4,18 +4,25 @@ import copy
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone
 from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, SETTINGS
+from airflow_provider_zapi.emulator.faults import Fault, read_fault
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
+from airflow_provider_zapi.emulator.recent import Recent
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
 #: How many changes and messages an instance, and requests the emulator, remembers; the oldest are dropped.
 REMEMBERED = 500
+#: How many bytes of requests the emulator remembers, and of messages an instance.
+REMEMBERED_BYTES = 4 * 1024 * 1024
+#: A longer message is cut in the record.
+_REMEMBERED_MESSAGE = 16 * 1024
+#: How many faults can wait.
+_MAX_FAULTS = 1_000
 #: WhatsApp's own picker stops at so many exceptions.
 MAX_EXCEPTIONS = 64_000
 
@@ -89,8 +96,8 @@ class Instance:
         self.subscription = "active"
         self.switches: dict[str, Any] = copy.deepcopy(SWITCH_DEFAULTS)
         self.records = {setting.name: PrivacyRecord(setting, self.switches, setting.default) for setting in SETTINGS}
-        self.history: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
-        self.messages: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.history: Recent[dict[str, Any]] = Recent(REMEMBERED, REMEMBERED_BYTES)
+        self.messages: Recent[dict[str, Any]] = Recent(REMEMBERED, REMEMBERED_BYTES)
         self.messages_sent = 0
         self._clock = clock
         self._lock = lock
@@ -106,11 +113,12 @@ class Instance:
             if name in given and not check(given[name]):
                 raise InvalidInputError(f"{name} must be {accepted}")
         settings = _check_settings(given.get("settings", {}))
-        switches = check_switches(given.get("switches", {}))
+        # Copied before anything is changed: a copy can fail where a check did not.
+        switches = copy.deepcopy(check_switches(given.get("switches", {})))
         with self._lock:
             for name in PARTS.keys() & given:
                 setattr(self, name, given[name])
-            self.switches.update(copy.deepcopy(switches))
+            self.switches.update(switches)
             for name, parts in settings.items():
                 record = self.records[name]
                 self._remember("control", record.replace(parts.get("value", record.value), parts.get("exceptions")))
@@ -125,7 +133,9 @@ class Instance:
             if self.take("conflicts"):
                 return False
             record = self.records[setting]
-            if value == BLACKLIST and self.switches["empty_list"] == "refused" and record.would_be_empty(changes):
+            if len(record.contacts) + len(changes) > MAX_EXCEPTIONS and record.size_after(changes) > MAX_EXCEPTIONS:
+                return False
+            if value == BLACKLIST and self.switches["empty_list"] == "refused" and not record.size_after(changes):
                 return False
             self._remember("api", record.write(value, changes))
             return True
@@ -135,17 +145,42 @@ class Instance:
         left = self.switches[counter]
         if left:
             self.switches[counter] = left - 1
+            self._changed()
         return bool(left)
+
+    def take_failure(self) -> dict[str, Any] | None:
+        """Use up one answer of the switch ``fail_next``, and return it if there was one."""
+        waiting: list[dict[str, Any]] = self.switches["fail_next"]
+        if not waiting:
+            return None
+        self._changed()
+        return waiting.pop(0)
+
+    def rename(self, name: str) -> None:
+        """Set the profile's name."""
+        self.name = name
+        self._changed()
 
     def send(self, phone: str, message: str) -> dict[str, Any]:
         """Record a text message as sent and return the record."""
         self.messages_sent += 1
-        sent = {"number": self.messages_sent, "time": self._clock(), "phone": phone, "message": message}
-        self.messages.append(sent)
+        kept = message[:_REMEMBERED_MESSAGE]
+        sent = {"number": self.messages_sent, "time": self._clock(), "phone": phone, "message": kept}
+        if len(kept) < len(message):
+            sent["length"] = len(message)
+        # In Python a character takes up to four bytes.
+        self.messages.add(sent, 200 + 4 * len(kept))
         return sent
 
-    def view(self, max_exceptions: int | None = None) -> dict[str, Any]:
-        """Return the whole state without secrets, with at most ``max_exceptions`` of each list if given."""
+    def view(
+        self, max_exceptions: int | None = None, max_changes: int = REMEMBERED, max_messages: int = REMEMBERED
+    ) -> dict[str, Any]:
+        """Return the whole state without secrets.
+
+        :param max_exceptions: how many contacts of each list at most; None for all
+        :param max_changes: how many of the newest changes at most
+        :param max_messages: how many of the newest messages at most
+        """
         with self._lock:
             lists = {name: record for name, record in self.records.items() if record.setting.scope}
             settings: dict[str, dict[str, Any]] = {
@@ -165,9 +200,24 @@ class Instance:
                 "exception_counts": {name: len(record.contacts) for name, record in lists.items()},
                 "versions": {name: record.version for name, record in self.records.items()},
                 "switches": copy.deepcopy(self.switches),
-                "history": list(self.history),
-                "messages": list(self.messages),
+                "history": self.history.last(max_changes),
+                "messages": self.messages.last(max_messages),
+                "messages_sent": self.messages_sent,
             }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that makes this instance, with its secrets, as `Emulator.put` takes it. Defaults are left out."""
+        with self._lock:
+            settings: dict[str, dict[str, Any]] = {}
+            for name, record in self.records.items():
+                if record.contacts:
+                    # As they were first sent: a list of `@lid` identifiers could not be read back as phones.
+                    settings[name] = {"value": record.value, "exceptions": list(record.contacts.values())}
+                elif record.value != record.setting.default:
+                    settings[name] = {"value": record.value}
+            switches = {name: value for name, value in self.switches.items() if value != SWITCH_DEFAULTS[name]}
+            parts = {name: getattr(self, name) for name in PARTS}
+            return {**parts, "settings": settings, "switches": copy.deepcopy(switches)}
 
     def _write_as_other(self, write: Mapping[str, Any]) -> None:
         record = self.records[write["setting"]]
@@ -176,7 +226,8 @@ class Instance:
 
     def _remember(self, by: str, changed: dict[str, Any] | None) -> None:
         if changed:
-            self.history.append({"time": self._clock(), "by": by, **changed})
+            self._changed()
+            self.history.add({"time": self._clock(), "by": by, **changed}, 200)
 
 
 class Emulator:
@@ -189,9 +240,15 @@ class Emulator:
         self.clock = clock
         self.lock = threading.RLock()
         self.instances: dict[str, Instance] = {}
-        self._requests: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
-        self._received = 0
-        #: Another number after each change and each request.
+        self._start: dict[str, dict[str, Any]] = {}
+        self.faults: list[Fault] = []
+        self._faults_added = 0
+        self._requests: Recent[dict[str, Any]] = Recent(REMEMBERED, REMEMBERED_BYTES)
+        #: How many requests were received.
+        self.received = 0
+        #: Higher after each change of an instance.
+        self.changes = 0
+        #: Higher after each change and each request.
         self.revision = 0
 
     @property
@@ -209,6 +266,13 @@ class Emulator:
 
         :raises InvalidInputError: a required part is missing, a name is unknown, or a value cannot be used
         """
+        instance = self._make(instance_id, given)
+        with self.lock:
+            self.instances[instance_id] = instance
+            self._changed()
+        return instance
+
+    def _make(self, instance_id: str, given: Mapping[str, Any]) -> Instance:
         if not _is_credential(instance_id):
             raise InvalidInputError("an instance id must be letters, digits, _ and -")
         missing = [name for name in ("token", "client_token", "phone") if name not in given]
@@ -216,9 +280,8 @@ class Emulator:
             raise InvalidInputError(f"an instance needs {', '.join(missing)} too")
         instance = Instance(instance_id, self.clock, self.lock, self._changed)
         instance.patch(given)
-        with self.lock:
-            self.instances[instance_id] = instance
-            self._changed()
+        # What it starts with is no change of it.
+        instance.history.clear()
         return instance
 
     def delete(self, instance_id: str) -> None:
@@ -227,20 +290,88 @@ class Emulator:
             del self.instances[instance_id]
             self._changed()
 
-    def record_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Remember a request, with its number and time, and return what is remembered."""
+    def patch(self, instance_id: str, given: Mapping[str, Any]) -> Instance:
+        """Change an instance as `Instance.patch` does; raises KeyError if there is none."""
         with self.lock:
-            self._received += 1
-            recorded = {"number": self._received, "time": self.clock(), **request}
-            self._requests.append(recorded)
+            instance = self.instances[instance_id]
+            instance.patch(given)
+            return instance
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """Return all instances with their secrets, as `replace_all` takes them."""
+        with self.lock:
+            return {instance_id: instance.snapshot() for instance_id, instance in self.instances.items()}
+
+    def replace_all(self, instances: Mapping[str, Mapping[str, Any]]) -> None:
+        """Serve these instances and no others, and forget requests and faults.
+
+        :raises InvalidInputError: one of them cannot be used; nothing is changed
+        """
+        made = {instance_id: self._make(instance_id, given) for instance_id, given in instances.items()}
+        with self.lock:
+            self.instances = made
+            self.faults = []
+            self._requests.clear()
             self._changed()
+
+    def keep_as_start(self) -> None:
+        """Remember the instances as they are, for `reset`."""
+        self._start = self.snapshot()
+
+    def reset(self) -> None:
+        """Go back to the instances that `keep_as_start` remembers, without requests and faults."""
+        self.replace_all(self._start)
+
+    def add_fault(self, given: object) -> Fault:
+        """Let calls fail as described; see `airflow_provider_zapi.emulator.faults`.
+
+        :raises InvalidInputError: the description cannot be used, or too many faults wait
+        """
+        fault = read_fault(given)
+        with self.lock:
+            self.faults = [one for one in self.faults if one.left != 0]
+            if len(self.faults) >= _MAX_FAULTS:
+                raise InvalidInputError(f"at most {_MAX_FAULTS} faults can wait")
+            self._faults_added += 1
+            fault.number = self._faults_added
+            self.faults.append(fault)
+            self.revision += 1
+        return fault
+
+    def remove_faults(self, number: int | None = None) -> None:
+        """Remove the fault of this number, or all; raises KeyError if there is none of this number."""
+        with self.lock:
+            left = [] if number is None else [fault for fault in self.faults if fault.number != number]
+            if number is not None and len(left) == len(self.faults):
+                raise KeyError(number)
+            self.faults = left
+            self.revision += 1
+
+    def take_fault(self, method: str, path: str, instance_id: str | None) -> Fault | None:
+        """Return the first fault that strikes this call, if one does, and count it."""
+        fault = next((fault for fault in self.faults if fault.take(method, path, instance_id)), None)
+        if fault is not None and fault.left == 0:
+            self.faults.remove(fault)
+        return fault
+
+    def record_request(self, request: dict[str, Any], size: int = 0) -> dict[str, Any]:
+        """Remember a request, with its number and time, and return what is remembered.
+
+        :param size: the bytes of its body
+        """
+        with self.lock:
+            self.received += 1
+            recorded = {"number": self.received, "time": self.clock(), **request}
+            self._requests.add(recorded, 1_000 + 4 * size)
+            self.revision += 1
             return recorded
 
     def clear_requests(self) -> None:
         """Forget the requests received; their numbers go on."""
         with self.lock:
             self._requests.clear()
-            self._changed()
+            self.revision += 1
 
     def _changed(self) -> None:
+        self.changes += 1
         self.revision += 1

@@ -19,6 +19,8 @@ from airflow_provider_zapi.emulator.contract import (
     NO_SUCH_PATH,
     NOT_CONNECTED,
     NOT_DONE,
+    NOT_EMULATED,
+    PUBLISHED,
     SETTING_BY_PATH,
     SETTING_BY_SCOPE,
     SUBSCRIPTION_LAPSED,
@@ -30,9 +32,10 @@ from airflow_provider_zapi.emulator.contract import (
     client_token_refused,
     refusal,
 )
+from airflow_provider_zapi.emulator.faults import Fault
 from airflow_provider_zapi.emulator.privacy_list import registered
 from airflow_provider_zapi.emulator.state import Emulator, Instance
-from airflow_provider_zapi.emulator.switches import are_changes
+from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, are_changes
 
 _ADDRESS = re.compile(r"/instances/([^/]+)/token/([^/]+)/(.+)")
 
@@ -49,46 +52,81 @@ class Incoming:
     client: str
 
 
-def answer(emulator: Emulator, incoming: Incoming) -> tuple[Answer, Instance | None]:
-    """Carry out one Z-API call; return its answer, and the instance if the credentials in the path named one.
+@dataclass(frozen=True)
+class Outcome:
+    """What a request leads to.
 
-    A missing path, a wrong method and a wrong Content-Type are answered before the credentials are looked at:
-    the recorded text for a missing path is that of a router, which comes first. The order of the others is
-    chosen.
+    :param answer: what Z-API answers, or what a fault puts in its place
+    :param instance: the instance, if the credentials in the path name one
+    :param fault: the fault that strikes, if one does
     """
+
+    answer: Answer
+    instance: Instance | None = None
+    fault: Fault | None = None
+
+
+def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
+    """Carry out one request to Z-API, unless a fault keeps it from being carried out."""
     address = _ADDRESS.fullmatch(incoming.path)
-    if address is None:
-        return NO_SUCH_PATH, None
-    instance_id, token, path = address.groups()
+    instance_id, token, path = address.groups() if address else (None, None, incoming.path)
     with emulator.lock:
-        instance = emulator.instances.get(instance_id)
+        instance = emulator.instances.get(instance_id) if instance_id else None
         if instance is not None and instance.token != token:
             instance = None
-        calls = [call for call in CALLS if _matches(call, path)]
-        if not calls:
-            return NO_SUCH_PATH, instance
-        call = next((call for call in calls if call.method == incoming.method), None)
-        if call is None:
-            return WRONG_METHOD, instance
-        content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if call.method != "GET" and content_type != "application/json":
-            return WRONG_CONTENT_TYPE, instance
-        if instance is None:
-            return INSTANCE_NOT_FOUND, None
-        refused = _refused(instance, call, incoming)
-        if refused is not None:
-            return refused, instance
-        try:
-            result = HANDLERS[call.handler](instance, incoming, path)
-        except InvalidInputError as error:
-            return refusal(str(error)), instance
-        if call.changes_state and result.done and instance.take("lose_answer"):
-            result = ANSWER_LOST
-        return result, instance
+        fault = emulator.take_fault(incoming.method, path, instance.id if instance else None)
+        if fault is not None and not fault.kind.done:
+            return Outcome(_answer_of(fault), instance, fault)
+        result = NO_SUCH_PATH if address is None else _answer(instance, incoming, path)
+        return Outcome(result, instance, fault)
+
+
+def _answer_of(fault: Fault) -> Answer:
+    given = fault.given
+    if fault.kind.name == "html":
+        return Answer(given.get("status", 200), "<html><body>Sign in to the network</body></html>")
+    if fault.kind.name == "empty":
+        return Answer(given.get("status", 200), "")
+    body = given.get("body", {"error": "a fault that was asked for"})
+    return Answer(given.get("status", 503), body, given.get("headers", {}))
+
+
+def _answer(instance: Instance | None, incoming: Incoming, path: str) -> Answer:
+    """Carry out one call of an instance and return its answer.
+
+    A missing path, a wrong method and a wrong Content-Type are answered before the credentials are checked: the
+    recorded text for a missing path is a router's, which comes first. The order of the others is chosen.
+    """
+    calls = [call for call in CALLS if _matches(call, path)]
+    call = next((call for call in calls if call.method == incoming.method), None)
+    if call is None:
+        methods = [method for method, paths in PUBLISHED.items() if any(one.fullmatch(path) for one in paths)]
+        if incoming.method in methods:
+            return NOT_EMULATED
+        return WRONG_METHOD if calls or methods else NO_SUCH_PATH
+    if call.method != "GET" and not _has_content_type(instance, incoming):
+        return WRONG_CONTENT_TYPE
+    if instance is None:
+        return INSTANCE_NOT_FOUND
+    refused = _refused(instance, call, incoming)
+    if refused is not None:
+        return refused
+    try:
+        result = HANDLERS[call.handler](instance, incoming, path)
+    except InvalidInputError as error:
+        return refusal(str(error))
+    return ANSWER_LOST if call.changes_state and result.done and instance.take("lose_answer") else result
+
+
+def _has_content_type(instance: Instance | None, incoming: Incoming) -> bool:
+    wanted = (instance.switches if instance else SWITCH_DEFAULTS)["content_type"]
+    if wanted == "optional" or (wanted == "required_with_body" and not incoming.body):
+        return True
+    return incoming.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _matches(call: Call, path: str) -> bool:
-    if call.path.endswith("/"):
+    if call.takes_segment:
         return path.startswith(call.path) and "/" not in path.removeprefix(call.path) and path != call.path
     return path == call.path
 
@@ -103,8 +141,8 @@ def _refused(instance: Instance, call: Call, incoming: Incoming) -> Answer | Non
             return MISSING_CLIENT_TOKEN[switches["missing_client_token"]]
         if sent != instance.client_token:
             return client_token_refused(sent)
-    if switches["fail_next"]:
-        canned = switches["fail_next"].pop(0)
+    canned = instance.take_failure()
+    if canned is not None:
         return Answer(canned["status"], canned.get("body", ""), canned.get("headers", {}))
     if instance.subscription == "lapsed" and call.needs_subscription:
         return SUBSCRIPTION_LAPSED
@@ -142,6 +180,7 @@ def _write_setting(instance: Instance, incoming: Incoming, path: str) -> Answer:
     # taken as `phone` (chosen: it is, since a removal needs the very string that the read returned).
     if not all(map(is_identifier, phones)) or _among(instance, phones, "refused_phones"):
         return INVALID_PHONE
+    # Not recorded: a list that grows beyond WhatsApp's own limit. It is refused whole.
     return DONE if instance.write(setting.name, value, changes) else NOT_DONE
 
 
@@ -168,8 +207,22 @@ def _status(instance: Instance, incoming: Incoming, path: str) -> Answer:
 
 def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
     return Answer(
-        200, {"phone": instance.phone, "name": instance.name, "isBusiness": False, "originalDevice": "iphone"}
+        200,
+        {
+            "phone": instance.phone,
+            "imgUrl": f"https://photos.example/{instance.id}.jpg",
+            "about": "Emulated",
+            "name": instance.name,
+            "device": {"sessionName": "Z-API", "device_model": "Z-API"},
+            "originalDevice": "iphone",
+            "sessionId": 175,
+            "isBusiness": False,
+        },
     )
+
+
+#: The callback addresses of `me`, by the event's name.
+_CALLBACKS = ("connected", "delivery", "disconnected", "messageStatus", "presenceChat", "received", "initialData")
 
 
 def _me(instance: Instance, incoming: Incoming, path: str) -> Answer:
@@ -184,8 +237,12 @@ def _me(instance: Instance, incoming: Incoming, path: str) -> Answer:
             "due": 4_102_444_800_000 if active else 1_577_836_800_000,
             "connected": instance.connected,
             "paymentStatus": "PAID" if active else "PENDING",
-            "connectedCallbackUrl": f"https://hooks.example/{instance.id}/connected",
-            "receivedCallbackUrl": f"https://hooks.example/{instance.id}/received",
+            "created": "2020-01-01T00:00:00.000Z",
+            **{f"{event}CallbackUrl": f"https://hooks.example/{instance.id}/{event}" for event in _CALLBACKS},
+            "receiveCallbackSentByMe": False,
+            "callRejectAuto": False,
+            "callRejectMessage": "",
+            "autoReadMessage": False,
         },
     )
 
@@ -238,7 +295,7 @@ def _profile_name(instance: Instance, incoming: Incoming, path: str) -> Answer:
     name = json_object(incoming.body).get("value")
     if not isinstance(name, str) or not name:
         return refusal("value must be a text")
-    instance.name = name[:200]
+    instance.rename(name[:200])
     # Documented so: `value`, not `success`.
     return Answer(200, {"value": True})
 

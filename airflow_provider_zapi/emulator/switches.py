@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier
 from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
+from airflow_provider_zapi.emulator.headers import can_be_sent
 
 #: The longest wait that ``delay`` accepts, in seconds.
 MAX_DELAY = 60
@@ -51,13 +52,8 @@ def _are_phones(value: Any) -> bool:
 
 def _is_answer(value: Any) -> bool:
     require_names(value, ("status", "body", "headers"), "an answer of fail_next")
-    status, headers = value.get("status"), value.get("headers", {})
-    return (
-        isinstance(status, int)
-        and 200 <= status <= 599
-        and isinstance(headers, dict)
-        and all(isinstance(name, str) and isinstance(text, str) for name, text in headers.items())
-    )
+    status = value.get("status")
+    return isinstance(status, int) and 200 <= status <= 599 and can_be_sent(value.get("headers", {}))
 
 
 def _are_answers(value: Any) -> bool:
@@ -88,24 +84,41 @@ def _are_writes(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Switch:
-    """One switch: its name, what it accepts (in words, and as a check), its default, and what it does."""
+    """One switch: its name, what it accepts (in words, and as a check), its default, and what it does.
+
+    ``choices`` are the values it can have, where these can be listed.
+    """
 
     name: str
     accepts: str
     check: Callable[[Any], bool]
     default: Any
     doc: str
+    choices: tuple[Any, ...] = ()
+
+    def view(self) -> dict[str, Any]:
+        """Return what the JSON interface says of it."""
+        return {
+            "name": self.name,
+            "accepts": self.accepts,
+            "default": self.default,
+            "doc": self.doc,
+            "choices": list(self.choices),
+        }
 
 
 def _of(name: str, choices: tuple[str, ...], doc: str) -> Switch:
-    return Switch(name, " or ".join(f'"{choice}"' for choice in choices), _choice(*choices), choices[0], doc)
+    accepts = " or ".join(f'"{choice}"' for choice in choices)
+    return Switch(name, accepts, _choice(*choices), choices[0], doc, choices)
+
+
+def _flag(name: str, default: bool, doc: str) -> Switch:
+    return Switch(name, "true or false", _is_flag, default, doc, (True, False))
 
 
 SWITCHES = (
-    Switch(
+    _flag(
         "exact_removal",
-        "true or false",
-        _is_flag,
         True,
         "A removal takes effect only for the exact identifier that a read returns, else for any spelling.",
     ),
@@ -194,10 +207,8 @@ SWITCHES = (
         tuple(MISSING_CLIENT_TOKEN),
         "Which of the two recorded texts answers a call without Client-Token.",
     ),
-    Switch(
+    _flag(
         "address_allowed",
-        "true or false",
-        _is_flag,
         True,
         "Whether the caller's address is on the account's list.",
     ),
@@ -210,6 +221,12 @@ SWITCHES = (
         "phone_exists_answer",
         ("list", "object", "object_with_text"),
         "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a text.",
+    ),
+    _of(
+        "content_type",
+        ("required", "required_with_body", "optional"),
+        "Whether a call other than a GET needs `Content-Type: application/json` (else 415): always, if it has a body, "
+        "or never.",
     ),
 )
 

@@ -1,0 +1,46 @@
+"""A memory of recent things that is bounded in number and in bytes."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+__all__ = ["Recent"]
+
+
+class Recent(Generic[T]):
+    """Keeps the newest items. The oldest are dropped as soon as there are too many, or too many bytes of them.
+
+    :param items: how many are kept at most
+    :param size: how many bytes they may have together, as `add` is told; the newest is always kept
+    """
+
+    def __init__(self, items: int, size: int) -> None:
+        self._items = items
+        self._size = size
+        self._kept: deque[tuple[T, int]] = deque()
+        self._kept_size = 0
+
+    def __iter__(self) -> Iterator[T]:
+        return (item for item, _ in self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, item: T, size: int) -> None:
+        """Keep an item of so many bytes."""
+        self._kept.append((item, size))
+        self._kept_size += size
+        while len(self._kept) > self._items or (self._kept_size > self._size and len(self._kept) > 1):
+            self._kept_size -= self._kept.popleft()[1]
+
+    def last(self, count: int) -> list[T]:
+        """Return the newest ``count`` items, oldest first."""
+        newest = [item for item, _ in self._kept]
+        return newest[max(len(newest) - count, 0) :]
+
+    def clear(self) -> None:
+        """Forget all items."""
+        self._kept.clear()
+        self._kept_size = 0
