@@ -16,7 +16,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.console import Console
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
-from airflow_provider_zapi.emulator.statefile import load, saved_to
+from airflow_provider_zapi.emulator.statefile import load, save, saved_to
 
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -96,13 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen, read or write) or 2 (usage)."""
     options = _parse(arguments)
     emulator = Emulator()
-    doing = ""
+    doing = f"cannot read {options.state}: "
     try:
         if options.state is None or not load(options.state, emulator):
             for instance_id, parts in _instances(options.instance).items():
                 emulator.put(instance_id, parts)
         elif options.instance:
             raise InvalidInputError(f"--instance cannot be given: {options.state} already holds the instances")
+        if options.state is not None:
+            # A file that cannot be written is better known at the start than at the end.
+            doing = f"cannot write {options.state}: "
+            save(options.state, emulator)
         # Whoever calls from another machine or container needs a name that it was told, or an address.
         name = next(iter(options.allowed_host), None if options.host in _ANY_ADDRESS else options.host)
         context: ssl.SSLContext | None = None
@@ -115,24 +119,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = isinstance(error, InvalidInputError)
         print(f"emulator: {'' if known else doing}{getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 2 if known else 1
-    with listening, contextlib.ExitStack() as ending:
-        url = url_of(listening, tls=context is not None, host=name if options.allowed_host else None)
-        console = Console()
-        ending.callback(console.close)
-        console.print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
-        for line in _connections(emulator, url):
-            console.print(line)
-        if context is not None:
-            console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")
-        if options.state is not None:
-            ending.enter_context(saved_to(options.state, emulator))
-        serve(
-            emulator,
-            listening,
-            log=None if options.quiet else lambda request: console.print(_line(request)),
-            allowed_hosts=[*options.allowed_host, options.host],
-            tls=context,
-        )
+    console = Console()
+    url = url_of(listening, tls=context is not None, host=name if options.allowed_host else None)
+    console.print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
+    for line in _connections(emulator, url):
+        console.print(line)
+    if context is not None:
+        console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")
+    try:
+        with listening, saved_to(options.state, emulator) if options.state else contextlib.nullcontext():
+            serve(
+                emulator,
+                listening,
+                log=None if options.quiet else lambda request: console.print(_line(request)),
+                allowed_hosts=[*options.allowed_host, options.host],
+                tls=context,
+            )
+    except OSError as error:
+        print(f"emulator: cannot write {options.state}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    finally:
+        console.close()
     return 0
 
 

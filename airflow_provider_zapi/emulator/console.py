@@ -5,7 +5,7 @@ import os
 import queue
 import sys
 import threading
-from typing import IO
+from typing import TextIO, cast
 
 __all__ = ["Console"]
 
@@ -22,8 +22,8 @@ class Console:
     :param stream: where to write; standard output by default
     """
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
-        stream = stream or sys.stdout
+    def __init__(self, stream: TextIO | None = None) -> None:
+        stream = stream or cast(TextIO, sys.stdout)
         stream.flush()
         self._encoding = stream.encoding or "utf-8"
         # Past the stream's own buffer: a thread that blocks inside of it would also block the interpreter's end.

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError
-from airflow_provider_zapi.emulator.contract import SETTING_BY_PATH
+from airflow_provider_zapi.emulator.contract import BLACKLIST
+from airflow_provider_zapi.emulator.faults import FAULT_BY_NAME
+from airflow_provider_zapi.emulator.journal import matching, path_of
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, RunningEmulator, running_emulator
 from airflow_provider_zapi.emulator.state import Instance
 
 __all__ = ["Number", "ZApiDouble", "zapi", "zapi_session"]
 
-#: Connection id -> instance id.
-_NUMBERS = dict(zip(["zapi_default"], DEMO_INSTANCE, strict=True))
+
+def _demo() -> dict[str, str]:
+    return dict(zip(["zapi_default"], DEMO_INSTANCE, strict=True))
 
 
 @dataclass(frozen=True)
@@ -34,77 +37,172 @@ class Number:
         """The value of each privacy setting, such as ``{"last_seen": "NONE", ...}``."""
         return {name: parts["value"] for name, parts in self.instance.view()["settings"].items()}
 
+    @property
+    def excluded(self) -> dict[str, list[str]]:
+        """The excluded contacts of each privacy setting that has a list, such as ``{"last_seen": [...], ...}``."""
+        settings = self.instance.view()["settings"]
+        return {name: parts["exceptions"] for name, parts in settings.items() if "exceptions" in parts}
+
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        """The messages that the number sent, oldest first: phone and text."""
+        return [(sent["phone"], sent["message"]) for sent in self.instance.messages]
+
+    def set(self, **settings: str | list[str]) -> None:
+        """Change privacy settings as someone with the phone in hand would.
+
+        :param settings: the new value of a setting such as ``last_seen="ALL"``, or its excluded contacts as a list,
+            which sets ``CONTACT_BLACKLIST`` too
+        :raises InvalidInputError: there is no such setting, or it does not have this value
+        """
+        given = {
+            name: {"value": value} if isinstance(value, str) else {"value": BLACKLIST, "exceptions": value}
+            for name, value in settings.items()
+        }
+        self.instance.patch({"settings": given})
+
 
 @dataclass(frozen=True)
 class ZApiDouble:
     """What the fixtures `zapi` and `zapi_session` give to a test."""
 
     running: RunningEmulator
+    #: Connection id -> instance id.
+    _instances: dict[str, str] = field(default_factory=_demo)
 
     def connection_env(self) -> dict[str, str]:
         """Return the environment variables that lead Airflow's connections to the emulator."""
+        given = self.running.emulator.snapshot()
         return {
             f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(
                 {
                     "conn_type": "zapi",
                     "host": self.running.url,
                     "login": instance_id,
-                    "password": DEMO_INSTANCE[instance_id]["token"],
-                    "extra": {"client_token": DEMO_INSTANCE[instance_id]["client_token"]},
+                    "password": given[instance_id]["token"],
+                    "extra": {"client_token": given[instance_id]["client_token"]},
                 }
             )
-            for conn_id, instance_id in _NUMBERS.items()
+            for conn_id, instance_id in self._instances.items()
         }
+
+    def add_number(self, conn_id: str, phone: str | None = None, name: str | None = None) -> Number:
+        """Add a number with a connection of its own, which `connection_env` includes from then on.
+
+        :param conn_id: the connection's id
+        :param phone: the number's phone; by default one that is made up
+        :param name: the number's name; by default the connection's id
+        :raises InvalidInputError: the connection exists, or a value cannot be used
+        """
+        if conn_id in self._instances:
+            raise InvalidInputError(f"the emulator has a number for {conn_id!r} already")
+        count = len(self._instances)
+        instance_id = f"instance-{count + 1}"
+        instance = self.running.emulator.put(
+            instance_id,
+            {
+                "token": f"token-{count + 1}",
+                "client_token": f"client-token-{count + 1}",
+                "phone": str(5544999990000 + count) if phone is None else phone,
+                "name": conn_id if name is None else name,
+            },
+        )
+        self._instances[conn_id] = instance_id
+        return Number(instance)
 
     def number(self, conn_id: str) -> Number:
         """Return the number behind a connection.
 
-        :param conn_id: the connection's id, ``zapi_default``
+        :param conn_id: the connection's id, such as ``zapi_default``
         :raises InvalidInputError: the emulator has no number for this connection
         """
-        if conn_id not in _NUMBERS:
-            raise InvalidInputError(f"the emulator has no number for {conn_id!r}, only for {', '.join(_NUMBERS)}")
-        return Number(self.running.emulator.instance(_NUMBERS[conn_id]))
+        return Number(self.running.emulator.instance(self._instance_id(conn_id)))
 
     @property
     def requests(self) -> list[dict[str, Any]]:
         """The requests received, oldest first, without secrets."""
         return self.running.emulator.requests
 
-    def assert_called(self, path: str, **parameters: Any) -> None:
+    def assert_called(
+        self, path: str, *, conn_id: str | None = None, times: int | None = None, **parameters: Any
+    ) -> None:
         """Fail the test unless a call of this path with these parameters was received, whatever its answer was.
 
         :param path: the path after the token, such as ``privacy/last-seen``
+        :param conn_id: the connection whose number was called; by default any
+        :param times: how many such calls there must be; by default one or more
         :param parameters: what the call carried in its body or query; ``value`` is the value of a privacy setting
+        :raises InvalidInputError: the emulator has no number for this connection
         """
-        setting = SETTING_BY_PATH.get(path)
-        wanted = {
-            setting.parameter if setting and name == "value" else name: value for name, value in parameters.items()
+        where = {} if conn_id is None else {"instance": self._instance_id(conn_id)}
+        calls = found = matching(self.requests, {"path": path, **where})
+        for name, value in parameters.items():
+            found = [
+                call for call in found if any(matching([call], {place: {name: value}}) for place in ("query", "body"))
+            ]
+        if bool(found) if times is None else len(found) == times:
+            return
+        wanted = "was not called" if times is None else f"was called {len(found)} and not {times} times"
+        raise AssertionError(
+            f"{path} {wanted} with {parameters}. Its calls carried {[_carried(call) for call in calls]}. "
+            f"The calls received were {[path_of(request) for request in self.requests]}."
+        )
+
+    def fail(
+        self,
+        *,
+        path: str | None = None,
+        method: str | None = None,
+        conn_id: str | None = None,
+        times: int | None = None,
+        probability: float | None = None,
+        seed: int | None = None,
+        with_: int | str = 503,
+        seconds: float | None = None,
+    ) -> None:
+        """Let calls fail.
+
+        :param path: the path after the token, such as ``privacy/last-seen`` or ``privacy/*``; by default any
+        :param method: the method; by default any
+        :param conn_id: the connection whose number is called; by default any
+        :param times: how many calls, HTTP retries included; by default one, or all where chance decides
+        :param probability: how likely a call fails, above 0 and up to 1; by default it always does
+        :param seed: the same seed makes the same calls fail
+        :param with_: the status to answer with, 400 to 599, without carrying out the call; or the name of a fault:
+            ``reset``, ``html``, ``empty``, ``lost_answer``, ``truncated``, ``delay``, ``drip``
+        :param seconds: how long ``delay`` and ``drip`` wait
+        :raises InvalidInputError: a value cannot be used
+        """
+        if isinstance(with_, int) and not 400 <= with_ <= 599:
+            raise InvalidInputError("with_ must be a status from 400 to 599, or the name of a fault")
+        if isinstance(with_, str) and with_ not in FAULT_BY_NAME:
+            raise InvalidInputError(f"with_ must be a status, or one of {', '.join(FAULT_BY_NAME)}")
+        given: dict[str, Any] = {"fault": with_} if isinstance(with_, str) else {"fault": "status", "status": with_}
+        which = {
+            "path": path,
+            "method": method,
+            "instance": None if conn_id is None else self._instance_id(conn_id),
+            "times": times,
+            "probability": probability,
+            "seed": seed,
+            "seconds": seconds,
         }
-        calls = [_sent(request) for request in self.requests if request["path"].endswith(f"/token/***/{path}")]
-        if not any({**call, **wanted} == call for call in calls):
-            received = [request["path"].rpartition("/token/***/")[2] for request in self.requests]
-            raise AssertionError(
-                f"no call of {path} with {wanted}; its calls carried {calls}; received were calls of {received}"
-            )
+        self.running.emulator.add_fault({**given, **{key: value for key, value in which.items() if value is not None}})
 
-    def fail(self, *, times: int = 1, with_: int = 503) -> None:
-        """Answer the next calls, whatever their path, with an error; none of them changes anything.
+    def reset(self) -> None:
+        """Go back to the start: one number as it was at first, no requests, no faults."""
+        self.running.emulator.reset()
+        self._instances.clear()
+        self._instances.update(_demo())
 
-        :param times: how many calls, HTTP retries included
-        :param with_: the status to answer, 400 to 599
-        :raises InvalidInputError: the status or the count cannot be used
-        """
-        if not 400 <= with_ <= 599:
-            raise InvalidInputError("with_ must be a status from 400 to 599")
-        if not 1 <= times <= 1000:
-            raise InvalidInputError("times must be from 1 to 1000")
-        answers = [{"status": with_, "body": {"error": "A fault that the test asked for"}}] * times
-        for instance_id in _NUMBERS.values():
-            self.running.emulator.instance(instance_id).patch({"switches": {"fail_next": answers}})
+    def _instance_id(self, conn_id: str) -> str:
+        if conn_id not in self._instances:
+            known = ", ".join(self._instances)
+            raise InvalidInputError(f"the emulator has no number for {conn_id!r}, only for {known}")
+        return self._instances[conn_id]
 
 
-def _sent(request: Mapping[str, Any]) -> dict[str, Any]:
+def _carried(request: Mapping[str, Any]) -> dict[str, Any]:
     body = request["body"]
     return {**request["query"], **(body if isinstance(body, dict) else {})}
 
@@ -122,5 +220,5 @@ def zapi() -> Iterator[ZApiDouble]:
 
 @pytest.fixture(scope="session")
 def zapi_session() -> Iterator[ZApiDouble]:
-    """Run one emulator for the whole session: what a test changes stays."""
+    """Run one emulator for the whole session: what a test changes stays, until it calls ``reset``."""
     yield from _double()

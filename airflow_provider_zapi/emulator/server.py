@@ -57,9 +57,9 @@ class _Protocol(H11Protocol):
         app = self.app
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, TRANSPORT: transport}, receive, send)  # type: ignore[arg-type]
+            await app({**scope, TRANSPORT: transport}, receive, send)
 
-        self.app = with_transport  # type: ignore[assignment]
+        self.app = with_transport
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A certificate for the emulator, and the authority that a client has to trust for it. Both are made anew at each start."""
+"""A certificate for the emulator, and the authority that a client has to trust for it; both are new at each start."""
 
 import os
 import ssl

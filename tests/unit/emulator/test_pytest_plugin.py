@@ -40,7 +40,7 @@ def test_a_change_is_seen_and_asserted(zapi: ZApiDouble) -> None:
 @pytest.mark.parametrize(("path", "value"), [("privacy/last-seen", "ALL"), ("privacy/photo", "NONE"), ("seen", "NONE")])
 def test_another_call_does_not_satisfy_an_assertion(zapi: ZApiDouble, path: str, value: str) -> None:
     call(zapi, "POST", "privacy/last-seen", json={"visualizationType": "NONE"})
-    with pytest.raises(AssertionError, match=r"received were calls of \['privacy/last-seen'\]"):
+    with pytest.raises(AssertionError, match=r"calls received were \['privacy/last-seen'\]"):
         zapi.assert_called(path, value=value)
 
 
@@ -74,3 +74,70 @@ def test_each_test_has_an_emulator_of_its_own(zapi: ZApiDouble, zapi_session: ZA
     assert zapi_session.number("zapi_default").privacy["last_seen"] == "NONE"
     assert zapi.number("zapi_default").privacy["last_seen"] != "NONE"
     assert not zapi.requests
+
+
+def test_each_added_number_has_a_connection_of_its_own(zapi: ZApiDouble) -> None:
+    added = zapi.add_number("zapi_sales", phone="5544988887777")
+    assert set(zapi.connection_env()) == {"AIRFLOW_CONN_ZAPI_DEFAULT", "AIRFLOW_CONN_ZAPI_SALES"}
+    parts = json.loads(zapi.connection_env()["AIRFLOW_CONN_ZAPI_SALES"])
+    url = f"{parts['host']}/instances/{parts['login']}/token/{parts['password']}/privacy/photo"
+    headers = {"Client-Token": parts["extra"]["client_token"]}
+    assert requests.post(url, json={"visualizationType": "NONE"}, headers=headers, timeout=10).ok
+    assert added.privacy["photo"] == zapi.number("zapi_sales").privacy["photo"] == "NONE"
+    assert zapi.number("zapi_default").privacy["photo"] == "ALL"
+    zapi.assert_called("privacy/photo", conn_id="zapi_sales", value="NONE")
+    with pytest.raises(AssertionError, match="not called"):
+        zapi.assert_called("privacy/photo", conn_id="zapi_default")
+    with pytest.raises(InvalidInputError, match="already"):
+        zapi.add_number("zapi_sales")
+
+
+def test_calls_are_counted(zapi: ZApiDouble) -> None:
+    zapi.assert_called("privacy/photo", times=0)
+    for _ in range(2):
+        call(zapi, "POST", "privacy/photo", json={"visualizationType": "NONE"})
+    zapi.assert_called("privacy/photo", times=2, value="NONE")
+    with pytest.raises(AssertionError, match="called 2 and not 1 times"):
+        zapi.assert_called("privacy/photo", times=1)
+
+
+def test_a_fault_concerns_the_calls_it_names(zapi: ZApiDouble) -> None:
+    body = {"visualizationType": "NONE"}
+    zapi.fail(path="privacy/ph*", method="post", with_=502)
+    assert call(zapi, "POST", "privacy/last-seen", json=body).ok
+    assert call(zapi, "POST", "privacy/photo", json=body).status_code == 502
+    assert call(zapi, "POST", "privacy/photo", json=body).ok
+    zapi.fail(with_="reset")
+    with pytest.raises(requests.ConnectionError):
+        call(zapi, "GET", "status")
+
+
+def test_chance_comes_back_with_its_seed(zapi: ZApiDouble) -> None:
+    def statuses() -> list[int]:
+        zapi.reset()
+        zapi.fail(probability=0.5, seed=7)
+        return [call(zapi, "GET", "status").status_code for _ in range(20)]
+
+    assert statuses() == statuses()
+    assert set(statuses()) == {200, 503}
+
+
+def test_a_number_can_be_set_and_its_messages_read(zapi: ZApiDouble) -> None:
+    number = zapi.number("zapi_default")
+    number.set(photo=["5544991111111"], online="SAME_LAST_SEEN")
+    assert number.privacy["photo"] == "CONTACT_BLACKLIST"
+    assert number.excluded["photo"] == ["5544991111111"]
+    assert number.privacy["online"] == "SAME_LAST_SEEN"
+    call(zapi, "POST", "send-text", json={"phone": "5544991111111", "message": "Hello"})
+    assert number.messages == [("5544991111111", "Hello")]
+
+
+def test_a_reset_leads_back_to_the_start(zapi_session: ZApiDouble) -> None:
+    zapi_session.number("zapi_default").set(last_seen="NONE")
+    zapi_session.add_number("zapi_other")
+    zapi_session.fail(times=5)
+    zapi_session.reset()
+    assert zapi_session.number("zapi_default").privacy["last_seen"] == "ALL"
+    assert set(zapi_session.connection_env()) == {"AIRFLOW_CONN_ZAPI_DEFAULT"}
+    assert not zapi_session.requests
+    assert call(zapi_session, "GET", "status").ok

@@ -1,0 +1,246 @@
+"""What must not bring the emulator down, fill its memory or show a secret."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_zapi.emulator import Emulator, Instance, InvalidInputError
+from airflow_provider_zapi.emulator.app import create_app
+from airflow_provider_zapi.emulator.contract import PUBLISHED
+from airflow_provider_zapi.emulator.recent import Recent
+from airflow_provider_zapi.emulator.state import MAX_EXCEPTIONS, REMEMBERED_BYTES
+from airflow_provider_zapi.emulator.statefile import load, save
+from tests.unit.emulator.conftest import AppTransport
+
+JSON = {"Content-Type": "application/json"}
+SHOP = "http://127.0.0.1/_emulator/instances/shop"
+CANARY = "canary/+=%secret"
+
+
+def strict(response: httpx.Response) -> Any:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(response.text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"phone": "5544991111111", "message": "x", "delayMessage": 1e999}',
+        '{"phone": "5544991111111", "message": "x", "delayMessage": -1e999}',
+        '{"phone": "5544991111111", "message": NaN}',
+        '{"a": ' * 1_485 + "1" + "}" * 1_485,
+        "[" * 100_000,
+        "1" * 5_000,
+        '"\\ud800"',
+        "\x00",
+    ],
+)
+def test_no_body_breaks_the_interface(zapi: httpx.Client, content: str) -> None:
+    assert zapi.post("send-text", content=content, headers=JSON).status_code == 400
+    assert zapi.patch(SHOP, content=content).status_code == 400
+    for path in ("instances", "requests", "faults", "health"):
+        answer = zapi.get(f"http://127.0.0.1/_emulator/{path}")
+        assert answer.status_code == 200
+        strict(answer)
+
+
+def test_a_patch_that_fails_in_the_midst_changes_nothing(zapi: httpx.Client, instance: Instance) -> None:
+    before = instance.view()
+    deep: Any = "x"
+    for _ in range(500):
+        deep = [deep]
+    given = {"name": "Changed", "switches": {"fail_next": [{"status": 200, "body": deep}]}}
+    assert zapi.patch(SHOP, json=given).status_code == 400
+    assert instance.view() == before
+
+
+@pytest.mark.parametrize("headers", [{"A": "b\nc"}, {"é": "b"}, {"A": "ü\u20ac"}, {"Content-Length": "5"}, {"": "b"}])
+def test_fail_next_takes_only_headers_that_can_be_sent(zapi: httpx.Client, headers: dict[str, str]) -> None:
+    given = {"switches": {"fail_next": [{"status": 503, "headers": headers}]}}
+    assert zapi.patch(SHOP, json=given).status_code == 400
+
+
+def test_what_is_remembered_is_bounded_in_bytes(zapi: httpx.Client, instance: Instance) -> None:
+    message = "x" * 2_000_000
+    for _ in range(20):
+        sent = zapi.post("send-text", json={"phone": "5544991111111", "message": message})
+        assert sent.status_code == 200
+    body = {"phone": "5544991111111", "message": "y" * 60_000}
+    for _ in range(100):
+        zapi.post("send-text", json=body)
+    assert len(zapi.get(SHOP).content) < REMEMBERED_BYTES
+    assert len(zapi.get("http://127.0.0.1/_emulator/requests").content) < REMEMBERED_BYTES
+    first = zapi.get(f"{SHOP}/messages").json()["messages"][0]
+    assert first["length"] > len(first["message"])
+    assert instance.messages_sent == 120
+
+
+def test_a_memory_of_recent_things_keeps_the_newest() -> None:
+    recent: Recent[int] = Recent(3, 100)
+    for number, size in enumerate([10, 10, 10, 10, 95, 200]):
+        recent.add(number, size)
+        assert number in recent
+        assert len(recent) <= 3
+    assert list(recent) == [5]
+    recent.add(6, 1)
+    assert recent.last(5) == [6]
+
+
+def test_a_list_has_at_most_as_many_contacts_as_whatsapp_takes(zapi: httpx.Client, instance: Instance) -> None:
+    full = [str(10_000_000_000 + number) for number in range(MAX_EXCEPTIONS - 1)]
+    instance.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": full}}})
+
+    def add(*phones: str) -> Any:
+        changes = [{"action": "add", "phone": phone} for phone in phones]
+        return zapi.post(
+            "privacy/photo", json={"visualizationType": "CONTACT_BLACKLIST", "contactsBlacklist": changes}
+        ).json()
+
+    assert add("5544991111111", "5544992222222") == {"success": False}
+    assert len(instance.records["photo"].contacts) == MAX_EXCEPTIONS - 1
+    assert add("5544991111111", full[0]) == {"success": True}
+    assert add("5544992222222") == {"success": False}
+
+
+def test_a_patch_of_an_instance_that_is_gone_is_told_so(emulator: Emulator) -> None:
+    emulator.delete("shop")
+    with pytest.raises(KeyError):
+        emulator.patch("shop", {"name": "x"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/instances/shop/token//shop-token/status", None),
+        ("GET", "/instances/shop/token/shop-token/shop-token/x", None),
+        ("POST", "/instances/shop/token/shop-token/send-text?a=shop-token", {"phone": CANARY, "shop-client-token": 1}),
+        ("POST", f"/x?token={'shop-token'}", {"deep": [{"a": "shop-client-token"}]}),
+    ],
+)
+def test_the_record_shows_no_secret(
+    http: httpx.Client, emulator: Emulator, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    headers = {"Client-Token": "shop-client-token", "Authorization": f"Bearer {CANARY}"}
+    emulator.put("shop", {"token": "shop-token", "client_token": "shop-client-token", "phone": "5544999990000"})
+    http.request(method, path, json=body, headers=headers)
+    shown = json.dumps(emulator.requests)
+    assert CANARY not in shown
+    assert "shop-client-token" not in shown
+    assert "***" in shown or path.startswith("/x")
+    if "/token/" in path:
+        assert "shop-token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1", 200),
+        ("https://evil.example", 403),
+        ("http://127.0.0.1:99", 403),
+        ("null", 403),
+        ("http://[", 403),
+    ],
+)
+def test_a_page_of_another_origin_is_refused(http: httpx.Client, origin: str, status: int) -> None:
+    assert http.get("/_emulator/health", headers={"Origin": origin}).status_code == status
+    assert http.post("/_emulator/reset", headers={"Origin": origin}).status_code == (204 if status == 200 else 403)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("zapi", 200), ("ZAPI:8765", 200), ("10.1.2.3:8765", 200), ("[fe80::1]:1", 200), ("zapi.evil.example", 421)],
+)
+def test_it_answers_to_addresses_and_to_the_names_it_was_given(emulator: Emulator, host: str, status: int) -> None:
+    transport = AppTransport(create_app(emulator, allowed_hosts=["Zapi"]))
+    with httpx.Client(base_url="http://127.0.0.1", transport=transport) as client:
+        assert client.get("/_emulator/health", headers={"Host": host}).status_code == status
+
+
+def test_every_published_path_is_served_or_said_to_be_missing(zapi: httpx.Client, emulator: Emulator) -> None:
+    served = missing = 0
+    for line in (Path(__file__).parents[3] / "airflow_provider_zapi/emulator/published.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        method, path = line.split()
+        answer = zapi.request(method, path.replace("{id}", "5544991111111"), headers=JSON)
+        assert "NOT_FOUND" not in answer.text, line
+        emulated = answer.status_code != 501
+        assert emulator.requests[-1]["emulated"] is emulated
+        assert answer.headers.get("X-Emulator") == (None if emulated else "not emulated")
+        assert emulated or answer.json()["error"].startswith("not emulated")
+        served, missing = served + emulated, missing + (not emulated)
+    assert served >= 15
+    assert served + missing == sum(map(len, PUBLISHED.values()))
+
+
+def test_a_published_path_with_another_method_is_a_wrong_method(zapi: httpx.Client) -> None:
+    assert zapi.delete("send-image").status_code == 405
+    assert zapi.get("send-text").status_code == 405
+    assert zapi.get("send-imag").json()["error"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("switch", "body", "status"),
+    [
+        ("required", "", 415),
+        ("required", "{}", 415),
+        ("required_with_body", "", 200),
+        ("required_with_body", "{}", 415),
+        ("optional", "{}", 200),
+    ],
+)
+def test_a_post_without_a_content_type(
+    zapi: httpx.Client, instance: Instance, switch: str, body: str, status: int
+) -> None:
+    instance.patch({"switches": {"content_type": switch}})
+    assert zapi.post("privacy/read-receipts?value=disable", content=body).status_code == status
+
+
+def test_a_state_file_brings_everything_back(emulator: Emulator, instance: Instance, tmp_path: Path) -> None:
+    instance.patch(
+        {
+            "name": "Shop \u2603",
+            "connected": False,
+            "settings": {
+                "photo": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]},
+                "online": {"value": "SAME_LAST_SEEN"},
+            },
+            "switches": {"list_as": "lid", "conflicts": 2},
+        }
+    )
+    file = tmp_path / "state.json"
+    save(file, emulator)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    fresh = Emulator(clock=emulator.clock)
+    assert load(file, fresh)
+    assert fresh.snapshot() == emulator.snapshot()
+    assert fresh.instance("shop").records["photo"].read() == instance.records["photo"].read()
+    assert not load(tmp_path / "none.json", fresh)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"version": 2, "instances": {}}', '{"version": 1, "instances": {"a": {}}}', '{"version": 1}', "\xff"],
+)
+def test_a_state_file_that_cannot_be_used_is_refused_whole(emulator: Emulator, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "state.json"
+    file.write_text(content, encoding="latin-1")
+    before = emulator.snapshot()
+    with pytest.raises(InvalidInputError, match="state file"):
+        load(file, emulator)
+    assert emulator.snapshot() == before
+
+
+def test_each_change_is_one_that_a_state_file_has_to_keep(zapi: httpx.Client, emulator: Emulator) -> None:
+    before = emulator.changes
+    zapi.get("status")
+    assert emulator.changes == before
+    zapi.post("privacy/photo", json={"visualizationType": "NONE"})
+    zapi.put("profile-name", json={"value": "New"})
+    assert emulator.changes >= before + 2
