@@ -65,6 +65,9 @@ constraints: ## Resolve the constraints of every supported Airflow again.
 fuzz: $(NEWEST_VENV)/.made ## Try 100,000 random answers and parameters; ARGS='--seed 7' repeats a run.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.fuzz $(ARGS)
 
+fuzz-emulator: $(NEWEST_VENV)/.made ## Send random requests to the emulator for 20 minutes; ARGS='--minutes 5 --seed 7'.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.fuzz.emulator $(ARGS)
+
 simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and rivals; ARGS='--seed 1'.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
 

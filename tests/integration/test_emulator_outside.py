@@ -74,10 +74,9 @@ def test_a_reader_that_is_gone_stops_nothing() -> None:
 
 
 def test_a_line_that_the_terminal_cannot_show_stops_nothing(tmp_path: Path) -> None:
-    with (tmp_path / "out").open("w") as out:
-        with started(stdout=out, PYTHONIOENCODING="ascii") as (process, address):
-            assert httpx.get(f"http://{address}/snow/\u2603", timeout=PATIENCE).status_code == 200
-            assert end(process) == (0, "")
+    with (tmp_path / "out").open("w") as out, started(stdout=out, PYTHONIOENCODING="ascii") as (process, address):
+        assert httpx.get(f"http://{address}/snow/\u2603", timeout=PATIENCE).status_code == 200
+        assert end(process) == (0, "")
     assert "/snow/\\u2603 200" in (tmp_path / "out").read_text()
 
 
@@ -141,9 +140,7 @@ def test_another_machine_or_container_calls_it_over_tls(tmp_path: Path) -> None:
         with socket.create_connection((address, int(url.rpartition(":")[2]))) as connection:
             with context.wrap_socket(connection, server_hostname="zapi"):
                 pass
-        refused = requests.get(
-            url + STATUS, headers={"Host": "evil.example"}, verify=str(authority), timeout=PATIENCE
-        )
+        refused = requests.get(url + STATUS, headers={"Host": "evil.example"}, verify=str(authority), timeout=PATIENCE)
         assert refused.status_code == 421
     assert b"PRIVATE KEY" not in authority.read_bytes()
 
