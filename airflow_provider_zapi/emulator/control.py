@@ -18,6 +18,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
 from airflow_provider_zapi.emulator.faults import FAULTS
 from airflow_provider_zapi.emulator.journal import MATCHED_BY, check_pattern, matching
 from airflow_provider_zapi.emulator.openapi import Parameter, document
+from airflow_provider_zapi.emulator.schemas import FAULT, INSTANCE, NEW_INSTANCE, PATTERN
 from airflow_provider_zapi.emulator.state import REMEMBERED, Emulator, Instance
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, SWITCHES
 
@@ -211,7 +212,6 @@ class ControlRoute:
         object.__setattr__(self, "parameters", tuple(names))
 
 
-_OBJECT: Mapping[str, Any] = {"type": "object"}
 _LAST = Parameter("last", "integer", "How many of the newest")
 _CUTS = (
     Parameter("exceptions", "integer", "How many contacts of each list"),
@@ -239,14 +239,14 @@ ROUTES: tuple[ControlRoute, ...] = (
         "instances/{id}",
         _put_instance,
         "Create or replace an instance: `token`, `client_token` (or null) and `phone` are required.",
-        body=_OBJECT,
+        body=NEW_INSTANCE,
     ),
     ControlRoute(
         "PATCH",
         "instances/{id}",
         _patch_instance,
         "Change the parts given: all of them or, if one is wrong, none.",
-        body=_OBJECT,
+        body=INSTANCE,
     ),
     ControlRoute("DELETE", "instances/{id}", _delete_instance, "Remove an instance."),
     ControlRoute("GET", "instances/{id}/messages", _list_messages, "List the messages that it sent.", (_LAST,)),
@@ -270,10 +270,10 @@ ROUTES: tuple[ControlRoute, ...] = (
         "verify",
         _verify,
         f"Count the requests that match `{'`, `'.join(MATCHED_BY)}`; with `times`, exactly so many are expected.",
-        body=_OBJECT,
+        body=PATTERN,
     ),
     ControlRoute("GET", "faults", _list_faults, "List the faults that wait, and the kinds of faults."),
-    ControlRoute("POST", "faults", _add_fault, "Let calls fail.", body=_OBJECT),
+    ControlRoute("POST", "faults", _add_fault, "Let calls fail.", body=FAULT),
     ControlRoute("DELETE", "faults", _remove_faults, "Remove all faults."),
     ControlRoute("DELETE", "faults/{number}", _remove_fault, "Remove one fault."),
     ControlRoute("GET", "switches", _list_switches, "List the switches of an instance and what they accept."),

@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import requests
@@ -39,7 +39,7 @@ CLIENT_TOKEN = {"Client-Token": "demo-client-token"}
 def operations(running: RunningEmulator) -> list[Any]:
     """All operations of the document that end."""
     schema = schemathesis.openapi.from_url(f"{running.url}/_emulator/openapi.json")
-    found = [result.ok() for result in schema.get_all_operations()]
+    found: list[Any] = [cast(Any, result).ok() for result in schema.get_all_operations()]
     return [operation for operation in found if operation.path != STREAM]
 
 
