@@ -8,18 +8,22 @@ import ssl
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.console import Console
+from airflow_provider_zapi.emulator.fleet import account_connection, fleet_numbers
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.statefile import load, save, saved_to
 
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+#: How many numbers have a connection printed; the rest are reached through the account's.
+_MAX_SHOWN = 20
 _INSTANCE = "[PHONE=]ID:TOKEN[:CLIENT_TOKEN]"
 
 
@@ -50,6 +54,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="serve HTTPS, and write the certificate to trust to this file, for REQUESTS_CA_BUNDLE",
     )
+    parser.add_argument(
+        "--numbers",
+        type=int,
+        metavar="N",
+        help="so many instances of one account, named and in mixed states, instead of the demo",
+    )
     parser.add_argument("--quiet", action="store_true", help="no line per request")
     return parser.parse_args(arguments)
 
@@ -73,14 +83,17 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
     return instances
 
 
-def _connections(emulator: Emulator, url: str) -> list[str]:
+def _connections(emulator: Emulator, url: str, shown: int) -> list[str]:
     lines = []
-    for number, (instance_id, parts) in enumerate(emulator.snapshot().items()):
+    for number, (instance_id, parts) in enumerate(islice(emulator.snapshot().items(), shown)):
         name = "DEFAULT" if number == 0 else instance_id.upper().replace("-", "_")
         connection = {"conn_type": "zapi", "host": url, "login": instance_id, "password": parts["token"]}
         if parts["client_token"] is not None:
             connection["extra"] = {"client_token": parts["client_token"]}
         lines.append(f"AIRFLOW_CONN_ZAPI_{name}={shlex.quote(json.dumps(connection))}")
+    if len(emulator.instances) > shown:
+        # Connections of their own for many numbers would fill the screen.
+        lines.append(f"AIRFLOW_CONN_ZAPI_ACCOUNT={shlex.quote(account_connection(url, emulator))}")
     return lines
 
 
@@ -99,10 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doing = f"cannot read {options.state}: "
     try:
         if options.state is None or not load(options.state, emulator):
-            for instance_id, parts in _instances(options.instance).items():
-                emulator.put(instance_id, parts)
-        elif options.instance:
-            raise InvalidInputError(f"--instance cannot be given: {options.state} already holds the instances")
+            instances = _instances(options.instance) if options.numbers is None or options.instance else {}
+            if options.numbers is not None:
+                instances |= fleet_numbers(options.numbers)
+            emulator.replace_all(instances)
+        elif options.instance or options.numbers is not None:
+            raise InvalidInputError(f"{options.state} already holds the instances: leave --instance and --numbers out")
         if options.state is not None:
             # A file that cannot be written is better known at the start than at the end.
             doing = f"cannot write {options.state}: "
@@ -122,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     url = url_of(listening, tls=context is not None, host=name if options.allowed_host else None)
     console.print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
-    for line in _connections(emulator, url):
+    shown = _MAX_SHOWN if options.numbers is None else len(options.instance or "1")
+    for line in _connections(emulator, url, shown):
         console.print(line)
     if context is not None:
         console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")

@@ -18,7 +18,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError, json_object
 from airflow_provider_zapi.emulator.faults import FAULTS
 from airflow_provider_zapi.emulator.journal import MATCHED_BY, check_pattern, matching
 from airflow_provider_zapi.emulator.openapi import Parameter, document
-from airflow_provider_zapi.emulator.schemas import FAULT, INSTANCE, NEW_INSTANCE, PATTERN
+from airflow_provider_zapi.emulator.schemas import ACCOUNT, FAULT, INSTANCE, NEW_INSTANCE, PATTERN
 from airflow_provider_zapi.emulator.state import REMEMBERED, Emulator, Instance
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, SWITCHES
 
@@ -116,6 +116,16 @@ async def _delete_instance(asked: Asked) -> Any:
 
 async def _list_messages(asked: Asked) -> Any:
     return {"messages": asked.instance().messages.last(asked.query.get("last", REMEMBERED))}
+
+
+async def _get_account(asked: Asked) -> Any:
+    return {"switches": asked.emulator.account.switches}
+
+
+async def _patch_account(asked: Asked) -> Any:
+    with asked.emulator.lock:
+        asked.emulator.account.patch(asked.body)
+    return await _get_account(asked)
 
 
 async def _list_requests(asked: Asked) -> Any:
@@ -250,6 +260,8 @@ ROUTES: tuple[ControlRoute, ...] = (
     ),
     ControlRoute("DELETE", "instances/{id}", _delete_instance, "Remove an instance."),
     ControlRoute("GET", "instances/{id}/messages", _list_messages, "List the messages that it sent.", (_LAST,)),
+    ControlRoute("GET", "account", _get_account, "Show the switches of the account's list of instances."),
+    ControlRoute("PATCH", "account", _patch_account, "Change them: all that are given, or none.", body=ACCOUNT),
     ControlRoute(
         "GET",
         "requests",

@@ -1,12 +1,14 @@
 """The bodies that the JSON interface takes, as JSON Schema, from the tables that check them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_zapi.emulator.contract import SETTINGS
 from airflow_provider_zapi.emulator.faults import FAULTS, MAX_SECONDS
-from airflow_provider_zapi.emulator.switches import SWITCHES
+from airflow_provider_zapi.emulator.partner import ACCOUNT_SWITCHES
+from airflow_provider_zapi.emulator.switches import SWITCHES, Switch
 
-__all__ = ["FAULT", "INSTANCE", "NEW_INSTANCE", "PATTERN"]
+__all__ = ["ACCOUNT", "FAULT", "INSTANCE", "NEW_INSTANCE", "PATTERN"]
 
 _STRING = {"type": "string"}
 _OBJECT = {"type": "object"}
@@ -20,6 +22,23 @@ def _setting(values: tuple[str, ...], has_list: bool) -> dict[str, Any]:
         properties["exceptions"] = _IDENTIFIERS
     return {**_OBJECT, "properties": properties, "additionalProperties": False}
 
+
+def _switches(switches: Iterable[Switch]) -> dict[str, Any]:
+    def schema(switch: Switch) -> dict[str, Any]:
+        if switch.choices:
+            return {"enum": list(switch.choices)}
+        kinds: dict[type, dict[str, Any]] = {list: {"type": "array"}, str: _STRING}
+        return kinds.get(type(switch.default), {"type": "number", "minimum": 0})
+
+    return {
+        **_OBJECT,
+        "properties": {switch.name: schema(switch) for switch in switches},
+        "additionalProperties": False,
+    }
+
+
+#: The switches of an account.
+ACCOUNT = _switches(ACCOUNT_SWITCHES)
 
 #: The parts of an instance.
 INSTANCE: dict[str, Any] = {
@@ -37,18 +56,7 @@ INSTANCE: dict[str, Any] = {
             "properties": {setting.name: _setting(setting.values, setting.scope is not None) for setting in SETTINGS},
             "additionalProperties": False,
         },
-        "switches": {
-            **_OBJECT,
-            "properties": {
-                switch.name: {"enum": list(switch.choices)}
-                if switch.choices
-                else {"type": "array"}
-                if isinstance(switch.default, list)
-                else {"type": "number", "minimum": 0}
-                for switch in SWITCHES
-            },
-            "additionalProperties": False,
-        },
+        "switches": _switches(SWITCHES),
     },
     "additionalProperties": False,
 }

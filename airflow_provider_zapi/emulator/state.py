@@ -11,6 +11,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError, require_nam
 from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone
 from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, SETTINGS
 from airflow_provider_zapi.emulator.faults import Fault, read_fault
+from airflow_provider_zapi.emulator.partner import Account
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
 from airflow_provider_zapi.emulator.recent import Recent
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
@@ -239,6 +240,7 @@ class Emulator:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.lock = threading.RLock()
+        self.account = Account()
         self.instances: dict[str, Instance] = {}
         self._start: dict[str, dict[str, Any]] = {}
         self.faults: list[Fault] = []
@@ -310,6 +312,7 @@ class Emulator:
         made = {instance_id: self._make(instance_id, given) for instance_id, given in instances.items()}
         with self.lock:
             self.instances = made
+            self.account = Account()
             self.faults = []
             self._requests.clear()
             self._changed()

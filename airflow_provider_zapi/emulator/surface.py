@@ -33,6 +33,7 @@ from airflow_provider_zapi.emulator.contract import (
     refusal,
 )
 from airflow_provider_zapi.emulator.faults import Fault
+from airflow_provider_zapi.emulator.partner import is_account_call, list_instances, subscription
 from airflow_provider_zapi.emulator.privacy_list import registered
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, are_changes
@@ -77,6 +78,8 @@ def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
         fault = emulator.take_fault(incoming.method, path, instance.id if instance else None)
         if fault is not None and not fault.kind.done:
             return Outcome(_answer_of(fault), instance, fault)
+        if is_account_call(incoming.path):
+            return Outcome(list_instances(emulator, incoming), fault=fault)
         result = NO_SUCH_PATH if address is None else _answer(instance, incoming, path)
         return Outcome(result, instance, fault)
 
@@ -226,17 +229,14 @@ _CALLBACKS = ("connected", "delivery", "disconnected", "messageStatus", "presenc
 
 
 def _me(instance: Instance, incoming: Incoming, path: str) -> Answer:
-    active = instance.subscription == "active"
     return Answer(
         200,
         {
             "id": instance.id,
             "token": instance.token,
             "name": instance.name,
-            # Milliseconds since the epoch: the first of January 2100 or of 2020.
-            "due": 4_102_444_800_000 if active else 1_577_836_800_000,
+            **subscription(instance),
             "connected": instance.connected,
-            "paymentStatus": "PAID" if active else "PENDING",
             "created": "2020-01-01T00:00:00.000Z",
             **{f"{event}CallbackUrl": f"https://hooks.example/{instance.id}/{event}" for event in _CALLBACKS},
             "receiveCallbackSentByMe": False,
