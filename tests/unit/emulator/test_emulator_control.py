@@ -11,6 +11,9 @@ import pytest
 
 from airflow_provider_zapi.emulator import Emulator, Instance, InvalidInputError
 from airflow_provider_zapi.emulator.app import BODY_LIMIT
+from airflow_provider_zapi.emulator.contract import CALLS
+from airflow_provider_zapi.emulator.control import ROUTES
+from airflow_provider_zapi.emulator.faults import FAULTS
 from airflow_provider_zapi.emulator.switches import SWITCHES
 
 ROOT = Path(__file__).parents[3]
@@ -279,3 +282,19 @@ def test_it_imports_nothing_of_airflow_or_of_the_rest_of_the_provider() -> None:
     assert not [name for name in modules if name.split(".")[0] in ("airflow", "requests", "tenacity")]
     own = [name for name in modules if name.startswith("airflow_provider_zapi.")]
     assert [name for name in own if not name.startswith("airflow_provider_zapi.emulator")] == []
+
+
+def test_the_documentation_lists_faults_and_requests_as_they_are() -> None:
+    text = (ROOT / "docs" / "emulator.md").read_text(encoding="utf-8")
+    for kind in FAULTS:
+        assert f"| `{kind.name}` | {'yes' if kind.done else 'no'} | {kind.doc} |" in text
+    for row in ROUTES:
+        query = f" Query: {', '.join(f'`{parameter.name}`' for parameter in row.query)}." if row.query else ""
+        assert f"| `{row.method} /_emulator/{row.path}` | {row.summary}{query} |" in text
+
+
+def test_the_openapi_document_has_every_call_and_every_request(http: httpx.Client) -> None:
+    document = http.get("/_emulator/openapi.json").json()
+    found = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+    assert {(row.method, f"/_emulator/{row.path}") for row in ROUTES} <= found
+    assert len(found) == len(ROUTES) + len(CALLS)
