@@ -51,7 +51,7 @@ smoke: .venv-nox/.made ## Run a few quick tests of everything that depends on th
 matrix: .venv-nox/.made ## Run the tests on each supported Airflow and Python; ARGS=--smoke runs the quick ones.
 	@$(NOX) -t $(if $(filter --smoke,$(ARGS)),smoke,test)-matrix -- $(filter-out --smoke,$(ARGS))
 
-lint: ## Check style, format, types and which room imports which, and look for holes and for secrets.
+lint: ## Check style, format, types and which room imports which, and look for holes, secrets, typos and hard words.
 
 format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 	$(NEWEST_VENV)/bin/python -m ruff format
