@@ -87,7 +87,7 @@ system-packages: ## Install what some tests need from Debian: a browser, Postgre
 	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
-	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache build dist mutants site
+	rm -rf .venv .venv-* .demo .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache build dist mutants site
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps are written last, and nothing is left of a set-up that failed or was interrupted.

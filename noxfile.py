@@ -233,8 +233,7 @@ def mutation(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation as a site, in site/; a warning is an error."""
     python = environment(session, NEWEST, "docs")
-    # mkdocs-material tells of its own end and of its successor unless told not to.
-    run(session, python, "-m", "mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+    run(session, python, "-m", "scripts.docs_site")
     session.log("Open site/index.html; its search needs a server: python3 -m http.server --directory site")
 
 
