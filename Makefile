@@ -51,7 +51,7 @@ smoke: .venv-nox/.made ## Run a few quick tests of everything that depends on th
 matrix: .venv-nox/.made ## Run the tests on each supported Airflow and Python; ARGS=--smoke runs the quick ones.
 	@$(NOX) -t $(if $(filter --smoke,$(ARGS)),smoke,test)-matrix -- $(filter-out --smoke,$(ARGS))
 
-lint: ## Check style, format, types and which room imports which, and look for holes and for secrets.
+lint: ## Check style, format, types and which room imports which, and look for holes, secrets, typos and hard words.
 
 format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 	$(NEWEST_VENV)/bin/python -m ruff format
@@ -90,7 +90,7 @@ system-packages: ## Install what some tests need from Debian: a browser, Postgre
 	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
 
 clean: ## Delete the virtual environments, the demo's files and every cache.
-	rm -rf .venv .venv-* .demo .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache build dist mutants site
+	rm -rf .venv .venv-* .demo .cache .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache build dist mutants site
 	find airflow_provider_zapi example_dags scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps are written last, and nothing is left of a set-up that failed or was interrupted.

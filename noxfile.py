@@ -162,7 +162,7 @@ register()
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, types and which room imports which, and look for holes and for secrets."""
+    """Check style, format, types and which room imports which, and look for holes, secrets, typos and hard words."""
     python = environment(session)
     run(session, python, "-m", "ruff", "check")
     run(session, python, "-m", "ruff", "format", "--check")
@@ -173,6 +173,8 @@ def lint(session: nox.Session) -> None:
     files = subprocess.run(["git", "ls-files", "-z"], stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S607
     hook = str(Path(python).with_name("detect-secrets-hook"))
     run(session, hook, "--exclude-secrets", "^[a-z-]+-token ?$", *filter(None, files.split("\0")))
+    run(session, str(Path(python).with_name("codespell")), *filter(None, files.split("\0")))
+    run(session, python, "-m", "scripts.prose")
 
 
 @nox.session(name="constraints")
@@ -231,8 +233,7 @@ def mutation(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation as a site, in site/; a warning is an error."""
     python = environment(session, NEWEST, "docs")
-    # mkdocs-material tells of its own end and of its successor unless told not to.
-    run(session, python, "-m", "mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+    run(session, python, "-m", "scripts.docs_site")
     session.log("Open site/index.html; its search needs a server: python3 -m http.server --directory site")
 
 

@@ -18,6 +18,9 @@ Airflow retries a task after a transient error and fails it at once after a perm
         +-- ZApiUnexpectedAnswerError            an answer outside Z-API's contract
         +-- ZApiConflictError                    somebody else changes the same settings
 
+Every message ends with a code in brackets, such as ``[ZAPI-AUTH-CLIENT-TOKEN]``. `docs/errors.md` explains each code. A
+code never changes its meaning, and it begins with the code of its class (``ZAPI-AUTH``).
+
 No error holds a request, a response, an address or a credential: each is made from the facts below only, and raised
 where no other error is being handled (see `airflow_provider_zapi.catching`), so that neither its cause nor its context
 leads to one.
@@ -25,7 +28,7 @@ leads to one.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -60,7 +63,11 @@ class ZApiError(Exception):
     :param elapsed: seconds that the call took, with its waits
     :param retry_after: seconds after which Z-API asked to be called again, if it did
     :param perhaps_done: whether Z-API may have done it all the same, where doing it twice is not doing it once
+    :param code: the code that the message ends with; by default the class's own
     """
+
+    #: The code of an error that has no code of its own.
+    default_code: ClassVar[str] = "ZAPI"
 
     def __init__(
         self,
@@ -74,6 +81,7 @@ class ZApiError(Exception):
         elapsed: float = 0.0,
         retry_after: float | None = None,
         perhaps_done: bool = False,
+        code: str = "",
     ) -> None:
         self.what = what
         self.advice = advice
@@ -84,6 +92,7 @@ class ZApiError(Exception):
         self.elapsed = elapsed
         self.retry_after = retry_after
         self.perhaps_done = perhaps_done
+        self.code = code or self.default_code
         super().__init__(self._message())
 
     def _message(self) -> str:
@@ -95,7 +104,12 @@ class ZApiError(Exception):
             self.retry_after is not None and f"asked to wait {self.retry_after:.0f} s",
         ]
         named = ", ".join(fact for fact in facts if fact)
-        return f"{self.what}{f' ({named})' if named else ''}.{f' {self.advice}' if self.advice else ''}"
+        # Below a list of mistakes, the code gets its own line.
+        separator = "\n" if "\n" in self.advice else " "
+        return (
+            f"{self.what}{f' ({named})' if named else ''}.{f' {self.advice}' if self.advice else ''}"
+            f"{separator}[{self.code}]"
+        )
 
     def after(self, done: str) -> Self:
         """Return the same error, which also says what had been done before it."""
@@ -120,54 +134,82 @@ def _rebuild(kind: type[ZApiError], facts: dict[str, Any]) -> ZApiError:
 class ZApiTransientError(ZApiError):
     """Worth a retry, after ``retry_after`` seconds where Z-API named them."""
 
+    default_code = "ZAPI-TRANSIENT"
+
 
 class ZApiRefusedError(ZApiTransientError):
     """Z-API answered that it did not do it: ``success: false``, or an error text that this provider does not know."""
+
+    default_code = "ZAPI-REFUSED"
 
 
 class ZApiNotConnectedError(ZApiTransientError):
     """The instance has no WhatsApp session at the moment; the phone has to reconnect."""
 
+    default_code = "ZAPI-NOT-CONNECTED"
+
 
 class ZApiUnreachableError(ZApiTransientError):
     """No answer, a server error, or an answer that is not Z-API's (a proxy's page, a cut body)."""
+
+    default_code = "ZAPI-UNREACHABLE"
 
 
 class ZApiRateLimitError(ZApiTransientError):
     """Z-API takes no more calls for now (429)."""
 
+    default_code = "ZAPI-RATE-LIMIT"
+
 
 class ZApiNotVerifiedError(ZApiTransientError):
     """Z-API accepted every change of a list, and the list does not read so: not yet, as far as anybody can tell."""
+
+    default_code = "ZAPI-NOT-VERIFIED"
 
 
 class ZApiPermanentError(ZApiError, AirflowFailException):
     """A retry would end the same way: Airflow fails the task at once and keeps its retries."""
 
+    default_code = "ZAPI-PERMANENT"
+
 
 class ZApiConfigurationError(ZApiPermanentError):
     """A field of the Airflow connection, or of the environment, cannot be used."""
+
+    default_code = "ZAPI-CONFIG"
 
 
 class ZApiAuthenticationError(ZApiPermanentError):
     """Z-API refused a credential, or the address that the call came from; the message says which."""
 
+    default_code = "ZAPI-AUTH"
+
 
 class ZApiSubscriptionError(ZApiPermanentError):
     """The instance's subscription lapsed, or a payment is due."""
+
+    default_code = "ZAPI-SUBSCRIPTION"
 
 
 class ZApiInstanceNotFoundError(ZApiPermanentError):
     """Z-API knows no instance with this id and token."""
 
+    default_code = "ZAPI-INSTANCE-NOT-FOUND"
+
 
 class ZApiInvalidRequestError(ZApiPermanentError):
     """A parameter is wrong: found here before anything was sent (no ``status``), or refused by Z-API."""
+
+    default_code = "ZAPI-INVALID"
 
 
 class ZApiUnexpectedAnswerError(ZApiPermanentError):
     """An answer outside Z-API's contract; taking it for a success would be a guess."""
 
+    default_code = "ZAPI-UNEXPECTED"
+
 
 class ZApiConflictError(ZApiPermanentError):
     """Somebody else changes the same settings: a list holds, or lacks, what no write of this run explains."""
+
+    default_code = "ZAPI-CONFLICT"

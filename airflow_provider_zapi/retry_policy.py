@@ -36,6 +36,7 @@ class ZApiRetryPolicy(RetryPolicy):
             raise ZApiConfigurationError(
                 "ZApiRetryPolicy needs Airflow 3.3 or newer",
                 "Leave retry_policy out here: the task's retry_delay says when it is tried again.",
+                code="ZAPI-CONFIG-AIRFLOW-VERSION",
             )
 
     def evaluate(

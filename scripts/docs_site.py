@@ -1,4 +1,4 @@
-"""What the documentation's site has beside the pages of docs/: MkDocs calls this while it builds (``make docs``).
+"""Make the documentation's site from the pages of docs/ and of the repository: ``make docs``.
 
 The pages are written for the repository, where a link may lead to the README, an example or a module. Here each of
 these gets a page of the site, made from the one source that there is, and the links lead to it.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mkdocs.config.defaults import MkDocsConfig
-    from mkdocs.structure.files import Files
-    from mkdocs.structure.pages import Page
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
+#: Zensical reads MkDocs' format.
+CONFIG = yaml.safe_load((PROJECT / "mkdocs.yml").read_text())
 PACKAGE = "airflow_provider_zapi"
 EXAMPLES = "example_dags"
 
@@ -135,35 +136,40 @@ def loaded_from_elsewhere(text: str) -> list[str]:
     return [found[1] or found[2] for found in _LOADED.finditer(text)]
 
 
-# What MkDocs calls.
-
-
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are not in docs/."""
-    from mkdocs.structure.files import File
-
+def write_pages(folder: Path) -> None:
+    """Write the pages of docs/ and those that are made here into a folder, with the site's own links."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(PROJECT / "docs", folder)
     for path, content in generated().items():
-        files.append(File.generated(config, path, content=content))
-    return files
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    sources = {site: source for source, site in COPIED.items()}
+    for page in folder.rglob("*.md"):
+        path = page.relative_to(folder).as_posix()
+        if path not in (EXAMPLES_PAGE, *API):
+            page.write_text(relinked(page.read_text(), sources.get(path, f"docs/{path}")))
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links of the repository lead to places of the site."""
-    from mkdocs.exceptions import PluginError
+def check_site(folder: Path) -> None:
+    """Check that no page of the site loads anything from another server.
 
-    path = page.file.src_uri
-    if path in (EXAMPLES_PAGE, *API):
-        return markdown
-    try:
-        return relinked(markdown, {site: source for source, site in COPIED.items()}.get(path, f"docs/{path}"))
-    except ValueError as error:
-        raise PluginError(f"{path}: {error}") from None
-
-
-def on_post_build(config: MkDocsConfig) -> None:
-    """Refuse a site that loads anything from another server."""
-    from mkdocs.exceptions import PluginError
-
-    for path in sorted(Path(config.site_dir).rglob("*")):
+    :raises ValueError: one does
+    """
+    for path in sorted(folder.rglob("*")):
         if path.suffix in (".html", ".css") and (found := loaded_from_elsewhere(path.read_text())):
-            raise PluginError(f"{path.relative_to(config.site_dir)} loads from elsewhere: {', '.join(found)}")
+            raise ValueError(f"{path.relative_to(folder)} loads from elsewhere: {', '.join(found)}")
+
+
+def main() -> None:
+    """Make the site: in site/, of the pages in build/pages/."""
+    write_pages(PROJECT / CONFIG["docs_dir"])
+    site = PROJECT / CONFIG["site_dir"]
+    shutil.rmtree(site, ignore_errors=True)  # what a page that is gone has left there
+    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", "mkdocs.yml"]
+    if code := subprocess.run(command, cwd=PROJECT).returncode:
+        sys.exit(code)
+    check_site(site)
+
+
+if __name__ == "__main__":
+    main()

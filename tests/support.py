@@ -104,7 +104,7 @@ def check_error(error: BaseException) -> None:
     assert not leaks(*traces(error))
     assert vars(error).keys() == {
         "what", "advice", "endpoint", "conn_id", "status", "attempts", "elapsed", "retry_after",
-        "perhaps_done",
+        "perhaps_done", "code",
     }  # fmt: skip
 
 

@@ -228,6 +228,7 @@ def _connection(conn_id: str) -> Any:
             "There is no such connection",
             f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
             conn_id=conn_id,
+            code="ZAPI-CONFIG-NO-CONNECTION",
         )
     return connection
 
@@ -236,5 +237,7 @@ def _policy(name: str) -> Policy:
     text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
     if isinstance(text, Exception):
         problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"
-        raise ZApiInvalidRequestError(f"policy {name!r} cannot be used: {problem}", "Nothing was sent.")
+        raise ZApiInvalidRequestError(
+            f"policy {name!r} cannot be used: {problem}", "Nothing was sent.", code="ZAPI-INVALID-POLICY-FILE"
+        )
     return parse_policy(text, f"policy {name!r}")

@@ -68,6 +68,7 @@ class Failure:
     again: Again = Again.NEVER
     status: int | None = None
     retry_after: float | None = None
+    code: str = ""
 
 
 _SECONDS = re.compile(r"\s*[0-9]{1,9}\s*")
@@ -80,11 +81,13 @@ NOT_ZAPI = Failure(
     "the answer is not one of Z-API's: {detail}",
     f"A proxy or a captive portal may have answered, or {BASE_URL} is not Z-API's address: check the network.",
     Again.IF_REPEATABLE,
+    code="ZAPI-UNREACHABLE-NOT-ZAPI",
 )
 NO_SUCH_PATH = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API knows no such endpoint",
     f"Nothing was changed. If {BASE_URL} is Z-API's address, this is a bug in this provider: please report it.",
+    code="ZAPI-UNEXPECTED-NO-ENDPOINT",
 )
 REFUSED = Failure(
     ZApiRefusedError,
@@ -96,6 +99,7 @@ SUCCESS_FALSE = Failure(
     "Z-API answered success: false",
     "WhatsApp did not take the change: its list was changed elsewhere meanwhile, the account is locked, or the session "
     "is about to drop. Retry later.",
+    code="ZAPI-REFUSED-SUCCESS-FALSE",
 )
 
 _COPY_CLIENT_TOKEN = (
@@ -112,15 +116,26 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
             ZApiUnexpectedAnswerError,
             "the emulator does not emulate this call of Z-API",
             f"Nothing was changed. Make this call to Z-API itself: {BASE_URL} leads to the emulator.",
+            code="ZAPI-UNEXPECTED-NOT-EMULATED",
         ),
     ),
     (
         r"client-token is not configured|^\s*null not allowed",
-        Failure(ZApiAuthenticationError, "Z-API asks for a Client-Token and received none", _COPY_CLIENT_TOKEN),
+        Failure(
+            ZApiAuthenticationError,
+            "Z-API asks for a Client-Token and received none",
+            _COPY_CLIENT_TOKEN,
+            code="ZAPI-AUTH-CLIENT-TOKEN-MISSING",
+        ),
     ),
     (
         r"client-token.*not allowed",
-        Failure(ZApiAuthenticationError, "Z-API refused the Client-Token", _COPY_CLIENT_TOKEN),
+        Failure(
+            ZApiAuthenticationError,
+            "Z-API refused the Client-Token",
+            _COPY_CLIENT_TOKEN,
+            code="ZAPI-AUTH-CLIENT-TOKEN",
+        ),
     ),
     (
         r"^\s*(?P<address>[0-9a-f.:]*[.:][0-9a-f.:]+) not allowed",
@@ -129,6 +144,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
             "Z-API takes no calls from the address {address}",
             f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or call Z-API from "
             "an allowed address.",
+            code="ZAPI-AUTH-ADDRESS",
         ),
     ),
     (
@@ -137,6 +153,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
             ZApiSubscriptionError,
             "the subscription of this instance lapsed",
             f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
+            code="ZAPI-SUBSCRIPTION-LAPSED",
         ),
     ),
     (
@@ -153,6 +170,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
             ZApiInvalidRequestError,
             "Z-API refused a phone number: {text}",
             "Give each number with country and area code, such as 5544991111111. Z-API does not say which it was.",
+            code="ZAPI-INVALID-PHONE",
         ),
     ),
     (
@@ -170,11 +188,13 @@ _BUSY = Failure(
     "Z-API could not answer{text_after}",
     "It is busy or broken. Retry later.",
     Again.IF_REPEATABLE,
+    code="ZAPI-UNREACHABLE-BUSY",
 )
 _REDIRECT = Failure(
     ZApiUnexpectedAnswerError,
     "the answer leads to another address, which is not followed because the request holds credentials",
     f"{BASE_URL} must be Z-API's own address: a proxy or a captive portal may have answered instead.",
+    code="ZAPI-UNEXPECTED-REDIRECT",
 )
 _UNEXPECTED = Failure(
     ZApiUnexpectedAnswerError,
@@ -185,26 +205,35 @@ _DEFECT = Failure(
     ZApiInvalidRequestError,
     "Z-API refused the form of the request{text_after}",
     "This is a bug in this provider, or the method or path of your own request is wrong.",
+    code="ZAPI-INVALID-CALL",
 )
 
 #: By status, where no text was recognised.
 STATUSES: Mapping[int, Failure] = {
-    400: Failure(ZApiInvalidRequestError, "Z-API refused the request{text_after}", "Check the parameters."),
+    400: Failure(
+        ZApiInvalidRequestError,
+        "Z-API refused the request{text_after}",
+        "Check the parameters.",
+        code="ZAPI-INVALID-REFUSED",
+    ),
     401: Failure(
         ZApiAuthenticationError,
         "Z-API refused the credentials{text_after}",
         f"Compare {INSTANCE_ID}, {INSTANCE_TOKEN} and {ACCOUNT_SECURITY_TOKEN} with {INSTANCES_PAGE} and "
         f"{SECURITY_PAGE}.",
+        code="ZAPI-AUTH-CREDENTIALS",
     ),
     402: Failure(
         ZApiSubscriptionError,
         "Z-API asks for a payment{text_after}",
         f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
+        code="ZAPI-SUBSCRIPTION-PAYMENT",
     ),
     403: Failure(
         ZApiAuthenticationError,
         "Z-API refused the call{text_after}",
         f"Compare the credentials and the allowed addresses with {SECURITY_PAGE}.",
+        code="ZAPI-AUTH-FORBIDDEN",
     ),
     405: _DEFECT,
     415: _DEFECT,
@@ -279,7 +308,7 @@ def not_zapi(detail: str) -> Failure:
 
 def unexpected(detail: str) -> Failure:
     """Return the failure of an answer whose content breaks the contract; a second call would give the same."""
-    return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}")
+    return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}", code="ZAPI-UNEXPECTED-CONTENT")
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,15 +211,24 @@ class ZApiClient:
         :raises ZApiError: the answer carries an ``error`` or ``success: false``, or there is none
         """
         if method not in _METHODS:
-            raise ZApiInvalidRequestError("method is unknown", f"Accepted: {', '.join(_METHODS)}. Nothing was sent.")
+            raise ZApiInvalidRequestError(
+                "method is unknown",
+                f"Accepted: {', '.join(_METHODS)}. Nothing was sent.",
+                code="ZAPI-INVALID-PARAMETER",
+            )
         if not _PATH.fullmatch(path):
             raise ZApiInvalidRequestError(
                 "path cannot be used",
                 "Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': letters, digits, "
                 "_ . ~ @ - between single slashes, no '..', no scheme, no query. Nothing was sent.",
+                code="ZAPI-INVALID-PARAMETER",
             )
         if not _is_json(json):
-            raise ZApiInvalidRequestError("json cannot be sent", "Accepted is what JSON can hold. Nothing was sent.")
+            raise ZApiInvalidRequestError(
+                "json cannot be sent",
+                "Accepted is what JSON can hold. Nothing was sent.",
+                code="ZAPI-INVALID-PARAMETER",
+            )
         call = Call(
             method,
             path,
@@ -240,7 +249,9 @@ class ZApiClient:
         :raises ZApiError: there is no list in the answer; a malformed one is never taken for an empty one
         """
         if setting.list_scope is None:
-            raise ZApiInvalidRequestError(f"{setting.title} has no list of exceptions", "Nothing was sent.")
+            raise ZApiInvalidRequestError(
+                f"{setting.title} has no list of exceptions", "Nothing was sent.", code="ZAPI-INVALID-SETTING"
+            )
         call = _call("GET", "privacy/disallowed-contacts", params={"type": setting.list_scope}, max_body=MAX_LIST_BODY)
         return self._transport.call(call, _disallowed_contacts)
 

@@ -21,62 +21,77 @@ _LOOK_AT_THE_NETWORK = "Check the network, DNS and proxy of this machine. Retry 
 
 #: What a broken exchange means, by the first of these that is found in the error or in what it wraps.
 #: The order matters: the causes first, then what wraps any of them.
-_EXCHANGES: tuple[tuple[type[BaseException], str, str, Again], ...] = (
+_EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     (
         ssl.SSLCertVerificationError,
         "the server's certificate was not accepted",
         "Something between this machine and Z-API may have answered. If that is your own proxy, set REQUESTS_CA_BUNDLE "
         "to the file of its certificate authority; verification cannot be switched off.",
         Again.NEVER,
+        "ZAPI-UNREACHABLE-CERTIFICATE",
     ),
     (
         requests.exceptions.ProxyError,
         "the proxy did not let the call through",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
+        "ZAPI-UNREACHABLE-PROXY",
     ),
     (
         urllib3.exceptions.NameResolutionError,
         "the host name could not be resolved",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
+        "ZAPI-UNREACHABLE-DNS",
     ),
     (
         ConnectionRefusedError,
         f"the connection was refused: nothing listens at {BASE_URL}",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
+        "ZAPI-UNREACHABLE-REFUSED",
     ),
     (
         requests.exceptions.ConnectTimeout,
         "no connection could be made in time",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
+        "ZAPI-UNREACHABLE-CONNECT-TIMEOUT",
     ),
     (
         requests.exceptions.SSLError,
         "no TLS connection could be made",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
+        "ZAPI-UNREACHABLE-TLS",
     ),
     (
         urllib3.exceptions.NewConnectionError,
         "no connection could be made",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
+        "ZAPI-UNREACHABLE-CONNECT",
     ),
-    (TimeoutError, "no whole answer came in time", _LOOK_AT_THE_NETWORK, Again.IF_REPEATABLE),
+    (
+        TimeoutError,
+        "no whole answer came in time",
+        _LOOK_AT_THE_NETWORK,
+        Again.IF_REPEATABLE,
+        "ZAPI-UNREACHABLE-TIMEOUT",
+    ),
     (
         urllib3.exceptions.DecodeError,
         "the answer could not be decompressed",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
+        "ZAPI-UNREACHABLE-COMPRESSION",
     ),
     (
         BaseException,
         "the connection broke before the whole answer came",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
+        "ZAPI-UNREACHABLE-BROKEN",
     ),
 )
 
@@ -88,6 +103,7 @@ _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
     "the proxy asks for a user and a password, or does not take those that it was given",
     "Write them into HTTPS_PROXY, before the host of the proxy and an @.",
+    code="ZAPI-CONFIG-PROXY-PASSWORD",
 )
 
 
@@ -96,12 +112,12 @@ def broken_exchange(error: BaseException) -> Failure:
     chain = _chain(error)
     if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
         return _PROXY_REFUSED
-    what, advice, again = next(
-        (what, advice, again)
-        for kind, what, advice, again in _EXCHANGES
+    what, advice, again, code = next(
+        (what, advice, again, code)
+        for kind, what, advice, again, code in _EXCHANGES
         if any(isinstance(link, kind) for link in chain)
     )
-    return Failure(ZApiUnreachableError, what, advice, again)
+    return Failure(ZApiUnreachableError, what, advice, again, code=code)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -26,6 +26,7 @@ def authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
             "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist",
             "Set it to a file of certificate authorities, or remove it to use the system's.",
             conn_id=conn_id,
+            code="ZAPI-CONFIG-CA-BUNDLE",
         )
     return bundle, context
 
@@ -46,6 +47,7 @@ def proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigur
             "Set it to the address of an HTTP proxy, such as http://proxy.example:3128, or remove it. Hosts that need "
             "no proxy belong in NO_PROXY.",
             conn_id=conn_id,
+            code="ZAPI-CONFIG-PROXY",
         )
     return {"https": found[variable]}
 

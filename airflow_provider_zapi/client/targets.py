@@ -81,6 +81,7 @@ class Credentials:
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}.",
+            "ZAPI-CONFIG-INSTANCE-ID",
         )
         self._check(
             self.instance_token,
@@ -88,6 +89,7 @@ class Credentials:
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
             f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
+            "ZAPI-CONFIG-INSTANCE-TOKEN",
         )
         if self.client_token is not None:
             self._check(
@@ -96,6 +98,7 @@ class Credentials:
                 _VISIBLE_ASCII,
                 "visible ASCII characters",
                 f"It is found under {SECURITY_PAGE}.",
+                "ZAPI-CONFIG-CLIENT-TOKEN",
             )
         object.__setattr__(self, "base_url", self._checked_base_url())
 
@@ -117,15 +120,20 @@ class Credentials:
         """The headers that hold a secret; they too are added on the wire only."""
         return {} if self.client_token is None else {"Client-Token": self.client_token}
 
-    def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
+    def _check(
+        self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str, code: str
+    ) -> None:
         if not isinstance(value, str) or not value:
-            self._refuse(f"{name} is {'not a string' if value and not isinstance(value, str) else 'empty'}", source)
+            problem = "not a string" if value and not isinstance(value, str) else "empty"
+            self._refuse(f"{name} is {problem}", source, code)
         if any(character.isspace() for character in value):
-            self._refuse(f"{name} holds a space or a line break", "Copy only the value, without what surrounds it.")
+            advice = "Copy only the value, without what surrounds it."
+            self._refuse(f"{name} holds a space or a line break", advice, code)
         if not accepted.fullmatch(value):
-            self._refuse(f"{name} holds a character other than {described}", source)
+            self._refuse(f"{name} holds a character other than {described}", source, code)
 
     def _checked_base_url(self) -> str:
+        code = "ZAPI-CONFIG-BASE-URL"
         advice = (
             f"Leave it empty for {DEFAULT_BASE_URL}, or give only scheme, host and optional port, such as "
             "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in "
@@ -133,22 +141,23 @@ class Credentials:
         )
         match = _BASE_URL.fullmatch(self.base_url)
         if not match:
-            self._refuse(f"{BASE_URL} must be scheme, host and optional port only", advice)
+            self._refuse(f"{BASE_URL} must be scheme, host and optional port only", advice, code)
         scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
         if port and not 0 < int(port) < 65536:
-            self._refuse(f"{BASE_URL} names a port outside 1 to 65535", advice)
+            self._refuse(f"{BASE_URL} names a port outside 1 to 65535", advice, code)
         if host.startswith("[") and not _is_ip_address(host):
-            self._refuse(f"{BASE_URL} names something other than an IPv6 address in brackets", advice)
+            self._refuse(f"{BASE_URL} names something other than an IPv6 address in brackets", advice, code)
         if scheme == "http" and not _is_loopback(host):
             self._refuse(
                 f"{BASE_URL} begins with http://, which would send the credentials unencrypted",
                 "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, "
                 "may be called by http://.",
+                code,
             )
         return f"{scheme}://{host}{f':{port}' if port else ''}"
 
-    def _refuse(self, what: str, advice: str) -> NoReturn:
-        raise ZApiConfigurationError(what, advice, conn_id=self.conn_id)
+    def _refuse(self, what: str, advice: str, code: str) -> NoReturn:
+        raise ZApiConfigurationError(what, advice, conn_id=self.conn_id, code=code)
 
 
 def _is_loopback(host: str) -> bool:

@@ -56,6 +56,7 @@ _STOPPED = Failure(
     ZApiTransientError,
     "the call was cancelled, so nothing more is sent",
     "What was sent before stays in force. A retry sends everything again.",
+    code="ZAPI-TRANSIENT-CANCELLED",
 )
 
 
@@ -187,6 +188,7 @@ class Transport:
                 elapsed=self._clock() - started,
                 retry_after=outcome.retry_after,
                 perhaps_done=outcome.again is Again.IF_REPEATABLE and not call.repeatable,
+                code=outcome.code,
             )
         return outcome
 

@@ -29,6 +29,7 @@ def expected_phone(value: object, conn_id: str | None) -> str | None:
             f"{LABELS['phone']} (extra 'phone') cannot be used: {phone}",
             "Leave it empty to accept any number. Nothing was sent.",
             conn_id=conn_id,
+            code="ZAPI-CONFIG-PHONE",
         )
     return phone
 
@@ -46,4 +47,5 @@ def require_phone(client: ZApiClient, expected: str, conn_id: str | None) -> Non
             f"Nothing was changed. Pair the expected phone in the Z-API panel, or correct {LABELS['phone']} (or the "
             "parameter 'expected_phone').",
             conn_id=conn_id,
+            code="ZAPI-CONFIG-OTHER-PHONE",
         )

@@ -59,6 +59,7 @@ def read_connection(connection: Any, conn_id: str) -> InstanceConnection:
             f"the connection is of type {connection.conn_type!r}",
             f"Give the id of a connection of type {HOOK_NAME}.",
             conn_id,
+            "ZAPI-CONFIG-TYPE",
         )
     extra = _extra(connection.extra, conn_id)
     _check_port(connection.port, connection.host, conn_id)
@@ -100,7 +101,7 @@ def _extra(text: str | None, conn_id: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, dict):
-        _refuse("Extra is not a JSON object", f"It may hold {', '.join(known)}.", conn_id)
+        _refuse("Extra is not a JSON object", f"It may hold {', '.join(known)}.", conn_id, "ZAPI-CONFIG-EXTRA")
     for key in sorted(set(extra).difference(known)):
         log.warning("Connection %r: Extra holds %r, which is not used. Used are %s.", conn_id, key, ", ".join(known))
     return extra
@@ -114,6 +115,7 @@ def _check_port(port: int | None, host: str | None, conn_id: str) -> None:
         f"{LABELS['port']} must be empty, 0, 443 or the port of {LABELS['host']}",
         f"Write the port into {LABELS['host']}, as in http://127.0.0.1:8765.",
         conn_id,
+        "ZAPI-CONFIG-PORT",
     )
 
 
@@ -124,6 +126,7 @@ def _check_placeholders(fields: dict[str, Any], conn_id: str) -> None:
                 f"{LABELS[name]} holds the placeholder that Airflow shows in place of a stored secret",
                 "Type the secret itself again, then save or test the connection.",
                 conn_id,
+                "ZAPI-CONFIG-PLACEHOLDER",
             )
 
 
@@ -139,9 +142,10 @@ def _timeout(value: Any, conn_id: str) -> float | None:
             f"{LABELS['timeout']} must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}",
             "Leave it empty for 30.",
             conn_id,
+            "ZAPI-CONFIG-TIMEOUT",
         )
     return seconds
 
 
-def _refuse(what: str, advice: str, conn_id: str) -> NoReturn:
-    raise ZApiConfigurationError(what, advice, conn_id=conn_id)
+def _refuse(what: str, advice: str, conn_id: str, code: str) -> NoReturn:
+    raise ZApiConfigurationError(what, advice, conn_id=conn_id, code=code)

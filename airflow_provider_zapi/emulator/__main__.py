@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import ipaddress
 import json
 import shlex
 import ssl
@@ -20,7 +21,6 @@ from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, 
 from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.statefile import load, save, saved_to
 
-_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: How many numbers have a connection printed; the rest are reached through the account's.
 _MAX_SHOWN = 20
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             doing = f"cannot write {options.state}: "
             save(options.state, emulator)
         # Whoever calls from another machine or container needs a name that it was told, or an address.
-        name = next(iter(options.allowed_host), None if options.host in _ANY_ADDRESS else options.host)
+        name = next(iter(options.allowed_host), None if _is_any(options.host) else options.host)
         context: ssl.SSLContext | None = None
         if options.tls is not None:
             doing = f"cannot write {options.tls}: "
@@ -157,6 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         console.close()
     return 0
+
+
+def _is_any(host: str) -> bool:
+    """Return whether a host stands for all addresses, and so for none that somebody could call."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _tls(path: Path, names: Sequence[str]) -> ssl.SSLContext:

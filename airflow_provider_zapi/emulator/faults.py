@@ -130,4 +130,4 @@ def read_fault(given: object) -> Fault:
     # Once, unless chance decides.
     times = fault.get("times", None if "probability" in fault else 1)
     # The faults of a test must come back with the test's seed; this is no secret.
-    return Fault(kind, fault, times, _random=random.Random(fault.get("seed", 0)))  # noqa: S311
+    return Fault(kind, fault, times, _random=random.Random(fault.get("seed", 0)))  # noqa: S311 # nosec B311

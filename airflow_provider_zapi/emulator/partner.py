@@ -105,7 +105,7 @@ class Account:
         self._listed += 1
         order = self.switches["order"]
         if order == "shuffled":
-            return random.Random(len(instances)).sample(instances, len(instances))  # noqa: S311
+            return random.Random(len(instances)).sample(instances, len(instances))  # noqa: S311 # nosec B311
         if order == "shifting" and instances:
             first = self._listed % len(instances)
             return instances[first:] + instances[:first]

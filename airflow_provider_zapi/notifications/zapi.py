@@ -95,9 +95,11 @@ class ZApiNotifier(BaseNotifier):
         group = self.phone.strip() if isinstance(self.phone, str) else ""
         phone = group if _GROUP.fullmatch(group) else parse_contact(self.phone, "phone")
         if not isinstance(self.message, str):
-            raise ZApiInvalidRequestError(f"message is {kind(self.message)}, and must be a string", NOTHING_SENT)
+            raise ZApiInvalidRequestError(
+                f"message is {kind(self.message)}, and must be a string", NOTHING_SENT, code="ZAPI-INVALID-MESSAGE"
+            )
         if problem := "is empty" if not self.message.strip() else rendered_none(self.message):
-            raise ZApiInvalidRequestError(f"message {problem}", NOTHING_SENT)
+            raise ZApiInvalidRequestError(f"message {problem}", NOTHING_SENT, code="ZAPI-INVALID-MESSAGE")
         return {"phone": phone, "message": self.message}
 
     def _send(self, client: ZApiClient, body: dict[str, str]) -> None:

@@ -101,10 +101,12 @@ class CheckInstanceOperator(ZApiOperator):
         from airflow_provider_zapi.exceptions import ZApiSubscriptionError
         from airflow_provider_zapi.wording import counted
 
-        problem = ""
+        problem = code = ""
         if self.require_paid and account.payment_status.upper() != PAID:
+            code = "ZAPI-SUBSCRIPTION-UNPAID"
             problem = f"the subscription's payment status is {account.payment_status}, where {PAID} is expected"
         elif left < wanted:
+            code = "ZAPI-SUBSCRIPTION-ENDS"
             problem = f"the subscription ends in {counted(left, 'day')} ({account.due:%Y-%m-%d}), fewer than {wanted}"
         if problem:
             raise ZApiSubscriptionError(
@@ -112,6 +114,7 @@ class CheckInstanceOperator(ZApiOperator):
                 f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
                 endpoint="me",
                 conn_id=self.zapi_conn_id,
+                code=code,
             )
 
 
@@ -126,4 +129,5 @@ def _days(value: object) -> int:
     raise ZApiInvalidRequestError(
         f"min_days_left is {kind(value)}, and no whole number of days",
         "Give a number from 0 on. Nothing was sent.",
+        code="ZAPI-INVALID-PARAMETER",
     )

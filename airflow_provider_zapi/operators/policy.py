@@ -105,7 +105,9 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy
 
         if self.mode not in ("apply", "plan"):
-            raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
+            raise ZApiInvalidRequestError(
+                "mode is neither 'apply' nor 'plan'", "Nothing was sent.", code="ZAPI-INVALID-PARAMETER"
+            )
         name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
@@ -137,6 +139,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
                 f"The lists of {', '.join(plan.drifted)} are not as the policy says",
                 "The log has the counts; a task with mode='apply' sets them right. Nothing was changed.",
                 conn_id=self.zapi_conn_id,
+                code="ZAPI-CONFLICT-DRIFT",
             )
         return {"mode": "plan", "changed": False, "settings": planned_settings(plan)}
 
@@ -201,7 +204,11 @@ def _seconds(value: object) -> float:
 
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_SETTLE:
         return float(value)
-    raise ZApiInvalidRequestError(f"settle must be a number of seconds from 0 to {MAX_SETTLE}", "Nothing was sent.")
+    raise ZApiInvalidRequestError(
+        f"settle must be a number of seconds from 0 to {MAX_SETTLE}",
+        "Nothing was sent.",
+        code="ZAPI-INVALID-PARAMETER",
+    )
 
 
 def _told(name: str, result: SettingResult) -> str:

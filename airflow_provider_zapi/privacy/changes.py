@@ -50,10 +50,15 @@ def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> P
     known = {setting.name: setting for setting in SETTINGS if setting.list_scope or not with_list}
     accepted = f"Accepted: {', '.join(known)}."
     if not isinstance(name, str):
-        _refuse(parameter, f"is {kind(name)}", accepted)
+        _refuse(parameter, f"is {kind(name)}", accepted, "ZAPI-INVALID-SETTING")
     text = name.strip().lower()
     if text not in known:
-        _refuse(parameter, f"is {_shown(text)}" if text else "is an empty string", f"{accepted}{_closest(text, known)}")
+        _refuse(
+            parameter,
+            f"is {_shown(text)}" if text else "is an empty string",
+            f"{accepted}{_closest(text, known)}",
+            "ZAPI-INVALID-SETTING",
+        )
     return known[text]
 
 
@@ -66,11 +71,11 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
     """
     accepted = ", ".join(setting.values)
     if not isinstance(value, str):
-        _refuse(parameter, f"is {kind(value)}", f"Accepted for {setting.title}: {accepted}.")
+        _refuse(parameter, f"is {kind(value)}", f"Accepted for {setting.title}: {accepted}.", "ZAPI-INVALID-VALUE")
     text = value.strip()
     if problem := rendered_none(text):
         # NONE hides the number from everybody: too much for a template that found nothing.
-        _refuse(parameter, problem, f"Accepted for {setting.title}: {accepted}.")
+        _refuse(parameter, problem, f"Accepted for {setting.title}: {accepted}.", "ZAPI-INVALID-VALUE")
     spelled = {known.upper(): known for known in setting.values}
     if text.upper() in spelled:
         return spelled[text.upper()]
@@ -78,6 +83,7 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
         parameter,
         f"is {_shown(text)}" if text else "is an empty string",
         f"Accepted for {setting.title}: {accepted}.{_closest(text, setting.values)}",
+        "ZAPI-INVALID-VALUE",
     )
 
 
@@ -106,6 +112,7 @@ def parse_changes(
             parameter,
             f"is given with {value}",
             f"Excluded contacts go with {CONTACT_BLACKLIST} only: use that value, or leave the list out.",
+            "ZAPI-INVALID-LIST-VALUE",
         )
     if len(items) > MAX_CHANGES:
         _refuse(
@@ -113,6 +120,7 @@ def parse_changes(
             f"holds {len(items)} changes",
             f"One task sends at most {MAX_CHANGES}. For more, state the whole list in a policy "
             "(ApplyPrivacyPolicyOperator), which takes up to 64,000 contacts.",
+            "ZAPI-INVALID-TOO-MANY",
         )
     parsed: dict[tuple[Action, str], ContactChange] = {}
     actions: dict[str, Action] = {}
@@ -122,7 +130,12 @@ def parse_changes(
         contact = contact_key(change.phone)
         earlier = actions.setdefault(contact, change.action)
         if earlier != change.action:
-            _refuse(place, f"would {change.action} a contact that an earlier item would {earlier}", "Keep one.")
+            _refuse(
+                place,
+                f"would {change.action} a contact that an earlier item would {earlier}",
+                "Keep one.",
+                "ZAPI-INVALID-CONTRADICTION",
+            )
         # Two forms of one number are one contact to add. A removal matches only the exact string on the list
         # (contract, rule 2), and which form that is cannot be known: both are sent.
         parsed.setdefault((change.action, contact if change.action == "add" else change.phone), change)
@@ -149,24 +162,25 @@ def parse_contact(contact: object, place: str) -> str:
     """
     normal = caught(lambda: normalize_contact(contact), ValueError)
     if isinstance(normal, ValueError):
-        _refuse(place, f"cannot be used: {normal}", "")
+        _refuse(place, f"cannot be used: {normal}", "", "ZAPI-INVALID-CONTACT")
     return normal
 
 
 def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:
     if isinstance(changes, str):
         if problem := rendered_none(changes):
-            _refuse(parameter, problem, accepted)
+            _refuse(parameter, problem, accepted, "ZAPI-INVALID-LIST")
         parsed, problem = _parsed(changes)
         if problem or not isinstance(parsed, list):
             _refuse(
                 parameter,
                 problem or ("is a string that is not a JSON array" if changes.strip() else "is an empty string"),
                 accepted,
+                "ZAPI-INVALID-LIST",
             )
         return parsed
     if not isinstance(changes, Sequence) or isinstance(changes, (bytes, bytearray)):
-        _refuse(parameter, f"is {kind(changes)}", accepted)
+        _refuse(parameter, f"is {kind(changes)}", accepted, "ZAPI-INVALID-LIST")
     return changes
 
 
@@ -199,20 +213,27 @@ def _parsed(text: str) -> tuple[object, str]:
 def _change(item: object, place: str) -> ContactChange:
     accepted = 'Accepted is {"action": "add" or "remove", "phone": "5544991111111"}.'
     if not isinstance(item, Mapping):
-        _refuse(place, f"is {kind(item)}", accepted)
+        _refuse(place, f"is {kind(item)}", accepted, "ZAPI-INVALID-LIST")
     known = ("action", "phone")
     for key in item:
         if key not in known:
-            _refuse(place, f"holds the unknown key {_shown(str(key))}", f"{accepted}{_closest(str(key), known)}")
+            _refuse(
+                place,
+                f"holds the unknown key {_shown(str(key))}",
+                f"{accepted}{_closest(str(key), known)}",
+                "ZAPI-INVALID-LIST",
+            )
     for key in known:
         if key not in item:
-            _refuse(place, f"lacks '{key}'", accepted)
+            _refuse(place, f"lacks '{key}'", accepted, "ZAPI-INVALID-LIST")
     action = item["action"]
     spelled = action.strip().lower() if isinstance(action, str) else ""
     actions = get_args(Action)
     if spelled not in actions:
         found = _shown(action) if isinstance(action, str) else kind(action)
-        _refuse(f"{place}.action", f"is {found}", f"Accepted: add, remove.{_closest(spelled, actions)}")
+        _refuse(
+            f"{place}.action", f"is {found}", f"Accepted: add, remove.{_closest(spelled, actions)}", "ZAPI-INVALID-LIST"
+        )
     return ContactChange(cast(Action, spelled), parse_contact(item["phone"], f"{place}.phone"))
 
 
@@ -234,5 +255,5 @@ def _closest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {spelled[matches[0]]}?" if matches else ""
 
 
-def _refuse(place: str, what: str, advice: str) -> NoReturn:
-    raise ZApiInvalidRequestError(f"{place} {what}", f"{advice} {NOTHING_SENT}".strip())
+def _refuse(place: str, what: str, advice: str, code: str) -> NoReturn:
+    raise ZApiInvalidRequestError(f"{place} {what}", f"{advice} {NOTHING_SENT}".strip(), code=code)

@@ -79,7 +79,9 @@ def parse_policy(policy: object, parameter: str = "policy") -> Policy:
         if len(different) > MAX_TOLD:
             told.append(f"- and {len(different) - MAX_TOLD} more")
         raise ZApiInvalidRequestError(
-            f"{parameter} has {counted(len(different), 'mistake')}", "\n".join([NOTHING_SENT, *told])
+            f"{parameter} has {counted(len(different), 'mistake')}",
+            "\n".join([NOTHING_SENT, *told]),
+            code="ZAPI-INVALID-POLICY",
         )
     return Policy(settings)
 

@@ -31,8 +31,10 @@ def combined(failures: Mapping[str, ZApiError], done: Sequence[str], order: Sequ
         return leading.after(summary)
     waits = [error.retry_after for error in failures.values() if error.retry_after is not None]
     return type(leading)(
-        f"{len(names)} settings failed: " + "; ".join(f"{name}: {failures[name].what}" for name in names),
+        f"{len(names)} settings failed: "
+        + "; ".join(f"{name}: {failures[name].what} [{failures[name].code}]" for name in names),
         f"{summary}. " + " ".join(dict.fromkeys(failures[name].advice for name in names)),
         conn_id=leading.conn_id,
         retry_after=max(waits, default=None),
+        code=leading.code,
     )

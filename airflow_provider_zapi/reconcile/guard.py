@@ -51,6 +51,7 @@ class RemovalGuard:
                 f"{self._place} would remove {removed} of {max(self._shortest, removed)} contacts from the list",
                 f"{already_sent} If the policy is right, allow it (allow_mass_removal): a wrong policy would show the "
                 "number to all of them.".strip(),
+                code="ZAPI-INVALID-MASS-REMOVAL",
             )
 
     def sent(self, entries: tuple[str, ...]) -> None:

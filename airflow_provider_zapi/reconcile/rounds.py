@@ -161,6 +161,7 @@ class SettingRun:
                 f"{what}, and somebody else changed it meanwhile",
                 "Give all tasks of the number one pool with one slot, and find out who else changes it.",
                 endpoint=setting.endpoint,
+                code="ZAPI-CONFLICT-OTHER-WRITER",
             )
         advice = "Z-API accepted every change, so the reads may lag behind. Retry later."
         if change.undecided:
@@ -168,7 +169,7 @@ class SettingRun:
                 f" WhatsApp does not say who {change.undecided} of the entries are: they may be wanted contacts, and "
                 "were left alone."
             )
-        return ZApiNotVerifiedError(what, advice, endpoint=setting.endpoint)
+        return ZApiNotVerifiedError(what, advice, endpoint=setting.endpoint, code="ZAPI-NOT-VERIFIED-LIST")
 
     def result(self) -> SettingResult:
         """Return the result of a setting that is as wanted."""

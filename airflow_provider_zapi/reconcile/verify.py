@@ -45,4 +45,5 @@ def verify_changes(setting: PrivacySetting, changes: Sequence[ContactChange], cl
             else ""
         ),
         endpoint=setting.endpoint,
+        code="ZAPI-NOT-VERIFIED-CHANGES",
     )

@@ -63,9 +63,13 @@ class DisallowedContactsSensor(ZApiSensor):
         setting = parse_setting(self.setting, "setting", with_list=True)
         present, absent = parse_contacts(self.present, "present"), parse_contacts(self.absent, "absent")
         if not present and not absent:
-            raise ZApiInvalidRequestError("present and absent are both empty", f"Name a contact. {NOTHING_SENT}")
+            raise ZApiInvalidRequestError(
+                "present and absent are both empty", f"Name a contact. {NOTHING_SENT}", code="ZAPI-INVALID-LIST"
+            )
         if {contact_key(contact) for contact in present} & {contact_key(contact) for contact in absent}:
-            raise ZApiInvalidRequestError("present and absent name the same contact", NOTHING_SENT)
+            raise ZApiInvalidRequestError(
+                "present and absent name the same contact", NOTHING_SENT, code="ZAPI-INVALID-CONTRADICTION"
+            )
         self._wanted = setting, present, absent
         return super().execute(context)
 

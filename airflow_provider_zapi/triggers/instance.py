@@ -48,6 +48,7 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {
     "attempts": int,
     "elapsed": (int, float),
     "retry_after": (int, float),
+    "code": str,
 }
 
 
@@ -126,7 +127,9 @@ class InstanceConnectedTrigger(BaseTrigger):
             # The connection is kept in no variable: a traceback would show it.
             client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
         if client is None:
-            raise ZApiConfigurationError("The connection does not exist any more", conn_id=self.zapi_conn_id)
+            raise ZApiConfigurationError(
+                "The connection does not exist any more", conn_id=self.zapi_conn_id, code="ZAPI-CONFIG-NO-CONNECTION"
+            )
         try:
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:
@@ -157,4 +160,5 @@ def error_of(event: Mapping[str, Any] | None) -> ZApiError | None:
     return ZApiUnexpectedAnswerError(
         "the trigger's event cannot be understood",
         "Worker and triggerer may run different versions of this provider; clear the task.",
+        code="ZAPI-UNEXPECTED-EVENT",
     )

@@ -246,9 +246,10 @@ def test_a_mistake_in_a_policy_file_is_told_with_the_files_name(zapi: RunningEmu
     operator.policy = "photo: CONTACT\npho: ALL\n"  # what Airflow puts in the name's place
     with pytest.raises(ZApiInvalidRequestError) as caught:
         execute(operator)
-    first, *mistakes = str(caught.value).splitlines()
+    first, *mistakes, code = str(caught.value).splitlines()
     assert first == "policy 'support.yaml' has 2 mistakes. Nothing was sent."
     assert [line[:9] for line in mistakes] == ["- pho: no", "- photo: "]
+    assert code == "[ZAPI-INVALID-POLICY]"
     assert not zapi.emulator.requests
 
 

@@ -15,7 +15,6 @@ import jsonschema
 import pytest
 import yaml
 
-from airflow_provider_zapi import exceptions
 from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
@@ -322,13 +321,3 @@ def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> N
     with pytest.raises(ZApiInvalidRequestError) as caught:
         task.execute({})
     assert str(caught.value).startswith(message)
-
-
-def test_the_operators_page_says_of_each_error_what_the_task_does() -> None:
-    rows = {code_of(name): outcome for name, _, outcome in table(section(OPERATORS, "Errors"), "error")}
-    expected = {
-        name: "fails at once" if issubclass(error, exceptions.ZApiPermanentError) else "is tried again"
-        for name in exceptions.__all__
-        if not (error := getattr(exceptions, name)).__subclasses__()
-    }
-    assert rows == expected

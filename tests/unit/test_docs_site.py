@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from scripts import docs_site
-
-CONFIG = yaml.safe_load((docs_site.PROJECT / "mkdocs.yml").read_text())
 
 
 def pages_in(nav: Any) -> list[str]:
@@ -23,7 +21,7 @@ def test_the_navigation_has_every_page_once() -> None:
     docs = docs_site.PROJECT / "docs"
     pages = {str(page.relative_to(docs)) for page in docs.rglob("*.md")}
     made = {path for path in docs_site.generated() if path.endswith(".md")}
-    assert sorted(pages_in(CONFIG["nav"])) == sorted(pages | made)
+    assert sorted(pages_in(docs_site.CONFIG["nav"])) == sorted(pages | made)
 
 
 def test_the_reference_has_every_public_module_of_a_users_packages() -> None:
@@ -100,3 +98,24 @@ def test_the_page_of_examples_has_every_file_of_them_whole() -> None:
 )
 def test_what_a_page_loads_from_elsewhere_is_found(text: str, loaded: list[str]) -> None:
     assert docs_site.loaded_from_elsewhere(text) == loaded
+
+
+def test_the_pages_of_the_site_are_those_of_its_navigation_with_its_own_links(tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    docs_site.write_pages(folder)
+    assert sorted(pages_in(docs_site.CONFIG["nav"])) == sorted(
+        str(page.relative_to(folder)) for page in folder.rglob("*.md")
+    )
+    for page in folder.rglob("*.md"):
+        for target in re.findall(
+            r"(?<!`)\]\(([^)#\s]+)[^)]*\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        ):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_a_site_that_loads_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text('<a href="https://a.example">a</a><img src="x.png">')
+    docs_site.check_site(tmp_path)
+    (tmp_path / "other.css").write_text("src: url(https://a.example/x.woff2)")
+    with pytest.raises(ValueError, match=r"other\.css loads from elsewhere: https://a\.example/x\.woff2"):
+        docs_site.check_site(tmp_path)

@@ -17,6 +17,7 @@ FACTS = {
     "attempts": 4,
     "elapsed": 12.34,
     "retry_after": 90.0,
+    "code": "ZAPI-OF-ITS-OWN",
 }
 CLASSES = [getattr(exceptions, name) for name in exceptions.__all__]
 
@@ -34,11 +35,11 @@ def test_the_message_says_what_where_and_what_to_do() -> None:
     error = ZApiError("Z-API could not answer", "Try again.", **FACTS)  # type: ignore[arg-type]
     assert str(error) == (
         "Z-API could not answer (endpoint privacy/last-seen, connection 'zapi_default', HTTP 503, "
-        "4 attempts in 12.3 s, asked to wait 90 s). Try again."
+        "4 attempts in 12.3 s, asked to wait 90 s). Try again. [ZAPI-OF-ITS-OWN]"
     )
-    assert str(ZApiError("It broke")) == "It broke."
-    assert str(ZApiError("It broke", attempts=1, elapsed=1.0)) == "It broke."
-    assert str(ZApiError("It broke", attempts=2, elapsed=1.0)) == "It broke (2 attempts in 1.0 s)."
+    assert str(ZApiError("It broke")) == "It broke. [ZAPI]"
+    assert str(ZApiError("It broke", attempts=1, elapsed=1.0)) == "It broke. [ZAPI]"
+    assert str(ZApiError("It broke", attempts=2, elapsed=1.0)) == "It broke (2 attempts in 1.0 s). [ZAPI]"
 
 
 def test_an_error_before_anything_was_sent_took_no_attempt_and_no_time() -> None:
@@ -48,7 +49,7 @@ def test_an_error_before_anything_was_sent_took_no_attempt_and_no_time() -> None
 
 def test_an_error_says_what_was_done_before_it() -> None:
     error = ZApiError("It broke", "Try again.", status=503).after("500 of 900 changes were made before, and stay")
-    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before, and stay. Try again."
+    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before, and stay. Try again. [ZAPI]"
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -105,9 +105,9 @@ def test_ci_runs_each_airflow_the_oldest_and_the_newest_in_full_and_the_newest_l
 
 def test_pre_commit_runs_the_same_checks_as_lint() -> None:
     lint = (PROJECT / "noxfile.py").read_text().partition("def lint")[2].partition("\n@nox")[0]
-    modules = re.findall(r'(?:python, "-m", |with_name\()"([\w-]+)"(?:, "(check|format)")?', lint)
+    modules = re.findall(r'(?:python, "-m", |with_name\()"([\w.-]+)"(?:, "(check|format)")?', lint)
     hooks = (PROJECT / ".pre-commit-config.yaml").read_text()
-    entries = re.findall(r"entry: \.venv/bin/(?:python -m )?([\w-]+)(?: (check|format))?", hooks)
+    entries = re.findall(r"entry: \.venv/bin/(?:python -m )?([\w.-]+)(?: (check|format))?", hooks)
     assert entries == modules
     for exception in ("B105", "^[a-z-]+-token ?$"):
         assert exception in lint

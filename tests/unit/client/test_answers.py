@@ -179,7 +179,7 @@ def test_no_error_assumes_its_caller_or_names_a_field_otherwise_than_the_form() 
     failures += [*STATUSES.values(), NOT_ZAPI, NO_SUCH_PATH, REFUSED, SUCCESS_FALSE, read(302, b""), read(599, b"")]
     failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), _STOPPED]
     said = [f"{failure.what} {failure.advice}" for failure in failures]
-    said += [f"{what} {advice}" for _, what, advice, _ in _EXCHANGES]
+    said += [f"{what} {advice}" for _, what, advice, *_ in _EXCHANGES]
     assert [text for text in said if ASSUMED.search(text)] == []
 
 

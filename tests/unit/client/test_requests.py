@@ -472,7 +472,7 @@ def test_an_unknown_method_is_refused() -> None:
 def test_what_is_refused_before_it_is_sent_says_what_is_accepted(call: Callable[[ZApiClient], Any], said: str) -> None:
     with pytest.raises(errors.ZApiInvalidRequestError) as caught:
         call(client_with(GOOD)[0])
-    assert str(caught.value) == f"{said} Nothing was sent."
+    assert str(caught.value) == f"{said} Nothing was sent. [{caught.value.code}]"
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ def test_authorities_that_are_not_there_are_an_error_of_the_connection(monkeypat
         Transport(credentials())
     assert str(caught.value) == (
         "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist (connection "
-        "'zapi_default'). Set it to a file of certificate authorities, or remove it to use the system's."
+        "'zapi_default'). Set it to a file of certificate authorities, or remove it to use the system's. "
+        "[ZAPI-CONFIG-CA-BUNDLE]"
     )
 
 

@@ -35,7 +35,7 @@ def test_an_unknown_value_is_refused(value: Any, text: str) -> None:
         parse_value(LAST_SEEN, value, "visualization_type")
     assert str(caught.value).startswith("visualization_type is ")
     assert text in str(caught.value)
-    assert str(caught.value).endswith("Nothing was sent.")
+    assert str(caught.value).endswith("Nothing was sent. [ZAPI-INVALID-VALUE]")
     check_error(caught.value)
 
 
@@ -113,7 +113,7 @@ def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, t
     message = str(caught.value)
     assert message.startswith(f"{place} ")
     assert text in message
-    assert message.endswith("Nothing was sent.")
+    assert "Nothing was sent. [ZAPI-INVALID-" in message
     assert "4991111111" not in message.replace("5544991111111'", "").replace('5544991111111"', "")
     check_error(caught.value)
 

@@ -178,12 +178,15 @@ def test_a_mistake_that_a_list_repeats_is_told_once_and_a_file_by_its_name() -> 
     assert str(caught.value) == (
         "policy 'support.yaml' has 2 mistakes. Nothing was sent.\n"
         "- pho: no such setting; did you mean photo?\n"
-        "- photo.other: no such key; accepted are visible_to, except"
+        "- photo.other: no such key; accepted are visible_to, except\n"
+        "[ZAPI-INVALID-POLICY]"
     )
 
 
 def test_many_mistakes_are_counted() -> None:
-    with pytest.raises(ZApiInvalidRequestError, match=r"(?s)has 100 mistakes\..*\n- and 80 more$"):
+    with pytest.raises(
+        ZApiInvalidRequestError, match=r"(?s)has 100 mistakes\..*\n- and 80 more\n\[ZAPI-INVALID-POLICY\]$"
+    ):
         parse_policy({"photo": {**LISTED, "except": ["1"] * 100}})
 
 

@@ -44,7 +44,7 @@ def test_it_says_what_is_done_and_what_was_not_tried() -> None:
     error = combined({"photo": ZApiRefusedError("refused", "Retry later.")}, done=["online", "last_seen"], order=ORDER)
     assert str(error) == (
         "refused. Failed: photo. Done: last_seen, online. Not tried: group_add. Another run sends everything again, which "
-        "is safe. Retry later."
+        "is safe. Retry later. [ZAPI-REFUSED]"
     )
 
 
