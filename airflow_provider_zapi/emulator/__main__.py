@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A file that cannot be written is better known at the start than at the end.
             doing = f"cannot write {options.state}: "
             save(options.state, emulator)
-        # Whoever calls from another machine or container needs a name that it was told, or an address.
+        # Another machine or container needs an address, or a name that this one answers to.
         name = next(iter(options.allowed_host), None if _is_any(options.host) else options.host)
         context: ssl.SSLContext | None = None
         if options.tls is not None:

@@ -129,5 +129,5 @@ def read_fault(given: object) -> Fault:
             raise InvalidInputError(f"{name} of a fault must be {accepted}")
     # Once, unless chance decides.
     times = fault.get("times", None if "probability" in fault else 1)
-    # The faults of a test must come back with the test's seed; this is no secret.
+    # The same seed must give the same faults; this does not protect anything.
     return Fault(kind, fault, times, _random=random.Random(fault.get("seed", 0)))  # noqa: S311 # nosec B311

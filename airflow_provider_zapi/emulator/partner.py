@@ -149,7 +149,7 @@ def list_instances(emulator: Emulator, incoming: Incoming) -> Answer:
 def subscription(instance: Instance) -> dict[str, Any]:
     """Return an instance's ``due`` (milliseconds since 1970) and ``paymentStatus``.
 
-    The texts of ``paymentStatus`` are not documented.
+    The values of ``paymentStatus`` are not documented.
     """
     active = instance.subscription == "active"
     # The first of January 2100 or of 2020.

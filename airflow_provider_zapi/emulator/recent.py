@@ -13,7 +13,7 @@ class Recent(Generic[T]):
     """Keeps the newest items. The oldest are dropped as soon as there are too many, or too many bytes of them.
 
     :param items: how many are kept at most
-    :param size: how many bytes they may have together, as `add` is told; the newest is always kept
+    :param size: how many bytes they may have together, as given to `add`; the newest is always kept
     """
 
     def __init__(self, items: int, size: int) -> None:

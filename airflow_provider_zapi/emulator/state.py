@@ -27,7 +27,7 @@ _MAX_FAULTS = 1_000
 #: WhatsApp's own picker stops at so many exceptions.
 MAX_EXCEPTIONS = 64_000
 
-#: Both stand in paths.
+#: Both are part of paths.
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-]{1,200}")
 #: Z-API documents no form for the Client-Token, so anything goes that a header can carry.
 _HEADER_VALUE = re.compile(r"[!-~]{1,200}")
@@ -54,7 +54,7 @@ PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "token": (_is_credential, "letters, digits, _ and -"),
     "client_token": (_is_client_token, "visible ASCII characters, or null"),
     "phone": (is_phone, "8 to 15 digits"),
-    "name": (_is_name, "a text of at most 200 characters"),
+    "name": (_is_name, "a string of at most 200 characters"),
     "connected": (_is_flag, "true or false"),
     "smartphone_connected": (_is_flag, "true or false"),
     "subscription": (lambda value: value in ("active", "lapsed"), '"active" or "lapsed"'),
@@ -71,7 +71,7 @@ def _check_settings(given: object) -> dict[str, dict[str, Any]]:
         exceptions = parts.get("exceptions", [])
         if not isinstance(exceptions, list) or not all(map(is_identifier, exceptions)):
             raise InvalidInputError(
-                f"exceptions of setting {name} must be a list of phones (8 to 15 digits) or @lid texts"
+                f"exceptions of setting {name} must be a list of phones (8 to 15 digits) or @lid identifiers"
             )
         if len(exceptions) > MAX_EXCEPTIONS:
             raise InvalidInputError(f"exceptions of setting {name} must be at most {MAX_EXCEPTIONS}")
@@ -163,7 +163,7 @@ class Instance:
         self._changed()
 
     def send(self, phone: str, message: str) -> dict[str, Any]:
-        """Record a text message as sent and return the record."""
+        """Record a message as sent and return the record."""
         self.messages_sent += 1
         kept = message[:_REMEMBERED_MESSAGE]
         sent = {"number": self.messages_sent, "time": self._clock(), "phone": phone, "message": kept}
@@ -282,7 +282,7 @@ class Emulator:
             raise InvalidInputError(f"an instance needs {', '.join(missing)} too")
         instance = Instance(instance_id, self.clock, self.lock, self._changed)
         instance.patch(given)
-        # What it starts with is no change of it.
+        # Its first state is not a change.
         instance.history.clear()
         return instance
 

@@ -27,7 +27,7 @@ def server_context(authority_file: Path, names: Iterable[str]) -> ssl.SSLContext
     number, name = tempfile.mkstemp(dir=authority_file.parent, prefix=f".{authority_file.name}.")
     with open(number, "wb") as file:
         file.write(authority.cert_pem.bytes())
-    # Another user's process has to read it: it is no secret.
+    # Another user's process has to read it, and it is not secret.
     os.chmod(name, 0o644)
     os.replace(name, authority_file)
     return context

@@ -1,7 +1,7 @@
 """What clients that others wrote send to Z-API, sent to the emulator.
 
 The file has every call of the npm package z-api-sdk 0.0.1, recorded by the emulator while the package ran against it:
-method, path below the instance, query, Content-Type and body. Ids and texts in them are made up.
+method, path below the instance, query, Content-Type and body. Ids and messages in them are made up.
 """
 
 import json
