@@ -68,6 +68,9 @@ fuzz: $(NEWEST_VENV)/.made ## Try 100,000 random answers and parameters; ARGS='-
 fuzz-emulator: $(NEWEST_VENV)/.made ## Send random requests to the emulator for 20 minutes; ARGS='--minutes 5 --seed 7'.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.fuzz.emulator $(ARGS)
 
+soak-emulator: $(NEWEST_VENV)/.made ## Send 100,000 requests to the emulator, and see whether its memory stays flat.
+	$(NEWEST_VENV)/bin/python -m tests.fuzz.soak $(ARGS)
+
 simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and rivals; ARGS='--seed 1'.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
 
