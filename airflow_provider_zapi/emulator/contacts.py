@@ -17,17 +17,17 @@ _GROUP = re.compile(r"[0-9]+(-[0-9]+)?(-group|@g\.us)")
 
 
 def is_phone(text: object) -> bool:
-    """Tell whether this is a phone as Z-API documents it: digits alone, with the country code."""
+    """Return whether this is a phone as Z-API documents it: only digits, with the country code."""
     return isinstance(text, str) and _PHONE.fullmatch(text) is not None
 
 
 def is_identifier(text: object) -> bool:
-    """Tell whether this names a contact: a phone, or an ``@lid`` as a list can hold it."""
+    """Return whether this names a contact: a phone, or an ``@lid`` as a list can hold it."""
     return is_phone(text) or (isinstance(text, str) and _LID.fullmatch(text) is not None)
 
 
 def is_group(text: object) -> bool:
-    """Tell whether this names a group, which a message can be sent to and a list cannot hold."""
+    """Return whether this names a group, which a message can be sent to and a list cannot hold."""
     return isinstance(text, str) and _GROUP.fullmatch(text) is not None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-#: The one value under which a setting's list of exceptions is in force.
+#: The only value with which a setting's excluded contacts are in force.
 BLACKLIST = "CONTACT_BLACKLIST"
 
 #: Z-API documents this limit for one call to ``phone-exists-batch``.
@@ -96,7 +96,7 @@ CALLS = (
     Call("POST", "phone-exists-batch", "phone_exists_batch", summary="Say which phones are on WhatsApp."),
     Call("GET", "phone-exists/", "phone_exists", summary="Say whether a phone is on WhatsApp."),
     Call("PUT", "profile-name", "profile_name", changes_state=True, summary="Set the profile's name."),
-    Call("POST", "send-text", "send_text", changes_state=True, summary="Send a text message."),
+    Call("POST", "send-text", "send_text", changes_state=True, summary="Send a message."),
 )
 
 #: The header of an answer that is the emulator's own and not Z-API's.
@@ -120,7 +120,7 @@ PUBLISHED: Mapping[str, list[re.Pattern[str]]] = _published()
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back: a text body is sent as it is, anything else as JSON."""
+    """What goes back: a string as body is sent as it is, anything else as JSON."""
 
     status: int
     body: Any
@@ -156,7 +156,7 @@ WRONG_CONTENT_TYPE = refusal("Unsupported Media Type", 415)
 #: A gateway gives up waiting, although the write behind it went through.
 ANSWER_LOST = Answer(504, "<html><body>504 Gateway Time-out</body></html>")
 
-#: A missing Client-Token was recorded with two texts; the switch of this name picks one.
+#: Two answers to a missing Client-Token were recorded; the switch of this name picks one.
 MISSING_CLIENT_TOKEN = {
     "not_configured": refusal("your client-token is not configured"),
     "null_not_allowed": refusal("null not allowed"),

@@ -176,8 +176,8 @@ def _write_setting(instance: Instance, incoming: Incoming, path: str) -> Answer:
     if not are_changes(changes):
         return refusal("contactsBlacklist must be a list of {action: add or remove, phone}")
     if changes and value != BLACKLIST:
-        # The list is documented for CONTACT_BLACKLIST alone; its effect beside another value is not recorded.
-        return refusal(f"contactsBlacklist is accepted with {BLACKLIST} alone")
+        # The list is documented with CONTACT_BLACKLIST only; its effect with another value is not recorded.
+        return refusal(f"contactsBlacklist is accepted with {BLACKLIST} only")
     phones = [change["phone"] for change in changes]
     # Not recorded: whether one bad phone refuses the whole call (chosen: it does), and whether an `@lid` is
     # taken as `phone` (chosen: it is, since a removal needs the very string that the read returned).
@@ -268,7 +268,7 @@ def _existence(instance: Instance, phones: list[str]) -> list[dict[str, Any]]:
 def _phone_exists_batch(instance: Instance, incoming: Incoming, path: str) -> Answer:
     phones = json_object(incoming.body).get("phones")
     if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
-        return refusal("phones must be a list of texts")
+        return refusal("phones must be a list of strings")
     if len(phones) > BATCH_LIMIT:
         return refusal(f"phones must be at most {BATCH_LIMIT}")
     if _among(instance, filter(is_phone, phones), "refused_phones"):
@@ -294,7 +294,7 @@ def _phone_exists(instance: Instance, incoming: Incoming, path: str) -> Answer:
 def _profile_name(instance: Instance, incoming: Incoming, path: str) -> Answer:
     name = json_object(incoming.body).get("value")
     if not isinstance(name, str) or not name:
-        return refusal("value must be a text")
+        return refusal("value must be a string")
     instance.rename(name[:200])
     # Documented so: `value`, not `success`.
     return Answer(200, {"value": True})
@@ -304,7 +304,7 @@ def _send_text(instance: Instance, incoming: Incoming, path: str) -> Answer:
     body = json_object(incoming.body)
     phone, message = body.get("phone"), body.get("message")
     if not isinstance(message, str) or not message:
-        return refusal("message must be a text")
+        return refusal("message must be a string")
     if not isinstance(phone, str) or not (is_identifier(phone) or is_group(phone)):
         return INVALID_PHONE
     if is_identifier(phone) and _among(instance, [phone], "refused_phones"):

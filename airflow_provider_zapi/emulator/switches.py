@@ -1,4 +1,4 @@
-"""What one can turn on an emulated instance: WhatsApp's rules, and faults on request. One row per switch."""
+"""The switches of an emulated instance: WhatsApp's rules, and faults on request. One row per switch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def _are_answers(value: Any) -> bool:
 
 
 def are_changes(value: Any) -> bool:
-    """Tell whether this is a list of changes in Z-API's form: ``action`` (add or remove) and ``phone``."""
+    """Return whether this is a list of changes in Z-API's form: ``action`` (add or remove) and ``phone``."""
     return isinstance(value, list) and all(
         isinstance(change, dict) and change.get("action") in ("add", "remove") and isinstance(change.get("phone"), str)
         for change in value
@@ -136,8 +136,8 @@ SWITCHES = (
     _of(
         "list_after_leaving",
         tuple(AFTER_LEAVING),
-        f"The list while another value than {BLACKLIST} is in force: `kept` and `stale` read as it was, "
-        "`hidden` and `empty` read empty; coming back restores it under `kept` and `hidden` alone.",
+        f"The list while the value is not {BLACKLIST}: `kept` and `stale` read as it was, "
+        "`hidden` and `empty` read empty; coming back restores it with `kept` and `hidden` only.",
     ),
     _of(
         "empty_list",
@@ -149,7 +149,7 @@ SWITCHES = (
         "a count",
         _is_count,
         0,
-        'The next so many privacy writes are not applied and answer `{"success": false}` (a stale version).',
+        'This many of the next privacy writes are not applied and answer `{"success": false}` (a stale version).',
     ),
     Switch(
         "other_writer",
@@ -164,7 +164,7 @@ SWITCHES = (
         "a count",
         _is_count,
         0,
-        "After every write, so many reads of that list still show it as it was before.",
+        "After every write, this many reads of that list still show it as it was before.",
     ),
     Switch(
         "fail_next",
@@ -172,14 +172,14 @@ SWITCHES = (
         _are_answers,
         [],
         "Answers given to the next authenticated calls, one each, before anything is applied: "
-        '`{"status": 503, "body": {}, "headers": {"Retry-After": "2"}}`; a text as `body` is sent as it is.',
+        '`{"status": 503, "body": {}, "headers": {"Retry-After": "2"}}`; a string as `body` is sent as it is.',
     ),
     Switch(
         "lose_answer",
         "a count",
         _is_count,
         0,
-        "The next so many writes are applied, but their answer is a gateway's 504.",
+        "This many of the next writes are applied, but their answer is a gateway's 504.",
     ),
     Switch(
         "delay",
@@ -205,7 +205,7 @@ SWITCHES = (
     _of(
         "missing_client_token",
         tuple(MISSING_CLIENT_TOKEN),
-        "Which of the two recorded texts answers a call without Client-Token.",
+        "Which of the two recorded answers a call gets without Client-Token.",
     ),
     _flag(
         "address_allowed",
@@ -220,7 +220,7 @@ SWITCHES = (
     _of(
         "phone_exists_answer",
         ("list", "object", "object_with_text"),
-        "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a text.",
+        "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a string.",
     ),
     _of(
         "content_type",
