@@ -324,3 +324,38 @@ def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> N
     with pytest.raises(ZApiInvalidRequestError) as caught:
         task.execute({})
     assert str(caught.value).startswith(message)
+
+
+# The first DAG
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/getting-started.md"])
+def test_the_first_dag_logs_what_its_page_says(
+    name: str,
+    tmp_path: Path,
+    airflow_db: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    page = (PROJECT / name).read_text()
+    [code] = code_blocks(page, "python")
+    [quoted] = [block for block in code_blocks(page, "text") if "Z-API accepted" in block]
+    (tmp_path / "first.py").write_text(code)
+    [dag] = dag_bag(tmp_path).dags.values()
+    assert re.search(rf"airflow dags test {dag.dag_id}$", page, re.MULTILINE)
+    with running_emulator() as running:
+        [(instance, parts)] = DEMO_INSTANCE.items()
+        fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_ZAPI_DEFAULT", json.dumps({"conn_type": "zapi", "host": running.url, **fields})
+        )
+        for task in dag.tasks:
+            task.execute({"dag": dag})
+    log = "".join(capfd.readouterr()) + caplog.text
+    for line in quoted.splitlines():
+        assert line in log
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
