@@ -100,6 +100,15 @@ def test_every_page_and_every_picture_is_reached() -> None:
         assert picture.stat().st_size < 150_000
 
 
+def test_every_term_of_the_glossary_is_linked_from_another_page_and_in_order() -> None:
+    glossary = PROJECT / "docs" / "glossary.md"
+    terms = re.findall(r"^## (.*)$", glossary.read_text(), re.MULTILINE)
+    assert terms == sorted(terms)
+    others = "".join(page.read_text() for page in PAGES if page != glossary)
+    for term in terms:
+        assert f"glossary.md#{term.lower().replace(' ', '-')})" in others, term
+
+
 # Code
 
 
