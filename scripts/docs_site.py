@@ -1,6 +1,6 @@
 """Make the documentation's site from the pages of docs/ and of the repository: ``make docs``.
 
-The pages are written for the repository, where a link may lead to the README, an example or a module. Here each of
+The pages are written for the repository, where a link may lead to an example, a module or the changelog. Here each of
 these gets a page of the site, made from the one source that there is, and the links lead to it.
 """
 
@@ -24,7 +24,6 @@ EXAMPLES = "example_dags"
 
 #: Files of the repository -> where the site has them.
 COPIED = {
-    "README.md": "overview.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing/index.md",
     "SECURITY.md": "contributing/security-policy.md",

@@ -145,6 +145,7 @@ def test_a_connection_that_is_gone_ends_the_wait(zapi: RunningEmulator) -> None:
     error = error_of(fired(trigger))
     assert isinstance(error, exceptions.ZApiConfigurationError)
     assert "connection 'zapi_gone'" in str(error)
+    assert str(error).endswith("[ZAPI-CONFIG-NO-CONNECTION]")
 
 
 @pytest.mark.parametrize(

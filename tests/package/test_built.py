@@ -151,6 +151,7 @@ def test_airflow_runs_the_readmes_dag_with_it_and_its_emulator_sees_the_task(bar
     with BackgroundProcess("The emulator", command, env=env, log=tmp_path / "emulator.log", grace=3) as emulator:
         assert emulator.wait_for("the emulator", lambda: last_seen(port), 60) == "ALL"
         airflow("db", "migrate")
+        airflow("pools", "set", number.connection, "1", "")
         airflow("dags", "test", "hide_last_seen")
         assert last_seen(port) == "NONE"
         airflow("zapi", "check", number.connection)

@@ -74,13 +74,13 @@ def test_a_good_connection_tests_green(default_connection_said: str | None) -> N
         (
             {"token": "another-token", "client_token": CLIENT_TOKEN},
             "Z-API knows no instance with this id and token (endpoint status, HTTP 400). Compare the connection's "
-            f"Instance ID and Instance token with {INSTANCES_PAGE}.",
+            f"Instance ID and Instance token with {INSTANCES_PAGE}. [ZAPI-INSTANCE-NOT-FOUND]",
         ),
         (
             {"token": TOKEN, "client_token": "another-client-token"},
             "Z-API refused the Client-Token (endpoint status, HTTP 403). Copy the account security token from Security in "
             f'the Z-API panel ({SECURITY_PAGE}) into the connection\'s "Account security token"; it is not the instance '
-            "token.",
+            "token. [ZAPI-AUTH-CLIENT-TOKEN]",
         ),
     ],
     ids=["instance-token", "client-token"],

@@ -100,6 +100,15 @@ def test_every_page_and_every_picture_is_reached() -> None:
         assert picture.stat().st_size < 150_000
 
 
+def test_every_term_of_the_glossary_is_linked_from_another_page_and_in_order() -> None:
+    glossary = PROJECT / "docs" / "glossary.md"
+    terms = re.findall(r"^## (.*)$", glossary.read_text(), re.MULTILINE)
+    assert terms == sorted(terms)
+    others = "".join(page.read_text() for page in PAGES if page != glossary)
+    for term in terms:
+        assert f"glossary.md#{term.lower().replace(' ', '-')})" in others, term
+
+
 # Code
 
 
@@ -265,9 +274,12 @@ def test_the_operators_page_has_each_parameter(operator: Any) -> None:
 
 @pytest.mark.parametrize("operator", SETTING_OPERATORS, ids=name_of)
 def test_the_operators_page_has_each_value(operator: Any) -> None:
-    text = section(OPERATORS, operator.__name__)
-    assert tuple(code_of(value) for value, _ in table(text, "value")) == operator.setting.values
-    assert operator.setting.endpoint in text
+    text, setting = section(OPERATORS, operator.__name__), operator.setting
+    # The four settings with a list share one table.
+    rows = table(section(OPERATORS, "Values") if setting.list_scope else text, "value")
+    missing = f"not available for {setting.name.replace('_', ' ')}"
+    assert tuple(code_of(value) for value, meaning in rows if missing not in meaning) == setting.values
+    assert setting.endpoint in text
 
 
 def test_the_readme_lists_each_operator() -> None:
@@ -321,3 +333,38 @@ def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> N
     with pytest.raises(ZApiInvalidRequestError) as caught:
         task.execute({})
     assert str(caught.value).startswith(message)
+
+
+# The first DAG
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/getting-started.md"])
+def test_the_first_dag_logs_what_its_page_says(
+    name: str,
+    tmp_path: Path,
+    airflow_db: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    page = (PROJECT / name).read_text()
+    [code] = code_blocks(page, "python")
+    [quoted] = [block for block in code_blocks(page, "text") if "Z-API accepted" in block]
+    (tmp_path / "first.py").write_text(code)
+    [dag] = dag_bag(tmp_path).dags.values()
+    assert re.search(rf"airflow dags test {dag.dag_id}$", page, re.MULTILINE)
+    with running_emulator() as running:
+        [(instance, parts)] = DEMO_INSTANCE.items()
+        fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_ZAPI_DEFAULT", json.dumps({"conn_type": "zapi", "host": running.url, **fields})
+        )
+        for task in dag.tasks:
+            task.execute({"dag": dag})
+    log = "".join(capfd.readouterr()) + caplog.text
+    for line in quoted.splitlines():
+        assert line in log
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150

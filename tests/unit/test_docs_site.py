@@ -47,14 +47,14 @@ def test_every_module_of_the_reference_names_what_is_public_and_documents_it() -
         ("connection.md", "docs/index.md", "connection.md"),
         ("#port", "docs/connection.md", "#port"),
         ("https://z-api.io", "docs/connection.md", "https://z-api.io"),
-        ("../README.md#see-it-run", "docs/index.md", "overview.md#see-it-run"),
-        ("../../README.md", "docs/howto/x.md", "../overview.md"),
+        ("../CONTRIBUTING.md#set-up", "docs/index.md", "contributing/index.md#set-up"),
+        ("../../CHANGELOG.md", "docs/howto/x.md", "../changelog.md"),
         ("../operators.md#result", "docs/howto/x.md", "../operators.md#result"),
-        ("docs/operators.md#result", "README.md", "operators.md#result"),
-        ("docs/images/chain.png", "README.md", "images/chain.png"),
-        ("CHANGELOG.md", "README.md", "changelog.md"),
-        ("LICENSE", "README.md", "LICENSE.txt"),
-        ("example_dags", "README.md", "examples.md"),
+        ("docs/operators.md#result", "CHANGELOG.md", "operators.md#result"),
+        ("docs/images/chain.png", "CHANGELOG.md", "images/chain.png"),
+        ("CHANGELOG.md", "CONTRIBUTING.md", "../changelog.md"),
+        ("LICENSE", "CHANGELOG.md", "LICENSE.txt"),
+        ("example_dags", "CHANGELOG.md", "examples.md"),
         ("../example_dags/zapi_policy.py", "docs/operators.md", "examples.md#zapi_policy"),
         ("../airflow_provider_zapi/hooks/zapi.py", "docs/x.md", "api/hook.md#airflow_provider_zapi.hooks.zapi"),
         ("../airflow_provider_zapi/client", "docs/x.md", "api/client.md#airflow_provider_zapi.client"),
@@ -64,7 +64,9 @@ def test_a_link_of_the_repository_leads_to_a_place_of_the_site(target: str, sour
     assert docs_site.site_target(target, source) == expected
 
 
-@pytest.mark.parametrize("target", ["../Makefile", "../airflow_provider_zapi/operators/base.py", "../tests"])
+@pytest.mark.parametrize(
+    "target", ["../Makefile", "../README.md", "../airflow_provider_zapi/operators/base.py", "../tests"]
+)
 def test_a_link_to_what_the_site_does_not_have_is_an_error(target: str) -> None:
     with pytest.raises(ValueError, match=re.escape(target.removeprefix("../"))):
         docs_site.site_target(target, "docs/index.md")
