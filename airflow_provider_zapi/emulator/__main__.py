@@ -27,7 +27,8 @@ _MAX_SHOWN = 20
 _INSTANCE = "[PHONE=]ID:TOKEN[:CLIENT_TOKEN]"
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's options."""
     parser = argparse.ArgumentParser(prog="zapi-emulator", description="A local stand-in for Z-API.")
     parser.add_argument("--version", action="version", version=f"zapi-emulator {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -107,7 +108,7 @@ def _line(request: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen, read or write) or 2 (usage)."""
-    options = _parse(arguments)
+    options = parse(arguments)
     emulator = Emulator()
     doing = f"cannot read {options.state}: "
     try:

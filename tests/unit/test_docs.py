@@ -17,6 +17,7 @@ import yaml
 
 from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator.__main__ import parse as parse_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
@@ -313,10 +314,26 @@ def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None
 SCHEMA = json.loads((PROJECT / "docs/policy.schema.json").read_text())
 
 
-@pytest.mark.parametrize("policy", blocks("yaml"))
+def is_compose(block: Any) -> bool:
+    return "services" in yaml.safe_load(block.values[0])
+
+
+@pytest.mark.parametrize("policy", [block for block in blocks("yaml") if not is_compose(block)])
 def test_a_policy_of_a_page_passes_the_schema_and_the_parser(policy: str) -> None:
     jsonschema.validate(yaml.safe_load(policy), SCHEMA)
     assert parse_policy(policy).settings
+
+
+@pytest.mark.parametrize("compose", [block for block in blocks("yaml") if is_compose(block)])
+def test_the_containers_of_a_page_fit_together(compose: str) -> None:
+    services = yaml.safe_load(compose)["services"]
+    emulator, airflow = services["zapi"], services["airflow-worker"]
+    command = shlex.split(shlex.split(emulator["command"])[2].partition("&&")[2])
+    options = parse_emulator(command[1:])
+    connection = json.loads(airflow["environment"]["AIRFLOW_CONN_ZAPI_DEFAULT"])
+    assert connection["host"] == f"https://{options.allowed_host[0]}:{options.port}"
+    assert airflow["environment"]["REQUESTS_CA_BUNDLE"] == str(options.tls)
+    assert emulator["volumes"] == airflow["volumes"]
 
 
 def test_the_mistakes_of_the_page_do_not_pass_the_schema() -> None:
