@@ -17,6 +17,7 @@ Airflow retries a task after a transient error and fails it at once after a perm
         +-- ZApiInvalidRequestError              a parameter
         +-- ZApiUnexpectedAnswerError            an answer outside Z-API's contract
         +-- ZApiConflictError                    somebody else changes the same settings
+        +-- ZApiPlanChangedError                 the plan is not the one that was approved
 
 No error holds a request, a response, an address or a credential: each is made from the facts below only, and raised
 where no other error is being handled (see `airflow_provider_zapi.catching`), so that neither its cause nor its context
@@ -39,6 +40,7 @@ __all__ = [
     "ZApiNotConnectedError",
     "ZApiNotVerifiedError",
     "ZApiPermanentError",
+    "ZApiPlanChangedError",
     "ZApiRateLimitError",
     "ZApiRefusedError",
     "ZApiSubscriptionError",
@@ -171,3 +173,7 @@ class ZApiUnexpectedAnswerError(ZApiPermanentError):
 
 class ZApiConflictError(ZApiPermanentError):
     """Somebody else changes the same settings: a list holds, or lacks, what no write of this run explains."""
+
+
+class ZApiPlanChangedError(ZApiPermanentError):
+    """The plan is not the one that was approved; nothing was changed."""
