@@ -125,7 +125,7 @@ with DAG(dag_id="zapi_test_binding_file", schedule=None, start_date=BEGIN):
 with DAG(dag_id="zapi_test_binding_mapped", schedule=None, start_date=BEGIN, params={"plans": []}):
 
     @task
-    def approved(params: dict[str, Any]) -> list[Any]:
+    def approved(params: Any = None) -> list[Any]:
         return list(params["plans"])
 
     ApplyPrivacyPolicyOperator.partial(task_id="apply", policy="policy.yaml").expand(expected_plan=approved())

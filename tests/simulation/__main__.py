@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: many seeded runs over all profiles, approvals too, and what does not hold of them."""
+"""``python -m tests.simulation``: many seeded runs over all profiles, and what does not hold of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.simulation.approvals import Approval, approve
 from tests.simulation.driver import run, run_again
 from tests.simulation.oracles import violations
 from tests.simulation.profiles import PROFILES
 
 #: Violations that are printed for a profile.
 SHOWN = 5
-APPROVALS = 1_000
 
 
 @dataclass
@@ -48,12 +46,6 @@ def tally(name: str, seeds: range) -> Tally:
     return told
 
 
-def approvals(seeds: range) -> list[Approval]:
-    """Run one approval with each seed."""
-    logging.disable()
-    return [approve(seed) for seed in seeds]
-
-
 def main() -> int:
     """Run, print a line for each profile, and return 1 if anything does not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
@@ -67,7 +59,6 @@ def main() -> int:
     found: list[str] = []
     print(f"{each} runs of each of {len(names)} profiles, seeds {given.seed} to {given.seed + each - 1}")
     with ProcessPoolExecutor() as pool:
-        approving = None if given.profile else pool.submit(approvals, range(given.seed, given.seed + APPROVALS))
         pending = {name: pool.submit(tally, name, range(given.seed, given.seed + each)) for name in names}
         kills = 0
         for name, future in pending.items():
@@ -78,16 +69,7 @@ def main() -> int:
             for said in told.found[:SHOWN]:
                 print(f"    {said}")
             found += told.found
-        approved = approving.result() if approving else []
-    if approved:
-        refused = sum(one.refused for one in approved)
-        print(f"{'a rival after the approval':44}  {refused} refused, {len(approved) - refused} applied")
-        wrong = [f"approval: {one}" for one in approved if one.failed]
-        for said in wrong[:SHOWN]:
-            print(f"    {said}")
-        found += wrong
-    runs = each * len(names) + len(approved)
-    print(f"{len(found)} violations in {runs} runs, {kills} kills, {time.monotonic() - began:.0f} s")
+    print(f"{len(found)} violations in {each * len(names)} runs, {kills} kills, {time.monotonic() - began:.0f} s")
     return 1 if found else 0
 
 

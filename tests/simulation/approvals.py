@@ -115,7 +115,7 @@ def not_approved(
         if value == BLACKLIST == before[name].value:
             added, removed, _ = approved[name]
             old, new = set(before[name].people), set(after[name].people)
-            if (new - old, old - new) != (added, removed):
+            if new - old != added or old - new != removed:
                 found.append(f"{name} lost {len(old - new)} and got {len(new - old)}")
     return found
 

@@ -1,10 +1,10 @@
-"""What was approved is applied, or nothing, whatever somebody else does in between. `make simulate` runs 1,000 of these."""
+"""What was approved is applied, or nothing, whatever somebody else does in between."""
 
 from __future__ import annotations
 
 from tests.simulation.approvals import PROFILES, approve
 
-RUNS = 300
+RUNS = 1_000
 
 
 def test_a_rival_is_refused_when_it_matters_and_only_then() -> None:
