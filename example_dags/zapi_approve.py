@@ -34,8 +34,8 @@ if AIRFLOW_V_3_1_PLUS and Version(version("apache-airflow-providers-standard")) 
         doc_md="""
 ### Approve before it changes
 
-`plan` reads the number's lists and works out what `standard_policy.yaml` would change. `approve` shows that on the page
-"Required Actions" and sends a message with its link. `apply` plans again: if its plan is not the approved one, it fails
+`plan` reads the number's lists and works out what `standard_policy.yaml` would change. `approve` shows that in its tab
+"Required Action" and sends a message with the link. `apply` plans again: if its plan is not the approved one, it fails
 before it sends anything. After a rejection it is skipped. Without an answer within 12 hours the run fails.
 """,
         default_args={

@@ -47,19 +47,62 @@ def end_of(airflow: RunningAirflow, run: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in airflow.wait_for_run(run, PATIENCE)}
 
 
-def answer(page: Page, link: str, option: str) -> None:
-    page.goto(link)
-    page.get_by_role("button", name=option, exact=True).click()
+def answer(page: Page, option: str) -> None:
+    with page.expect_response(lambda response: "hitlDetails" in response.url and response.request.method == "PATCH"):
+        page.get_by_role("button", name=option, exact=True).click()
 
 
-def test_probe(page: Page, airflow: RunningAirflow, emulator: RunningEmulator) -> None:
-    run, link = asked(airflow, emulator)
-    print(link)
-    page.set_viewport_size({"width": 1100, "height": 800})
+def open_question(page: Page, link: str) -> None:
+    page.set_viewport_size({"width": 1100, "height": 700})
     page.goto(link)
     expect(page.get_by_text("Change the privacy of zapi_default?").first).to_be_visible()
-    page.wait_for_timeout(1000)
-    page.screenshot(path="/tmp/approve.png")
-    for b in page.get_by_role("button").all():
-        print(b.inner_text(), b.get_attribute("aria-label"))
-    print(page.locator("body").inner_text())
+    expect(page.locator("tr").filter(has_text="CONTACT_BLACKLIST")).to_contain_text(
+        re.compile(r"last seen\D+2\D*2\D*0\D*0")
+    )
+
+
+def test_an_approved_plan_changes_the_number_and_a_rejected_one_does_not(
+    page: Page, airflow: RunningAirflow, emulator: RunningEmulator, picture: Picture
+) -> None:
+    before = settings(emulator)
+    run, link = asked(airflow, emulator)
+    open_question(page, link)
+    answer(page, "Reject")
+    assert end_of(airflow, run) == {"plan": "success", "approve": "success", "apply": "skipped"}
+    assert settings(emulator) == before
+
+    run, link = asked(airflow, emulator)
+    open_question(page, link)
+    expect(page.get_by_text(re.compile("plan1-add2-remove2-[0-9a-f]{64}"))).to_be_visible()
+    assert not any(phone in page.locator("body").inner_text() for phone in before["last_seen"]["exceptions"])
+    page.mouse.move(0, 0)
+    picture("approval", page)
+    assert settings(emulator) == before
+    answer(page, "Approve")
+    assert end_of(airflow, run) == {"plan": "success", "approve": "success", "apply": "success"}
+    assert settings(emulator)["last_seen"] == {
+        "value": "CONTACT_BLACKLIST",
+        "exceptions": ["5544991111111", "5544992222222"],
+    }
+
+
+def test_a_number_that_changed_after_the_question_is_left_as_it_is(
+    page: Page, airflow: RunningAirflow, emulator: RunningEmulator
+) -> None:
+    run, link = asked(airflow, emulator)
+    open_question(page, link)
+    last_seen = {"exceptions": ["5544993333333"]}
+    emulator.emulator.instance(NUMBERS["zapi_default"]).patch({"settings": {"last_seen": last_seen}})
+    changed = settings(emulator)
+    answer(page, "Approve")
+
+    def end() -> dict[str, str] | None:
+        done = airflow.api("GET", run)["state"] == "failed"
+        return {task["task_id"]: task["state"] for task in airflow.task_instances(run)} if done else None
+
+    # At once: a retry would find the same.
+    assert airflow.wait_for("the end of the run", end, PATIENCE)["apply"] == "failed"
+    [apply] = [task for task in airflow.task_instances(run) if task["task_id"] == "apply"]
+    assert apply["try_number"] == 1
+    assert "The plan is not the one that was approved" in airflow.task_log(run, apply)
+    assert settings(emulator) == changed
