@@ -17,6 +17,7 @@ Airflow retries a task after a transient error and fails it at once after a perm
         +-- ZApiInvalidRequestError              a parameter
         +-- ZApiUnexpectedAnswerError            an answer outside Z-API's contract
         +-- ZApiConflictError                    somebody else changes the same settings
+        +-- ZApiPlanChangedError                 the plan is not the one that was approved
 
 Every message ends with a code in brackets, such as ``[ZAPI-AUTH-CLIENT-TOKEN]``. `docs/errors.md` explains each code. A
 code never changes its meaning, and it begins with the code of its class (``ZAPI-AUTH``).
@@ -42,6 +43,7 @@ __all__ = [
     "ZApiNotConnectedError",
     "ZApiNotVerifiedError",
     "ZApiPermanentError",
+    "ZApiPlanChangedError",
     "ZApiRateLimitError",
     "ZApiRefusedError",
     "ZApiSubscriptionError",
@@ -213,3 +215,9 @@ class ZApiConflictError(ZApiPermanentError):
     """Somebody else changes the same settings: a list holds, or lacks, what no write of this run explains."""
 
     default_code = "ZAPI-CONFLICT"
+
+
+class ZApiPlanChangedError(ZApiPermanentError):
+    """The plan is not the one that was approved; nothing was changed."""
+
+    default_code = "ZAPI-PLAN-CHANGED"

@@ -24,13 +24,23 @@ from airflow_provider_zapi.exceptions import (
     ZApiConflictError,
     ZApiError,
     ZApiInvalidRequestError,
+    ZApiPlanChangedError,
     ZApiUnexpectedAnswerError,
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.privacy.phones import hide_phone, split_contacts
 from airflow_provider_zapi.privacy.policy import Policy, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
-from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy, planned_settings
+from airflow_provider_zapi.reconcile import (
+    applied_settings,
+    apply_policy,
+    parse_digest,
+    plan_digest,
+    plan_policy,
+    plan_summary,
+    planned_settings,
+    require_plan,
+)
 from airflow_provider_zapi.tables import text_table
 
 __all__ = ["run"]
@@ -41,12 +51,13 @@ NOTHING = "-"
 
 @dataclass
 class Report:
-    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows."""
+    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows, or as Markdown."""
 
     data: dict[str, Any]
     rows: list[Sequence[object]]
     code: int = OK
     notes: list[str] = field(default_factory=list)
+    markdown: str = ""
 
 
 def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
@@ -62,7 +73,7 @@ def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
 
 
 def _code(error: ZApiError) -> int:
-    if isinstance(error, ZApiConflictError):
+    if isinstance(error, (ZApiConflictError, ZApiPlanChangedError)):
         return DIFFERENT
     # Without a status it was found here, in what was typed or in the policy file; else Z-API refused it.
     return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
@@ -80,7 +91,12 @@ def _as_yaml(report: Report) -> str:
     return yaml.safe_dump(report.data, sort_keys=False, allow_unicode=True)
 
 
-_WRITERS: Mapping[str, Callable[[Report], str]] = {"table": _as_table, "json": _as_json, "yaml": _as_yaml}
+_WRITERS: Mapping[str, Callable[[Report], str]] = {
+    "table": _as_table,
+    "json": _as_json,
+    "yaml": _as_yaml,
+    "markdown": lambda report: report.markdown,
+}
 
 
 def _check(arguments: argparse.Namespace) -> Report:
@@ -160,24 +176,29 @@ def _plan(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
     with _client(arguments.conn_id, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
-        plan.require_readable()
+        digest = plan_digest(plan, client)
     settings, drifted = planned_settings(plan), list(plan.drifted)
     return Report(
-        {"mode": "plan", "drifted": drifted, "settings": settings},
+        {"mode": "plan", "drifted": drifted, "settings": settings, "digest": str(digest)},
         _settings_rows(settings, ("add", "remove", "keep"), {True: "as wanted", False: "differs"}),
         DIFFERENT if drifted else OK,
         [
             "",
             f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read: apply always sends them.",
             *plan.notes(),
+            f"Digest: {digest}",
         ],
+        plan_summary(plan, digest, plan.notes()),
     )
 
 
 def _apply(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
+    expected = None if arguments.expect is None else parse_digest(arguments.expect, "--expect")
     with _client(arguments.conn_id, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
+        if expected is not None:
+            require_plan(plan, client, expected, arguments.conn_id)
         settings = applied_settings(apply_policy(plan, client, allow_mass_removal=arguments.allow_mass_removal))
     return Report(
         {"mode": "apply", "settings": settings},

@@ -21,7 +21,7 @@ OK, DIFFERENT, USAGE, ACCOUNT = range(4)
 #: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
 EXIT_CODES = {
     OK: "as wanted",
-    DIFFERENT: "drift: a list differs from the policy",
+    DIFFERENT: "drift: a list differs from the policy, or the plan from the one that was approved",
     USAGE: "usage: the arguments or the policy file",
     ACCOUNT: "the account or the network: connection, credentials, subscription, not connected, refused, no answer",
 }
@@ -49,10 +49,16 @@ class Command:
 
 _CONN_ID = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection of type Z-API"})
 _POLICY = Argument(("policy",), {"metavar": "POLICY", "help": "a YAML or JSON file with the wanted settings"})
-_OUTPUT = Argument(
-    ("-o", "--output"),
-    {"choices": ("table", "json", "yaml"), "default": "table", "help": "how to print it (default: table)"},
-)
+
+
+def _output(*more: str) -> Argument:
+    choices = ("table", "json", "yaml", *more)
+    return Argument(
+        ("-o", "--output"), {"choices": choices, "default": "table", "help": "how to print it (default: table)"}
+    )
+
+
+_OUTPUT = _output()
 
 COMMANDS = (
     Command("check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _OUTPUT)),
@@ -65,13 +71,21 @@ COMMANDS = (
             _OUTPUT,
         ),
     ),
-    Command("plan", "Show what a policy would change; exit code 1 if a list differs", (_CONN_ID, _POLICY, _OUTPUT)),
+    Command(
+        "plan",
+        "Show what a policy would change; exit code 1 if a list differs",
+        (_CONN_ID, _POLICY, _output("markdown")),
+    ),
     Command(
         "apply",
         "Make a number's privacy what a policy says",
         (
             _CONN_ID,
             _POLICY,
+            Argument(
+                ("--expect",),
+                {"metavar": "DIGEST", "help": "apply only if the plan is still the one with this digest"},
+            ),
             Argument(
                 ("--allow-mass-removal",),
                 {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},

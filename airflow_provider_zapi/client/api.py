@@ -84,7 +84,7 @@ class ZApiClient:
 
     def __init__(self, credentials: Credentials, *, transport: Transport | None = None) -> None:
         self._transport = transport or Transport(credentials)
-        self._instance_id = credentials.instance_id
+        self._credentials = credentials
 
     def __enter__(self) -> ZApiClient:
         return self
@@ -98,7 +98,14 @@ class ZApiClient:
     @property
     def instance_id(self) -> str:
         """The instance's id; its token is never handed out."""
-        return self._instance_id
+        return self._credentials.instance_id
+
+    def keyed_digest(self, purpose: str, data: bytes) -> str:
+        """Return a digest of data in hexadecimal, keyed with the instance token, which is never handed out.
+
+        :param purpose: what the digest is for; one of another purpose is never the same
+        """
+        return self._credentials.keyed_digest(purpose, data)
 
     def close(self) -> None:
         """Close the kept connection."""

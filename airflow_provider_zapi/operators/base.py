@@ -34,7 +34,7 @@ class ZApiOperator(BaseOperator):
     It has no ``__init__``: Airflow wraps that of each class, which would cost more than all else that is ours when a
     DAG file makes a task. A subclass takes and sets ``zapi_conn_id``. So what an instance may hold besides has a class
     attribute as its default, and is set only where it differs: ``_client`` and ``_killed`` while a task runs, and
-    ``_list_given``, ``_phone_given`` and ``_policy_file`` for what rendering would hide.
+    ``_list_given``, ``_phone_given``, ``_plan_given`` and ``_policy_file`` for what rendering would hide.
     """
 
     template_fields: Sequence[str] = ("zapi_conn_id",)
@@ -126,7 +126,8 @@ class ZApiOperator(BaseOperator):
 def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
     """Return the names of the settings that other tasks of the same DAG set, or may set.
 
-    A policy that is known only at run time, such as a file or another task's result, may set any of them.
+    A policy that is known only at run time, such as a file or another task's result, may set any of them. The policy of
+    this very task, which is planned in one task and applied in another, is not one of another task.
     """
     from airflow_provider_zapi.privacy.settings import SETTINGS
 
@@ -140,5 +141,7 @@ def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
             found.add(getattr(setting, "name", ""))
         elif kind.__name__ == "ApplyPrivacyPolicyOperator":
             policy = getattr(other, "policy", None)
+            if policy is not None and policy == getattr(task, "policy", None):
+                continue
             found |= names.intersection(map(str, policy)) if isinstance(policy, Mapping) else names
     return found & names

@@ -14,6 +14,7 @@ from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_zapi.client import ZApiClient
     from airflow_provider_zapi.reconcile import PolicyPlan, SettingPlan, SettingResult
 
 __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
@@ -30,6 +31,9 @@ MAX_SETTLE = 600
 #: How many of the newest events, of all connections, are looked through for a connection's own. One whose last event
 #: is older is published once more.
 _NEWEST_EVENTS = 1_000
+
+#: What ``expected_plan`` is if nobody asks for a check. Not None: a template or an XCom may deliver that one.
+_NO_PLAN: Any = object()
 
 
 class ApplyPrivacyPolicyOperator(ZApiOperator):
@@ -49,18 +53,23 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         Use it if Z-API's reads lag behind its writes and somebody else may write too
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
         ``phone``. With one, another number fails the task before anything is sent. (templated)
+    :param expected_plan: the ``digest`` that an earlier task with ``mode="plan"`` returned, and that somebody approved.
+        The task plans again and fails before anything is sent if the plan is another one. One that renders to nothing
+        is an error. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
+    :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
     :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
     :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
     :raises ZApiNotVerifiedError: a list does not read as it was written yet; worth a task retry
     :raises ZApiError: a call failed; the message names each setting that failed, and those that are done
     """
 
-    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "zapi_conn_id")
+    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "expected_plan", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
     template_ext: Sequence[str] = (".yaml", ".yml", ".json")
     ui_color = "#b8e6cc"
     _policy_file: str = ""
+    _plan_given: bool = False
 
     def __init__(
         self,
@@ -71,6 +80,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         allow_mass_removal: bool = False,
         settle: float = 0,
         expected_phone: str | None = None,
+        expected_plan: str | XComArg | None = _NO_PLAN,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -86,6 +96,9 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         self.expected_phone = expected_phone
         if expected_phone is not None:
             self._phone_given = True
+        self.expected_plan = None if expected_plan is _NO_PLAN else expected_plan
+        if expected_plan is not _NO_PLAN:
+            self._plan_given = True
         self.zapi_conn_id = zapi_conn_id
 
     @classmethod
@@ -96,13 +109,20 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
 
-        :return: ``{"mode", "changed", "settings"}``; per setting ``value``, ``verified``, ``verified_at``, ``rounds``,
-            and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and ``not_on_whatsapp``; never a
-            phone
+        :return: ``{"mode", "changed", "settings"}``, and with ``mode="plan"`` a ``digest`` for ``expected_plan`` and a
+            ``summary`` in Markdown for who approves it; per setting ``value``, ``verified``, ``verified_at``,
+            ``rounds``, and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and
+            ``not_on_whatsapp``; never a phone
         """
         from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
         from airflow_provider_zapi.privacy.policy import parse_policy
-        from airflow_provider_zapi.reconcile import applied_settings, apply_policy, plan_policy
+        from airflow_provider_zapi.reconcile import (
+            applied_settings,
+            apply_policy,
+            parse_digest,
+            plan_policy,
+            require_plan,
+        )
 
         if self.mode not in ("apply", "plan"):
             raise ZApiInvalidRequestError(
@@ -110,14 +130,18 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             )
         name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
+        expected = parse_digest(self.expected_plan, "expected_plan") if self._plan_given else None
         with self.client(self.expected_phone) as client:
             plan = plan_policy(policy, client)
             # On lines of its own: what a log writes before a record would shift the first one.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
-            for note in plan.notes(settings_of_other_tasks(self, context)):
+            notes = plan.notes(settings_of_other_tasks(self, context))
+            for note in notes:
                 self.log.info("%s", note)
+            if expected is not None:
+                require_plan(plan, client, expected, self.zapi_conn_id)
             if self.mode == "plan":
-                return self._planned(plan)
+                return self._planned(plan, client, notes)
             self.warn_about_pool()
             results = apply_policy(plan, client, allow_mass_removal=self.allow_mass_removal, settle=settle)
         settings = applied_settings(results)
@@ -129,11 +153,11 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         )
         return {"mode": "apply", "changed": changed, "settings": settings}
 
-    def _planned(self, plan: PolicyPlan) -> dict[str, Any]:
+    def _planned(self, plan: PolicyPlan, client: ZApiClient, notes: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_zapi.exceptions import ZApiConflictError
-        from airflow_provider_zapi.reconcile import planned_settings
+        from airflow_provider_zapi.reconcile import plan_digest, plan_summary, planned_settings
 
-        plan.require_readable()
+        digest = plan_digest(plan, client)
         if plan.drifted and self.fail_on_drift:
             raise ZApiConflictError(
                 f"The lists of {', '.join(plan.drifted)} are not as the policy says",
@@ -141,7 +165,13 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
                 conn_id=self.zapi_conn_id,
                 code="ZAPI-CONFLICT-DRIFT",
             )
-        return {"mode": "plan", "changed": False, "settings": planned_settings(plan)}
+        return {
+            "mode": "plan",
+            "changed": False,
+            "settings": planned_settings(plan),
+            "digest": str(digest),
+            "summary": plan_summary(plan, digest, notes),
+        }
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""

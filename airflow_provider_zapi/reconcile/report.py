@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from airflow_provider_zapi.privacy.difference import ListChange
+from airflow_provider_zapi.reconcile.binding import PlanDigest
 from airflow_provider_zapi.reconcile.plan import PolicyPlan, SettingPlan
 from airflow_provider_zapi.reconcile.rounds import SettingResult
+from airflow_provider_zapi.wording import counted
 
-__all__ = ["applied_settings", "planned_settings"]
+__all__ = ["applied_settings", "plan_summary", "planned_settings"]
 
 
 def planned_settings(plan: PolicyPlan) -> dict[str, dict[str, Any]]:
@@ -42,3 +44,41 @@ def _planned(plan: SettingPlan) -> SettingResult:
         not_on_whatsapp=len(change.not_on_whatsapp),
         rounds=0,
     )
+
+
+def plan_summary(plan: PolicyPlan, digest: PlanDigest, notes: Iterable[str] = ()) -> str:
+    """Return a plan as Markdown for people, such as the one who approves it. It holds no phone.
+
+    :param notes: what they should know besides, as sentences
+    """
+    headings = ("setting", "value", "add", "remove", "keep", "left alone")
+    rows = [headings, ("---", "---", *("---:",) * 4), *(_summary_row(each) for each in plan)]
+    remarks = [
+        "Values cannot be read: each one is sent, whatever is in force now.",
+        *(_gone(each) for each in plan if each.change is not None and each.change.not_on_whatsapp),
+        *notes,
+    ]
+    return "\n".join(
+        [
+            *(f"| {' | '.join(map(str, row))} |" for row in rows),
+            "",
+            *(f"- {remark}" for remark in remarks),
+            "",
+            f"Digest: `{digest}`",
+            "",
+        ]
+    )
+
+
+def _summary_row(plan: SettingPlan) -> tuple[object, ...]:
+    name, change = plan.wanted.setting.title, plan.change
+    if change is None:
+        return name, f"`{plan.wanted.value}`", "", "", "", ""
+    left = change.unknown + change.undecided
+    return name, f"`{plan.wanted.value}`", len(change.add), len(change.remove), change.kept, left
+
+
+def _gone(plan: SettingPlan) -> str:
+    count = len(plan.change.not_on_whatsapp) if plan.change else 0
+    left = "is not on WhatsApp and is" if count == 1 else "are not on WhatsApp and are"
+    return f"{plan.wanted.setting.title}: {counted(count, 'wanted contact')} {left} not added."

@@ -32,11 +32,14 @@ def dag_bag(folder: Path) -> Any:
     return module.DagBag(dag_folder=str(folder))
 
 
-def run(dag: Any, conf: dict[str, Any] | None = None) -> Any:
-    """Run a DAG to its end in this process, as if triggered by hand, and return its run."""
+def run(dag: Any, conf: dict[str, Any] | None = None, **options: Any) -> Any:
+    """Run a DAG to its end in this process, as if triggered by hand, and return its run.
+
+    :param options: more arguments of ``DAG.test``
+    """
     # Airflow 3 gives such a run no logical date, Airflow 2 the time of the call; 3.0 warns of its own way to do it here.
     by_hand = {} if version("apache-airflow").startswith(("2.", "3.0.")) else {"logical_date": None}
-    return dag.test(run_conf=conf or {}, **by_hand)
+    return dag.test(run_conf=conf or {}, **by_hand, **options)
 
 
 def results(dag_run: Any, task_id: str) -> dict[int, Any]:

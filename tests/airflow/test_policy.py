@@ -244,3 +244,101 @@ def test_a_policy_is_applied_to_each_number_of_a_mapped_task(
         told.append({index: result["changed"] for index, result in results(dag_run, "apply").items()})
     # What a run asserted is known to the next one where Airflow tells of events: of its own number, not of the other.
     assert told == [{0: True, 1: True}, dict.fromkeys((0, 1), AIRFLOW_2)]
+
+
+def planned(dags: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    """Run a plan, and return its result."""
+    conf = {**PARAMS, "policy": json.dumps(policy), "mode": "plan"}
+    return dict(results(run(dags["zapi_test_policy_text"], conf), "apply")[-1])
+
+
+def change_list(zapi: RunningEmulator, *exceptions: str) -> None:
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": list(exceptions)}}})
+
+
+WRITES = ("POST privacy/last-seen", "POST privacy/read-receipts")
+
+
+@pytest.mark.parametrize("way", ["text", "native"])
+def test_an_approved_plan_is_applied(zapi: RunningEmulator, dags: dict[str, Any], way: str) -> None:
+    dag_run = run(dags[f"zapi_test_binding_{way}"], {"policy": json.dumps(POLICY), "mode": "apply"})
+    assert states(dag_run) == {"plan": "success", "apply": "success"}
+    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
+    assert results(dag_run, "plan")[-1]["digest"].startswith("plan1-add1-remove0-")
+
+
+@pytest.mark.parametrize("mode", ["apply", "plan"])
+def test_a_plan_that_changed_since_is_refused_before_anything_is_sent(
+    zapi: RunningEmulator,
+    dags: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    mode: str,
+) -> None:
+    plan = planned(dags, POLICY)
+    change_list(zapi, "5544993333333")
+    before = settings(zapi)
+    zapi.emulator.clear_requests()
+    conf = {"policy": json.dumps(POLICY), "plan": plan["digest"], "mode": mode}
+    dag_run = run(dags["zapi_test_binding_given"], conf)
+    assert states(dag_run) == {"plan": "success", "apply": "failed"}
+    assert settings(zapi) == before
+    assert not set(WRITES) & set(calls(zapi))
+    log = folded(caplog.text + "".join(capfd.readouterr()))
+    assert "the approved one would add 1 contact and remove 0, and this one would add 1 contact and remove 1" in log
+    assert "5544993333333" not in log
+    change_list(zapi)
+    assert states(run(dags["zapi_test_binding_given"], conf))["apply"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("way", "plan"),
+    [
+        ("missing_text", ""),
+        ("missing_native", ""),
+        ("none", ""),
+        ("given", ""),
+        ("given", "None"),
+        ("given", "plan1-add1-remove0-"),
+    ],
+)
+def test_an_approval_that_is_not_there_is_no_approval(
+    zapi: RunningEmulator,
+    dags: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    way: str,
+    plan: str,
+) -> None:
+    conf = {"policy": json.dumps(POLICY), "plan": plan, "mode": "apply"}
+    assert states(run(dags[f"zapi_test_binding_{way}"], conf)) == {"plan": "success", "apply": "failed"}
+    assert not set(WRITES) & set(calls(zapi))
+    assert "Accepted is the 'digest' that mode='plan' returns" in folded(caplog.text + "".join(capfd.readouterr()))
+
+
+@pytest.mark.parametrize("plans", [[None], ["None"], [""]])
+def test_an_approval_that_is_not_there_is_none_for_a_mapped_task(
+    zapi: RunningEmulator, dags: dict[str, Any], plans: list[Any]
+) -> None:
+    assert states(run(dags["zapi_test_binding_mapped"], {"plans": plans}))["apply"] == "failed"
+    assert calls(zapi) == []
+
+
+def test_the_result_of_a_plan_has_a_summary_for_who_approves_it(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+    change_list(zapi, "5544993333333")
+    plan = planned(dags, {**POLICY, "last_seen": "NONE"})
+    assert "| last seen | `NONE` |  |  |  |  |" in plan["summary"]
+    assert "still shows 'online' while it is in use" in plan["summary"]
+    assert plan["summary"].endswith(f"Digest: `{plan['digest']}`\n")
+    plan = planned(dags, POLICY)
+    assert "| last seen | `CONTACT_BLACKLIST` | 1 | 1 | 0 | 0 |" in plan["summary"]
+    assert not any(phone in json.dumps(plan) for phone in ("5544991111111", "5544993333333"))
+    assert not leaks(json.dumps(plan))
+
+
+def test_a_note_is_not_left_out_because_the_same_policy_is_applied_later(
+    zapi: RunningEmulator, dags: dict[str, Any]
+) -> None:
+    dag_run = run(dags["zapi_test_binding_file"])
+    assert states(dag_run) == {"plan": "success", "apply": "success"}
+    assert "still shows 'online' while it is in use" in results(dag_run, "plan")[-1]["summary"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
 
@@ -92,6 +93,42 @@ for native in (False, True):
 
 with DAG(dag_id="zapi_test_policy_phone", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="{{ params.policy }}", expected_phone="{{ params.phone }}")
+
+#: Ways in which an approved plan reaches the task that applies it, or does not.
+for way, expected_plan in (
+    ("text", "{{ ti.xcom_pull('plan')['digest'] }}"),
+    ("native", "{{ ti.xcom_pull('plan')['digest'] }}"),
+    ("missing_text", "{{ ti.xcom_pull('nobody') }}"),
+    ("missing_native", "{{ ti.xcom_pull('nobody') }}"),
+    ("given", "{{ params.plan }}"),
+    ("none", None),
+):
+    with DAG(
+        dag_id=f"zapi_test_binding_{way}",
+        schedule=None,
+        start_date=BEGIN,
+        params={"policy": "", "plan": "", "mode": "apply"},
+        render_template_as_native_obj=way.endswith("native"),
+    ):
+        plan = ApplyPrivacyPolicyOperator(task_id="plan", policy="{{ params.policy }}", mode="plan")
+        apply = ApplyPrivacyPolicyOperator(
+            task_id="apply", policy="{{ params.policy }}", mode="{{ params.mode }}", expected_plan=expected_plan
+        )
+        plan >> apply
+
+with DAG(dag_id="zapi_test_binding_file", schedule=None, start_date=BEGIN):
+    plan = ApplyPrivacyPolicyOperator(task_id="plan", policy="hidden.yaml", mode="plan")
+    plan >> ApplyPrivacyPolicyOperator(
+        task_id="apply", policy="hidden.yaml", expected_plan="{{ ti.xcom_pull('plan')['digest'] }}"
+    )
+
+with DAG(dag_id="zapi_test_binding_mapped", schedule=None, start_date=BEGIN, params={"plans": []}):
+
+    @task
+    def approved(params: Any = None) -> list[Any]:
+        return list(params["plans"])
+
+    ApplyPrivacyPolicyOperator.partial(task_id="apply", policy="policy.yaml").expand(expected_plan=approved())
 
 with DAG(dag_id="zapi_test_policy_file", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="policy.yaml")

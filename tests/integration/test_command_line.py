@@ -82,6 +82,60 @@ def test_contacts_are_named_where_asked_and_json_can_be_read(
     assert max(map(len, table.splitlines())) <= 80
 
 
+def printed_plan(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    main(["plan", "zapi_default", "policy.yaml", "-o", "json"])
+    return dict(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.usefixtures("airflow_db", "files", "zapi")
+def test_a_plan_has_its_digest_in_every_form(capsys: pytest.CaptureFixture[str]) -> None:
+    digest = printed_plan(capsys)["digest"]
+    assert re.fullmatch("plan1-add1-remove0-[0-9a-f]{64}", digest)
+    found = {}
+    for output in ("table", "yaml", "markdown"):
+        assert main(["plan", "zapi_default", "policy.yaml", "-o", output]) == 1
+        found[output] = capsys.readouterr().out
+    assert yaml.safe_load(found["yaml"])["digest"] == digest
+    assert found["table"].endswith(f"\nDigest: {digest}\n")
+    assert found["markdown"].startswith("| setting | value | add |")
+    assert "| last seen | `CONTACT_BLACKLIST` | 1 | 0 | 0 | 0 |" in found["markdown"]
+    assert found["markdown"].endswith(f"\nDigest: `{digest}`\n")
+    assert CONTACT not in "".join(found.values())
+
+
+def writes(zapi: RunningEmulator) -> list[str]:
+    reads = ("disallowed-contacts", "phone-exists-batch")
+    return [request["path"] for request in zapi.emulator.requests if not request["path"].endswith(reads)]
+
+
+@pytest.mark.usefixtures("airflow_db", "files")
+def test_only_the_expected_plan_is_applied(zapi: RunningEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    digest, instance = printed_plan(capsys)["digest"], zapi.emulator.instance("instance-1")
+    instance.patch({"settings": {"last_seen": {"exceptions": ["5544993333333"]}}})
+    assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert (
+        "the approved one would add 1 contact and remove 0, and this one would add 1 contact and remove 1"
+        in printed.err
+    )
+    assert "connection 'zapi_default'" in printed.err
+    assert writes(zapi) == []
+    instance.patch({"settings": {"last_seen": {"exceptions": []}}})
+    assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 0
+    assert len(writes(zapi)) == 2
+
+
+@pytest.mark.usefixtures("airflow_db", "files")
+@pytest.mark.parametrize("digest", ["", "None", "plan1"])
+def test_what_is_not_a_digest_is_usage_and_sends_nothing(
+    zapi: RunningEmulator, capsys: pytest.CaptureFixture[str], digest: str
+) -> None:
+    assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 2
+    assert capsys.readouterr().err.startswith("--expect is ")
+    assert zapi.emulator.requests == []
+
+
 def process(*words: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "airflow_provider_zapi", *words], stderr=subprocess.PIPE, text=True, **options

@@ -230,7 +230,9 @@ class _Clock:
         _NETWORK.world.sleep(seconds)
 
 
-def _client() -> ZApiClient:
+def client_of(world: World) -> ZApiClient:
+    """Return the client, which talks to this world from now on."""
+    _NETWORK.world = world
     if not _clients:
         clock = _Clock()
         transport = Transport(_CREDENTIALS, adapter=_NETWORK, clock=clock, sleep=clock.sleep)
@@ -328,11 +330,10 @@ def run_policy(number: Number, wanted: dict[str, tuple[str, list[int]]], *, mass
 def _run(
     seed: int, profile: Profile, world: World, wanted: dict[str, tuple[str, list[int]]], policy: dict[str, Any]
 ) -> Outcome:
-    _NETWORK.world = world
+    client = client_of(world)
     # The waits between attempts are drawn from the module's own generator.
     random.seed(seed)
     outcome = Outcome(seed, profile, world, wanted, world.number.snapshot(), _now())
-    client = _client()
     try:
         plan = plan_policy(parse_policy(policy), client)
         outcome.exposed = {

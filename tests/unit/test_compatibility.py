@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier, TaskDeferred
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_provider_zapi.connection.form import FIELDS
 from airflow_provider_zapi.emulator import running_emulator
@@ -123,6 +124,12 @@ def has_awaited_notifier(found: dict[str, list[str]]) -> bool:
     return hasattr(BaseNotifier, "async_notify")
 
 
+def has_approvals(found: dict[str, list[str]]) -> bool:
+    return AIRFLOW_V_3_1_PLUS and bool(
+        importlib.import_module("airflow.providers.standard.operators.hitl").ApprovalOperator
+    )
+
+
 def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
     with running_emulator() as running, pytest.MonkeyPatch.context() as environment:
         running.emulator.put("instance-1", {"token": "demo-token", "client_token": None, "phone": "5544999990000"})
@@ -142,6 +149,7 @@ FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
     ("deferrable wait", has_deferrable_wait),
     ("asset events", has_asset_events),
     ("notifier](notifier.md), awaited", has_awaited_notifier),
+    ("approvals](howto", has_approvals),
     ("`airflow zapi`", has_command_line),
     ("`ZApiRetryPolicy`", has_retry_policy),
 ]

@@ -1,0 +1,138 @@
+"""Bind a plan to an approval: a digest that is equal for the same plan, and different for every other one.
+
+An approval names the digest. The run that applies the policy plans again and sends nothing if the digest differs, so
+that what is applied is what was approved.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiPlanChangedError
+from airflow_provider_zapi.privacy.changes import NOTHING_SENT, rendered_none
+from airflow_provider_zapi.privacy.phones import contact_key, kind
+from airflow_provider_zapi.reconcile.plan import PolicyPlan, SettingPlan
+from airflow_provider_zapi.wording import counted
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.client import ZApiClient
+
+__all__ = ["PlanDigest", "parse_digest", "plan_digest", "require_plan"]
+
+#: The form of what is digested. A change of it gets the next number, so that an older digest is refused as one.
+_FORM = "plan1"
+_PURPOSE = f"airflow-provider-zapi {_FORM}"
+_CODE_LENGTH = 64
+#: Longer than any digest: 7 settings of 64,000 contacts each need six digits a count.
+_MAX_LENGTH = 120
+
+
+class PlanDigest(NamedTuple):
+    """A plan's digest; its text is what people and XComs carry.
+
+    :ivar added: contacts that the plan adds, over all lists
+    :ivar removed: entries that it removes
+    :ivar code: HMAC-SHA256 of the plan, in hexadecimal
+    """
+
+    added: int
+    removed: int
+    code: str
+
+    def __str__(self) -> str:
+        # Not a number in any spelling: native rendering of a template would make one of it.
+        return f"{_FORM}-add{self.added}-remove{self.removed}-{self.code}"
+
+
+def plan_digest(plan: PolicyPlan, client: ZApiClient) -> PlanDigest:
+    """Return the digest of a plan of this client's instance.
+
+    It covers the instance's id, the policy and the exact changes of each list, whatever their order. Two forms of one
+    number are the same removal. It is keyed with a secret of the connection, so that no phone can be found by trying.
+
+    :raises ZApiError: a list could not be read, so the plan is not known
+    """
+    plan.require_readable()
+    data = json.dumps([client.instance_id, [_content(each) for each in plan]], separators=(",", ":"))
+    changes = [each.change for each in plan if each.change is not None]
+    return PlanDigest(
+        added=sum(len(change.add) for change in changes),
+        removed=sum(len(change.remove) for change in changes),
+        code=client.keyed_digest(_PURPOSE, data.encode()),
+    )
+
+
+def _content(plan: SettingPlan) -> list[Any]:
+    """Return what is planned for one setting, as JSON can hold it.
+
+    Entries that stay are left out: they are not changed. Of those that may have to go, because WhatsApp did not say
+    who they are, the number counts: with them the run cannot end as wanted.
+    """
+    wanted, change = plan.wanted, plan.change
+    changes = change and [
+        sorted(change.add),
+        sorted(contact_key(entry) for entry in change.remove),
+        sorted(change.not_on_whatsapp),
+        change.undecided,
+    ]
+    return [wanted.setting.name, wanted.value, sorted(wanted.exceptions), changes]
+
+
+def parse_digest(value: object, parameter: str) -> PlanDigest:
+    """Read a digest that was approved.
+
+    :param value: what the task was given, after rendering; surrounding spaces do not matter
+    :param parameter: the parameter's name, for messages
+    :raises ZApiInvalidRequestError: it is not a digest. A template that finds nothing must not switch the check off
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    form, added, removed, code = (*text[:_MAX_LENGTH].split("-", 3), "", "", "", "")[:4]
+    counts = [count.removeprefix(name) for count, name in ((added, "add"), (removed, "remove"))]
+    if form == _FORM and all(count.isascii() and count.isdigit() for count in counts) and _is_code(code):
+        digest = PlanDigest(int(counts[0]), int(counts[1]), code)
+        if str(digest) == text:
+            return digest
+    if not isinstance(value, str):
+        problem = f"is {kind(value)}"
+    elif not text:
+        problem = "is an empty string"
+    else:
+        problem = rendered_none(text) or "is not the digest of a plan"
+    raise ZApiInvalidRequestError(
+        f"{parameter} {problem}",
+        f"Accepted is the 'digest' that mode='plan' returns, or that the plan command prints: {_FORM}-add...-remove..."
+        f" and {_CODE_LENGTH} more characters. {NOTHING_SENT}",
+    )
+
+
+def _is_code(text: str) -> bool:
+    return len(text) == _CODE_LENGTH and set(text) <= set("0123456789abcdef")
+
+
+def require_plan(plan: PolicyPlan, client: ZApiClient, expected: PlanDigest, conn_id: str | None = None) -> None:
+    """Check that a plan is the one that was approved.
+
+    :param expected: the approved plan's digest
+    :param conn_id: the Airflow connection, for the message
+    :raises ZApiPlanChangedError: it is another one
+    :raises ZApiError: a list could not be read, so the plan is not known
+    """
+    found = plan_digest(plan, client)
+    if hmac.compare_digest(str(found), str(expected)):
+        return
+    if found[:2] == expected[:2]:
+        difference = f"both {_told(found)}, but they are not the same changes"
+    else:
+        difference = f"the approved one would {_told(expected)}, and this one would {_told(found)}"
+    raise ZApiPlanChangedError(
+        f"The plan is not the one that was approved: {difference}",
+        "Since then somebody changed a list or the policy, or the connection has another instance or instance token. "
+        "Plan again, and have the new plan approved. Nothing was changed.",
+        conn_id=conn_id,
+    )
+
+
+def _told(digest: PlanDigest) -> str:
+    return f"add {counted(digest.added, 'contact')} and remove {digest.removed}"

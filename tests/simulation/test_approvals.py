@@ -1,0 +1,19 @@
+"""What was approved is applied, or nothing, whatever somebody else does in between."""
+
+from __future__ import annotations
+
+from tests.simulation.approvals import PROFILES, approve
+
+RUNS = 1_000
+
+
+def test_a_rival_is_refused_when_it_matters_and_only_then() -> None:
+    found = [approve(seed) for seed in range(RUNS)]
+    assert [each for each in found if each.failed] == []
+    for profile in PROFILES:
+        matters = [each.matters for each in found if each.profile == profile.name]
+        # So that each way is asked about something.
+        assert 0.2 < sum(matters) / len(matters) < 0.8, profile.name
+    harmless = [each for each in found if not each.matters]
+    assert any("put back" in each.moves for each in harmless)
+    assert any("put back" not in each.moves for each in harmless)
