@@ -113,6 +113,13 @@ class ZApiClient:
         """Whether nothing more is sent."""
         return self._transport.cancelled
 
+    def keyed_digest(self, text: str) -> str:
+        """Return a digest of a text that reveals nothing of it: it is keyed with this instance's credentials.
+
+        Equal digests mean equal texts and the same credentials; after a token was renewed they differ.
+        """
+        return self._transport.keyed_digest(text)
+
     def status(self) -> InstanceStatus:
         """Read whether the instance has a WhatsApp session.
 

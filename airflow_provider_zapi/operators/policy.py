@@ -117,6 +117,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
+            record.digest = client.keyed_digest(policy.canonical())
             plan = plan_policy(policy, client)
             # On lines of its own: what a log writes before a record would shift the first one.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
@@ -238,9 +239,11 @@ def _with_assets(kwargs: dict[str, Any], conn_id: object) -> dict[str, Any]:
 def _known_asset(conn_id: object) -> Asset | None:
     from airflow_provider_zapi.assets import privacy_uri
 
-    # Whatever Airflow may render is known only to a run: Jinja, the name of a file, another task's result.
-    extensions = tuple(ApplyPrivacyPolicyOperator.template_ext)
-    if not isinstance(conn_id, str) or not conn_id or "{" in conn_id or conn_id.endswith(extensions):
+    # Whatever Airflow may render is known only to a run: Jinja, the name of a file, another task's result. The
+    # characters are those that Airflow allows in a connection's id.
+    if not isinstance(conn_id, str) or not conn_id or conn_id.endswith((".yaml", ".yml", ".json")):
+        return None
+    if not all(character.isalnum() or character in "_#!()-.:/\\" for character in conn_id):
         return None
     return Asset(privacy_uri(conn_id))
 

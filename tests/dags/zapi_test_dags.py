@@ -117,3 +117,10 @@ with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phon
             phone="{{ params.phone }}", message="{{ ti.task_id }} failed", zapi_conn_id="zapi_sales"
         ),
     )
+
+# A connection that is known at the parse: its asset is an inlet.
+for mode in ("apply", "plan"):
+    with DAG(dag_id=f"zapi_test_state_{mode}", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
+        ApplyPrivacyPolicyOperator(
+            task_id=mode, policy="{{ params.policy }}", mode=mode, fail_on_drift=True, zapi_conn_id="zapi_state"
+        )

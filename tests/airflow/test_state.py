@@ -1,0 +1,192 @@
+"""The state of a number as a run keeps it with the number's asset, in DAG runs of this process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import airflow
+import pytest
+from packaging.version import Version
+
+from airflow_provider_zapi.emulator import RunningEmulator
+from airflow_provider_zapi.operators.policy import PRIVACY_ALIAS, ApplyPrivacyPolicyOperator
+from tests.airflow.conftest import connection
+from tests.airflow.support import run, states
+from tests.support import leaks
+
+AIRFLOW = Version(airflow.__version__)
+PHONES = ["5544991111111", "5544992222222"]
+POLICY = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": PHONES}, "read_receipts": "disable"}
+URI = "zapi://zapi_state/privacy"
+
+assets_exist = pytest.mark.skipif(Version("3.0") > AIRFLOW, reason="the operator names no assets on Airflow 2")
+state_is_kept = pytest.mark.skipif(Version("3.3") > AIRFLOW, reason="assets have a state from Airflow 3.3 on")
+
+
+def inlets(**given: Any) -> list[str]:
+    task = ApplyPrivacyPolicyOperator(task_id="task", policy=POLICY, **given)
+    return [getattr(each, "uri", "alias") for each in task.inlets]
+
+
+@assets_exist
+@pytest.mark.parametrize(
+    ("conn_id", "expected"),
+    [
+        ("zapi_sales", ["zapi://zapi_sales/privacy", "alias"]),
+        ("sales/eu", ["zapi://sales%2Feu/privacy", "alias"]),
+        ("{{ params.conn_id }}", ["alias"]),
+        ("<< params.conn_id >>", ["alias"]),
+        ("connection.yaml", ["alias"]),
+        ("", ["alias"]),
+    ],
+)
+def test_a_connection_that_is_known_at_the_parse_is_named_by_its_asset(conn_id: str, expected: list[str]) -> None:
+    assert inlets(zapi_conn_id=conn_id) == expected
+
+
+@assets_exist
+def test_an_asset_that_the_dag_names_itself_is_named_once() -> None:
+    from airflow.providers.common.compat.sdk import Asset
+
+    own = [Asset("zapi://zapi_sales/privacy"), PRIVACY_ALIAS, Asset("s3://bucket/policy")]
+    assert sorted(inlets(zapi_conn_id="zapi_sales", inlets=own)) == [
+        "alias",
+        "s3://bucket/policy",
+        "zapi://zapi_sales/privacy",
+    ]
+
+
+@assets_exist
+def test_a_mapped_task_names_what_all_its_instances_share() -> None:
+    mapped = ApplyPrivacyPolicyOperator.partial(task_id="task", zapi_conn_id="zapi_sales").expand(policy=[POLICY])
+    assert [getattr(each, "uri", "alias") for each in mapped.partial_kwargs["inlets"]] == [
+        "zapi://zapi_sales/privacy",
+        "alias",
+    ]
+
+
+def kept() -> dict[str, Any] | None:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    query = text(
+        "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id WHERE a.uri = :uri AND s.key = :key"
+    )
+    with create_session() as session:
+        value = session.execute(query, {"uri": URI, "key": "zapi_privacy"}).scalar()
+    return None if value is None else json.loads(value)
+
+
+@pytest.fixture
+def number(zapi: RunningEmulator, airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A number of its own, of which nothing is kept yet, and its asset active, as the dag processor makes it."""
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select, text
+
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_STATE", connection(zapi.url, "instance-3"))
+    with create_session() as session:
+        asset = session.scalar(select(AssetModel).where(AssetModel.uri == URI))
+        if asset is None:
+            asset = AssetModel(name=URI, uri=URI, group="asset")
+            session.add(asset)
+            session.flush()
+        if asset.active is None:
+            session.add(AssetActive.for_asset(asset))
+        session.execute(text("DELETE FROM asset_state_store WHERE asset_id = :id"), {"id": asset.id})
+        session.execute(text("DELETE FROM asset_event WHERE asset_id = :id"), {"id": asset.id})
+    return zapi.emulator.instance("instance-3")
+
+
+CONF = {"policy": json.dumps(POLICY), "mode": "", "phone": "", "conn_id": ""}
+BY = {"dag_id": "zapi_test_state_apply", "task_id": "apply", "map_index": -1}
+
+
+@state_is_kept
+def test_what_a_run_applied_and_proved_is_kept_also_if_nothing_changed(number: Any, dags: dict[str, Any]) -> None:
+    dag_run = run(dags["zapi_test_state_apply"], CONF)
+    assert states(dag_run) == {"apply": "success"}
+    first = kept()
+    assert first is not None
+    assert first["schema"] == 1
+    assert first["last"]["outcome"] == "changed"
+    assert first["last"]["by"] == {**BY, "run_id": dag_run.run_id}
+    last_seen = first["settings"]["last_seen"]
+    assert {name: last_seen[name] for name in ("wanted", "asserted", "listed", "drift")} == {
+        "wanted": "CONTACT_BLACKLIST",
+        "asserted": "CONTACT_BLACKLIST",
+        "listed": 2,
+        "drift": None,
+    }
+    assert last_seen["verified_at"]
+    assert last_seen["asserted_at"]
+    assert first["settings"]["read_receipts"]["verified_at"] is None
+    assert [event["outcome"] for event in first["history"]] == ["changed"]
+    assert first["history"][0]["lists"] == {"last_seen": {"added": 2, "removed": 0}}
+    again = run(dags["zapi_test_state_apply"], CONF)
+    second = kept()
+    assert second is not None
+    assert (second["last"]["outcome"], second["last"]["by"]["run_id"]) == ("unchanged", again.run_id)
+    assert second["policy_digest"] == first["policy_digest"]
+    assert second["history"] == first["history"]
+    assert not any(phone in json.dumps(second) for phone in PHONES)
+    assert not leaks(json.dumps(second))
+
+
+@state_is_kept
+def test_a_plan_keeps_the_drift_and_a_failure_its_name(number: Any, dags: dict[str, Any]) -> None:
+    run(dags["zapi_test_state_apply"], CONF)
+    before = kept()
+    assert before is not None
+    number.patch({"settings": {"last_seen": {"exceptions": [PHONES[0], "5544993333333"]}}})
+    # The task fails for the drift; it is kept as a drift and not as a failure.
+    assert states(run(dags["zapi_test_state_plan"], CONF)) == {"plan": "failed"}
+    drifted = kept()
+    assert drifted is not None
+    entry = drifted["settings"]["last_seen"]
+    assert entry["drift"] == {"missing": 1, "extra": 1, "undecided": 0}
+    assert entry["asserted_at"] == before["settings"]["last_seen"]["asserted_at"]
+    assert entry["verified_at"] == before["settings"]["last_seen"]["verified_at"]
+    assert entry["by"]["dag_id"] == "zapi_test_state_plan"
+    assert [event["outcome"] for event in drifted["history"]] == ["drift", "changed"]
+    number.patch({"connected": False})
+    run(dags["zapi_test_state_plan"], CONF)
+    failed = kept()
+    assert failed is not None
+    assert (failed["last"]["outcome"], failed["last"]["error"]) == ("failed", "ZApiNotConnectedError")
+    assert failed["settings"] == drifted["settings"]
+
+
+@state_is_kept
+def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str, Any]) -> None:
+    from airflow.models.asset import AssetEvent
+    from airflow.providers.common.compat.sdk import timezone
+    from airflow.utils.db_cleanup import config_dict, run_cleanup
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    run(dags["zapi_test_state_apply"], CONF)
+    before = kept()
+    assert before is not None
+    # All tables but those of the DAGs, which the other tests need.
+    tables = sorted(config_dict.keys() - {"dag", "dag_version"})
+    run_cleanup(clean_before_timestamp=timezone.utcnow(), table_names=tables, skip_archive=True, confirm=False)
+    with create_session() as session:
+        assert session.scalar(select(func.count()).select_from(AssetEvent)) == 0
+    assert kept() == before
+
+
+@state_is_kept
+def test_a_state_that_cannot_be_kept_does_not_fail_the_task(
+    number: Any, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.models.asset import AssetActive
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetActive).where(AssetActive.uri == URI))
+    assert states(run(dags["zapi_test_state_apply"], CONF)) == {"apply": "success"}
+    assert kept() is None
+    assert "The state of this number was not kept with its asset" in caplog.text + "".join(capfd.readouterr())
