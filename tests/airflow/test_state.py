@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import airflow
+import pendulum
 import pytest
 from packaging.version import Version
 
@@ -66,7 +67,7 @@ def test_a_mapped_task_names_what_all_its_instances_share() -> None:
     ]
 
 
-def kept() -> dict[str, Any] | None:
+def kept(uri: str = URI) -> dict[str, Any] | None:
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -74,28 +75,30 @@ def kept() -> dict[str, Any] | None:
         "SELECT s.value FROM asset_state_store s JOIN asset a ON a.id = s.asset_id WHERE a.uri = :uri AND s.key = :key"
     )
     with create_session() as session:
-        value = session.execute(query, {"uri": URI, "key": "zapi_privacy"}).scalar()
+        value = session.execute(query, {"uri": uri, "key": "zapi_privacy"}).scalar()
     return None if value is None else json.loads(value)
+
+
+def active(uri: str = URI) -> int:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    with create_session() as session:
+        found = session.execute(text("SELECT COUNT(*) FROM asset_active WHERE uri = :uri"), {"uri": uri}).scalar()
+    return int(found or 0)
 
 
 @pytest.fixture
 def number(zapi: RunningEmulator, airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A number of its own, of which nothing is kept yet, and its asset active, as the dag processor makes it."""
-    from airflow.models.asset import AssetActive, AssetModel
+    """A number of its own, of which nothing is kept yet."""
     from airflow.utils.session import create_session
-    from sqlalchemy import select, text
+    from sqlalchemy import text
 
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_STATE", connection(zapi.url, "instance-3"))
     with create_session() as session:
-        asset = session.scalar(select(AssetModel).where(AssetModel.uri == URI))
-        if asset is None:
-            asset = AssetModel(name=URI, uri=URI, group="asset")
-            session.add(asset)
-            session.flush()
-        if asset.active is None:
-            session.add(AssetActive.for_asset(asset))
-        session.execute(text("DELETE FROM asset_state_store WHERE asset_id = :id"), {"id": asset.id})
-        session.execute(text("DELETE FROM asset_event WHERE asset_id = :id"), {"id": asset.id})
+        for table in ("asset_state_store", "asset_event"):
+            delete = f"DELETE FROM {table} WHERE asset_id IN (SELECT id FROM asset WHERE uri = :uri)"  # noqa: S608
+            session.execute(text(delete), {"uri": URI})
     return zapi.emulator.instance("instance-3")
 
 
@@ -107,6 +110,7 @@ BY = {"dag_id": "zapi_test_state_apply", "task_id": "apply", "map_index": -1}
 def test_what_a_run_applied_and_proved_is_kept_also_if_nothing_changed(number: Any, dags: dict[str, Any]) -> None:
     dag_run = run(dags["zapi_test_state_apply"], CONF)
     assert states(dag_run) == {"apply": "success"}
+    assert active() == 1
     first = kept()
     assert first is not None
     assert first["schema"] == 1
@@ -161,7 +165,6 @@ def test_a_plan_keeps_the_drift_and_a_failure_its_name(number: Any, dags: dict[s
 @state_is_kept
 def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str, Any]) -> None:
     from airflow.models.asset import AssetEvent
-    from airflow.providers.common.compat.sdk import timezone
     from airflow.utils.db_cleanup import config_dict, run_cleanup
     from airflow.utils.session import create_session
     from sqlalchemy import func, select
@@ -171,22 +174,18 @@ def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str,
     assert before is not None
     # All tables but those of the DAGs, which the other tests need.
     tables = sorted(config_dict.keys() - {"dag", "dag_version"})
-    run_cleanup(clean_before_timestamp=timezone.utcnow(), table_names=tables, skip_archive=True, confirm=False)
+    run_cleanup(clean_before_timestamp=pendulum.now("UTC"), table_names=tables, skip_archive=True, confirm=False)
     with create_session() as session:
         assert session.scalar(select(func.count()).select_from(AssetEvent)) == 0
     assert kept() == before
 
 
 @state_is_kept
-def test_a_state_that_cannot_be_kept_does_not_fail_the_task(
-    number: Any, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+def test_a_connection_that_only_a_run_knows_keeps_no_state(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.models.asset import AssetActive
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    with create_session() as session:
-        session.execute(delete(AssetActive).where(AssetActive.uri == URI))
-    assert states(run(dags["zapi_test_state_apply"], CONF)) == {"apply": "success"}
-    assert kept() is None
-    assert "The state of this number was not kept with its asset" in caplog.text + "".join(capfd.readouterr())
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ALIAS", connection(zapi.url, "instance-3"))
+    conf = {**CONF, "mode": "apply", "conn_id": "zapi_alias"}
+    assert states(run(dags["zapi_test_policy_text"], conf)) == {"apply": "success"}
+    uri = "zapi://zapi_alias/privacy"
+    assert (active(uri), kept(uri)) == (0, None)
