@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import airflow
@@ -10,6 +11,7 @@ import pendulum
 import pytest
 from packaging.version import Version
 
+from airflow_provider_zapi.__main__ import main
 from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.operators.policy import PRIVACY_ALIAS, ApplyPrivacyPolicyOperator
 from tests.airflow.conftest import connection
@@ -189,3 +191,55 @@ def test_a_connection_that_only_a_run_knows_keeps_no_state(
     assert states(run(dags["zapi_test_policy_text"], conf)) == {"apply": "success"}
     uri = "zapi://zapi_alias/privacy"
     assert (active(uri), kept(uri)) == (0, None)
+
+
+# The command line
+
+
+def status(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(["status", *words])
+    return code, "".join(capsys.readouterr())
+
+
+@state_is_kept
+def test_the_command_line_shows_a_drift_and_its_end(
+    number: Any, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dags["zapi_test_state_apply"], CONF)
+    code, printed = status(capsys, "zapi_state")
+    assert code == 0
+    assert re.search(r"last_seen +CONTACT_BLACKLIST +verified +2 ", printed)
+    assert re.search(r"read_receipts +disable +asserted +- ", printed)
+    number.patch({"settings": {"last_seen": {"exceptions": [PHONES[0]]}}})
+    run(dags["zapi_test_state_plan"], CONF)
+    code, printed = status(capsys, "zapi_state")
+    assert code == 1
+    assert re.search(r"last_seen +CONTACT_BLACKLIST +drift \+1 -0 .*zapi_test_state_plan/plan", printed)
+    assert re.search(r"read_receipts +disable +stale ", status(capsys, "zapi_state", "--stale-after", "-1")[1])
+    run(dags["zapi_test_state_apply"], CONF)
+    code, printed = status(capsys, "-o", "json")
+    [found] = [each for each in json.loads(printed)["numbers"] if each["conn_id"] == "zapi_state"]
+    assert found["settings"]["last_seen"]["drift"] is None
+    assert [event["outcome"] for event in found["history"]] == ["changed", "drift", "changed"]
+    assert not any(phone in printed for phone in PHONES)
+
+
+@assets_exist
+def test_the_command_line_shows_the_last_event_where_no_state_is_kept(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_EVENT", connection(zapi.url, "instance-3"))
+    run(dags["zapi_test_policy_text"], {**CONF, "mode": "apply", "conn_id": "zapi_event"})
+    code, printed = status(capsys, "zapi_event")
+    assert code == 0
+    assert re.search(r"last_seen +CONTACT_BLACKLIST +verified +2 .*zapi_test_policy_text/apply", printed)
+    assert "drift is then not known here" in printed
+
+
+def test_the_command_line_says_where_there_is_nothing(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = status(capsys, "zapi_nobody")
+    if Version("3.0") > AIRFLOW:
+        assert (code, "Airflow 2 keeps no state" in printed) == (0, True)
+    else:
+        assert (code, "Nothing is kept of this connection yet" in printed) == (3, True)
