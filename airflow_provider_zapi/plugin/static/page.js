@@ -18,7 +18,7 @@ const TITLES = new Map([
   ["last_seen", "last seen"],
   ["photo", "profile photo"],
   ["description", "description"],
-  ["group_add", "group add"],
+  ["group_add", "who may add to groups"],
   ["online", "online"],
   ["read_receipts", "read receipts"],
   ["messages_duration", "default message duration"],
@@ -36,7 +36,7 @@ const STATES = new Map([
 
 const byId = (id) => document.getElementById(id);
 const shown = new Set(); // states that are filtered for; empty for all
-const cards = new Map(); // connection id -> { node, text }
+const cards = new Map(); // asset id -> { node, same }
 let numbers = [];
 let timer = 0;
 
@@ -349,6 +349,8 @@ function wanted(number) {
 }
 
 function draw() {
+  const focused = document.activeElement;
+  const [held] = [...cards].find(([, each]) => each.node.contains(focused)) ?? [];
   const limit = staleMs();
   const rows = numbers.filter(wanted).map((number) => ({ number, state: stateOf(number, limit) }));
   const counts = new Map();
@@ -360,21 +362,21 @@ function draw() {
   const nodes = picked.map(({ number, state }) => {
     // A card that would look the same stays, with whatever is open or focused in it.
     const same = JSON.stringify([number, state, limit]);
-    const known = cards.get(number.connection);
+    const known = cards.get(number.asset.id);
     if (known && known.same === same) { fresh(known.node); return known.node; }
     const node = card(number, state, limit);
     node.open = known ? known.node.open : STATES.get(state).kind === "bad";
-    cards.set(number.connection, { node, same });
+    cards.set(number.asset.id, { node, same });
     return node;
   });
-  const focused = document.activeElement;
   const main = byId("numbers");
   if (!nodes.length) {
     main.replaceChildren(el("p", { class: "empty" }, numbers.length ? "No number matches the filters."
       : "No number yet. A task of ApplyPrivacyPolicyOperator puts its connection here."));
   } else if (nodes.length !== main.children.length || nodes.some((node, at) => main.children[at] !== node)) {
     main.replaceChildren(...nodes);
-    if (focused && main.contains(focused)) focused.focus();
+    if (main.contains(focused)) focused.focus();
+    else cards.get(held)?.node.querySelector("summary").focus();
   }
 }
 
