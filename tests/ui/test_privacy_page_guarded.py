@@ -88,18 +88,19 @@ def numbers() -> list[dict[str, Any]]:
     draw = random.Random(20261124)
     made: list[dict[str, Any]] = []
     strings = 0
-    while strings < HOSTILE:
+    while strings < 8 * HOSTILE:
         state = document(draw)
         strings += sum(json.dumps(state).count(json.dumps(attack)[1:-1]) for attack in ATTACKS)
         conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
         event = {
             "extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), str(hostile(draw)): hostile(draw)}
         }
+        event["source_dag_id"] = "night"
         made.append(
             {
                 "uri": f"zapi://{quote(f'{len(made)}{conn_id}', safe='')}/privacy",
-                "active": len(made) % 3 > 0,
-                "state": state if len(made) % 2 else None,
+                "active": len(made) % 5 > 0,
+                "state": state if len(made) % 7 else None,
                 "events": [event],
             }
         )
@@ -128,7 +129,8 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     opened.on("dialog", lambda dialog: (found.append(dialog.message), dialog.dismiss()))
     opened.on("pageerror", lambda error: found.append(str(error)))
     opened.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
-    context.on("request", lambda request: None if request.url.startswith(server.origin) else found.append(request.url))
+    own = (server.origin, f"blob:{server.origin}")  # Airflow makes blobs of its own
+    context.on("request", lambda request: None if request.url.startswith(own) else found.append(request.url))
     yield opened
     context.close()
     assert found == []
@@ -140,7 +142,7 @@ def test_every_route_is_closed_to_who_is_not_logged_in(server: Server) -> None:
     assert len(routes) == 3
     assert [server.get(route).status_code for route in routes] == [401] * 3
     assert [server.get(route, "vera").status_code for route in routes] == [200] * 3
-    for route in ("docs", "redoc", "openapi.json", "../plugin/app.py", "static/page.js"):
+    for route in ("docs", "redoc", "openapi.json", "static/page.js"):
         assert server.get(f"{URL_PREFIX.strip('/')}/{route}").status_code in (401, 404)
 
 
@@ -170,7 +172,7 @@ def test_a_thousand_hostile_strings_do_nothing(page: Page, server: Server) -> No
     page.wait_for_load_state("networkidle")
     text = page.locator("main").inner_text()
     assert "<img src=x onerror=" in text
-    assert sum(text.count(attack) for attack in ATTACKS if attack.startswith("<")) > 200
+    assert sum(text.count(attack) for attack in ATTACKS if attack.isprintable() and len(attack) > 2) >= HOSTILE
     made = page.evaluate("[...new Set([...document.body.querySelectorAll('*')].map(each => each.localName))].sort()")
     assert not {"img", "svg", "iframe", "base", "meta", "style"}.intersection(made)
     assert page.evaluate("document.querySelectorAll('body script').length") == 0
