@@ -62,7 +62,8 @@ def after_plan(stored: object, plan: PolicyPlan, *, digest: str, now: datetime, 
             else None,
             "unknown": found["unknown"],
             "not_on_whatsapp": found["not_on_whatsapp"],
-            "by": dict(by),
+            # Who set a value stays its task; a list is what this run has read.
+            "by": before["by"] if found["verified"] is None and "by" in before else dict(by),
         }
     drifted_now = {name: entry["drift"] for name, entry in entries.items() if entry["drift"]}
     event = {"mode": "plan", "outcome": "drift" if drifted_now else "as_wanted", "drift": drifted_now}

@@ -74,6 +74,16 @@ def test_a_value_is_never_verified() -> None:
     assert applied(None, online=result)["settings"]["online"]["verified_at"] is None
 
 
+def test_a_plan_leaves_a_value_to_the_task_that_set_it_and_says_who_read_a_list() -> None:
+    state = applied(None, last_seen=RESULT, online=SettingResult("ALL", verified=None, rounds=1))
+    both = plan(listed(ListChange(kept=1)), SettingPlan(SettingPolicy(ONLINE, "ALL")))
+    settings = planned(state, both, 1, task_id="watch")["settings"]
+    assert {name: entry["by"]["task_id"] for name, entry in settings.items()} == {
+        "last_seen": "watch",
+        "online": "apply",
+    }
+
+
 def test_what_is_found_again_is_one_event() -> None:
     state = applied(None, last_seen=RESULT)
     for minutes in range(1, 4):
