@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import Asset
 from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiError
+from airflow_provider_zapi.metrics import count
 from airflow_provider_zapi.reconcile.state import KEY, after_apply, after_failure, after_plan
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ class StateRecord:
     def planned(self, plan: PolicyPlan) -> None:
         """Keep what a plan found. A list that could not be read is left to the error that it raises."""
         if all(each.unreadable is None for each in plan):
+            count("zapi.drift", len(plan.drifted))
             self._keep(partial(after_plan, plan=plan, digest=self.digest, **self._now()))
 
     def applied(self, settings: Mapping[str, Mapping[str, Any]], *, changed: bool) -> None:
         """Keep what was applied, also if nothing changed: when it was proven last is not an event."""
+        count("zapi.verified", sum(result["verified"] is True for result in settings.values()))
         self._keep(partial(after_apply, settings=settings, changed=changed, digest=self.digest, **self._now()))
 
     def _now(self) -> dict[str, Any]:

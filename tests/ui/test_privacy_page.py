@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.metadata import version
 
@@ -12,15 +13,26 @@ from playwright.sync_api import FrameLocator, Locator, Page, expect
 from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.plugin import ZApiPlugin
 from scripts.standalone import AIRFLOW_2, RunningAirflow
+from tests.airflow.conftest import connection
 from tests.ui.conftest import Picture
 
 pytestmark = [
     pytest.mark.skipif(AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page is of Airflow 3.1 and newer"),
-    pytest.mark.usefixtures("default_connection_said"),
+    pytest.mark.usefixtures("default_connection"),
 ]
 KEEPS_STATE = Version(version("apache-airflow")) >= Version("3.3")
 #: Milliseconds: a run, and the time until the page looks again.
 RUN = 120_000
+
+
+@pytest.fixture(scope="module")
+def default_connection(airflow: RunningAirflow, emulator_server: RunningEmulator) -> None:
+    """The connection of the examples, which other tests make by the form of the newest Airflow."""
+    fields = json.loads(connection(emulator_server.url, "demo-instance"))
+    if airflow.find("/connections/zapi_default") is None:
+        airflow.api(
+            "POST", "/connections", {"connection_id": "zapi_default", **fields, "extra": json.dumps(fields["extra"])}
+        )
 
 
 def opened(page: Page, airflow: RunningAirflow) -> FrameLocator:

@@ -91,10 +91,9 @@ def numbers() -> list[dict[str, Any]]:
     while strings < 8 * HOSTILE:
         state = document(draw)
         strings += sum(json.dumps(state).count(json.dumps(attack)[1:-1]) for attack in ATTACKS)
+        asserted = {f"asserted.{hostile(draw)}": hostile(draw) for _ in range(20)}
         conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
-        event = {
-            "extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), str(hostile(draw)): hostile(draw)}
-        }
+        event = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
         event["source_dag_id"] = "night"
         made.append(
             {
