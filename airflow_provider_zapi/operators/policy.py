@@ -14,7 +14,7 @@ from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_zapi.operators.recording import StateRecord
+    from airflow_provider_zapi.recording import StateRecord
     from airflow_provider_zapi.reconcile import PolicyPlan, SettingPlan, SettingResult
 
 __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
@@ -101,7 +101,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and ``not_on_whatsapp``; never a
             phone
         """
-        from airflow_provider_zapi.operators.recording import StateRecord
+        from airflow_provider_zapi.recording import StateRecord
 
         record = StateRecord(context, self.zapi_conn_id, str(self.mode))
         with record.failures():

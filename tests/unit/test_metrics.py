@@ -41,7 +41,7 @@ for conn_id in ("zapi_counted", "zapi_refused"):
     except Exception:
         pass
 
-from airflow_provider_zapi.operators.recording import StateRecord
+from airflow_provider_zapi.recording import StateRecord
 from tests.unit.reconcile.test_state import KEPT, MISSING
 
 StateRecord({}, "zapi_counted", "plan").planned(MISSING)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_zapi.exceptions import ZApiNotConnectedError
-from airflow_provider_zapi.operators.recording import StateRecord
+from airflow_provider_zapi.recording import StateRecord
 
 TI = SimpleNamespace(dag_id="night", run_id="run", task_id="apply", map_index=-1)
 
