@@ -14,8 +14,8 @@ from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_zapi.recording import StateRecord
     from airflow_provider_zapi.reconcile import PolicyPlan, SettingPlan, SettingResult
+    from airflow_provider_zapi.recording import StateRecord
 
 __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 

@@ -193,6 +193,17 @@ def test_a_connection_that_only_a_run_knows_keeps_no_state(
     assert (active(uri), kept(uri)) == (0, None)
 
 
+@state_is_kept
+def test_each_number_of_a_mapped_task_whose_dag_names_the_assets_keeps_its_own_state(
+    zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at, conn_id in enumerate(("zapi_kept_1", "zapi_kept_2")):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(zapi.url, f"instance-{at + 1}"))
+    run(dags["zapi_test_state_mapped"])
+    found = [kept(f"zapi://zapi_kept_{number}/privacy") for number in (1, 2)]
+    assert [each and each["last"]["by"]["map_index"] for each in found] == [0, 1]
+
+
 # The command line
 
 
