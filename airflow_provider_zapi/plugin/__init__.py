@@ -32,11 +32,10 @@ class _MadeWhenAsked:
 
 def _wanted() -> bool:
     """Return whether this Airflow can show the page, and is not told to leave it out."""
-    from airflow import __version__
     from airflow.configuration import conf
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
-    version = tuple(int(part) for part in __version__.split(".")[:2])
-    return version >= (3, 1) and conf.getboolean("zapi", "privacy_page", fallback=True)
+    return AIRFLOW_V_3_1_PLUS and conf.getboolean("zapi", "privacy_page", fallback=True)
 
 
 def _apps() -> list[dict[str, Any]]:

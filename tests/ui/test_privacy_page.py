@@ -117,6 +117,8 @@ def test_the_page_can_be_used_by_keyboard_and_fits_a_phone(
 ) -> None:
     airflow.wait_for_dag("zapi_apply_policy")
     airflow.run_dag("zapi_apply_policy", RUN / 1000)
+    page.goto(f"{airflow.url}/")  # which logs in
+    expect(page.get_by_role("button", name="Browse")).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{airflow.url}/zapi-privacy/")
     card = page.locator("details.number").first
@@ -139,6 +141,7 @@ def test_the_assets_page_shows_the_number_and_who_asserts_it(page: Page, airflow
     airflow.wait_for_dag("zapi_apply_policy")
     [asset] = airflow.api("GET", "/assets?uri_pattern=zapi://zapi_default/privacy")["assets"]
     assert "zapi_apply_policy" in str(asset)
-    page.goto(f"{airflow.url}/assets")
-    page.get_by_role("link", name="zapi://zapi_default/privacy").click()
+    page.goto(f"{airflow.url}/")
+    page.get_by_role("link", name="Assets").click()
+    page.get_by_role("link", name="zapi://zapi_default/privacy").first.click()
     expect(page.get_by_text("zapi://zapi_default/privacy").first).to_be_visible()
