@@ -65,5 +65,5 @@ class ZApiPlugin(AirflowPlugin):
     """What Airflow finds by the entry point of the group ``airflow.plugins``."""
 
     name = "zapi"
-    fastapi_apps = _MadeWhenAsked(_apps)  # type: ignore[assignment]
-    external_views = _MadeWhenAsked(_views)  # type: ignore[assignment]
+    fastapi_apps = _MadeWhenAsked(_apps)
+    external_views = _MadeWhenAsked(_views)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Server:
 
 
 @contextmanager
-def served(home: Path, numbers: list[Mapping[str, Any]]) -> Iterator[Server]:
+def served(home: Path, numbers: Sequence[Mapping[str, Any]]) -> Iterator[Server]:
     """Make a database in an empty folder, fill it, and serve it."""
     ports = free_ports(3)
     passwords = home / "passwords.json"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
 from airflow_provider_zapi.plugin import URL_PREFIX, ZApiPlugin
 from scripts.standalone import AIRFLOW_2
@@ -93,7 +93,7 @@ def numbers() -> list[dict[str, Any]]:
         strings += sum(json.dumps(state).count(json.dumps(attack)[1:-1]) for attack in ATTACKS)
         asserted = {f"asserted.{hostile(draw)}": hostile(draw) for _ in range(20)}
         conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
-        event = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
+        event: dict[str, Any] = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
         event["source_dag_id"] = "night"
         made.append(
             {
@@ -125,11 +125,24 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     context = server.visit(browser, "vera")
     opened = context.new_page()
     found: list[str] = []
-    opened.on("dialog", lambda dialog: (found.append(dialog.message), dialog.dismiss()))
-    opened.on("pageerror", lambda error: found.append(str(error)))
-    opened.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
     own = (server.origin, f"blob:{server.origin}")  # Airflow makes blobs of its own
-    context.on("request", lambda request: None if request.url.startswith(own) else found.append(request.url))
+
+    def on_dialog(dialog: Dialog) -> None:
+        found.append(dialog.message)
+        dialog.dismiss()
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            found.append(message.text)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(own):
+            found.append(request.url)
+
+    opened.on("dialog", on_dialog)
+    opened.on("pageerror", lambda error: found.append(str(error)))
+    opened.on("console", on_console)
+    context.on("request", on_request)
     yield opened
     context.close()
     assert found == []

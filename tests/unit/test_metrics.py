@@ -16,21 +16,24 @@ from tests.faults import FaultServer, good
 
 #: Counts in the place of what would send the counters somewhere: Airflow makes that by its configuration.
 RECORDER = """
-import json
+import json, os
 from airflow.providers.common.compat.sdk import Stats
 
 class Recorder(dict):
+    def __bool__(self):
+        return True
+
     def incr(self, stat, count=1, rate=1, *, tags=None):
         assert not tags
         self[stat] = self.get(stat, 0) + count
 
 counted = Recorder()
 try:
-    from airflow.sdk.observability import stats
-except ImportError:  # before Airflow 3.2
-    Stats.instance = counted
+    from airflow.sdk.observability.stats import initialize
+except ImportError:  # before Airflow 3.3
+    Stats.instance, Stats._instance_pid = counted, os.getpid()
 else:
-    stats.initialize(factory=lambda: counted, export_legacy_names=False)
+    initialize(factory=lambda: counted, export_legacy_names=False)
 """
 TASK = """
 from airflow_provider_zapi.operators.privacy import SetOnlinePrivacyOperator
