@@ -84,7 +84,7 @@ class ZApiClient:
 
     def __init__(self, credentials: Credentials, *, transport: Transport | None = None) -> None:
         self._transport = transport or Transport(credentials)
-        self._instance_id = credentials.instance_id
+        self._credentials = credentials
 
     def __enter__(self) -> ZApiClient:
         return self
@@ -98,7 +98,14 @@ class ZApiClient:
     @property
     def instance_id(self) -> str:
         """The instance's id; its token is never handed out."""
-        return self._instance_id
+        return self._credentials.instance_id
+
+    def keyed_digest(self, purpose: str, data: bytes) -> str:
+        """Return a digest of data in hexadecimal, keyed with the instance token, which is never handed out.
+
+        :param purpose: what the digest is for; one of another purpose is never the same
+        """
+        return self._credentials.keyed_digest(purpose, data)
 
     def close(self) -> None:
         """Close the kept connection."""
@@ -112,13 +119,6 @@ class ZApiClient:
     def cancelled(self) -> bool:
         """Whether nothing more is sent."""
         return self._transport.cancelled
-
-    def keyed_digest(self, text: str) -> str:
-        """Return a digest of a text that reveals nothing of it: it is keyed with this instance's credentials.
-
-        Equal digests mean equal texts and the same credentials; after a token was renewed they differ.
-        """
-        return self._transport.keyed_digest(text)
 
     def status(self) -> InstanceStatus:
         """Read whether the instance has a WhatsApp session.

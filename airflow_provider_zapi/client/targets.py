@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -116,6 +117,16 @@ class Credentials:
     def secret_headers(self) -> Mapping[str, str]:
         """The headers that hold a secret; they too are added on the wire only."""
         return {} if self.client_token is None else {"Client-Token": self.client_token}
+
+    def keyed_digest(self, purpose: str, data: bytes) -> str:
+        """Return the HMAC-SHA256 of data in hexadecimal, keyed with the instance token.
+
+        Only who has the token can compute it, so that what is short, such as a phone, cannot be found by trying.
+
+        :param purpose: what the digest is for; one of another purpose is never the same
+        """
+        # The purpose makes a key of its own. No variable holds it: a traceback would show it.
+        return hmac.digest(hmac.digest(self.instance_token.encode(), purpose.encode(), "sha256"), data, "sha256").hex()
 
     def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
         if not isinstance(value, str) or not value:

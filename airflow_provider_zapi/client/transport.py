@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -144,11 +143,6 @@ class Transport:
     def clean(self, text: str) -> str:
         """Return a text of the server's for a message or a result: in one line, without secrets, cut."""
         return clean(text, self._redactor.scrub)
-
-    def keyed_digest(self, text: str) -> str:
-        """Return a digest of a text in hex, keyed with the target's secrets: without them no text can be tried."""
-        key = "\0".join(secret or "" for secret in self._target.secrets).encode()
-        return hmac.new(key, text.encode(), "sha256").hexdigest()
 
     def close(self) -> None:
         """Close the kept connection."""

@@ -117,7 +117,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         with self.client(self.expected_phone) as client:
-            record.digest = client.keyed_digest(policy.canonical())
+            record.digest = client.keyed_digest("policy", policy.canonical().encode())
             plan = plan_policy(policy, client)
             # On lines of its own: what a log writes before a record would shift the first one.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
