@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -105,7 +106,18 @@ def numbers() -> list[dict[str, Any]]:
         )
     by = {"source_dag_id": "night", "source_run_id": "run 1", "source_task_id": "apply"}
     plain = {"extra": {"conn_id": "zapi_plain", "asserted.last_seen": "NONE"}, **by}
-    return [*made, {"uri": "zapi://zapi_plain/privacy", "active": True, "state": None, "events": [plain]}]
+    long_ago = "2026-01-01T06:00:00+00:00"
+    old = {
+        "schema": 1,
+        "settings": {"photo": {"wanted": "NONE", "asserted": "NONE", "asserted_at": long_ago, "drift": None}},
+        "last": {"at": long_ago, "mode": "apply", "outcome": "unchanged"},
+        "history": [],
+    }
+    return [
+        *made,
+        {"uri": "zapi://zapi_plain/privacy", "active": True, "state": None, "events": [plain]},
+        {"uri": "zapi://zapi_stale/privacy", "active": True, "state": old, "events": []},
+    ]
 
 
 NUMBERS = numbers()
@@ -173,6 +185,14 @@ def test_a_viewer_sees_the_page_in_airflow_below_a_path(page: Page, server: Serv
     plain.locator("table.settings").get_by_role("link", name="night").click()
     page.wait_for_url(f"{server.url}dags/night")
     assert page.frames == [page.main_frame]
+
+
+@pytest.mark.skipif(not find_spec("airflow.models.asset_state_store"), reason="state is kept from Airflow 3.3 on")
+def test_a_number_that_nobody_looked_at_for_long_is_amber(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}{URL_PREFIX.strip('/')}/")
+    page.get_by_label("Find").fill("zapi_stale")
+    expect(page.locator("details.number")).to_have_class("number late")
+    expect(page.locator("details.number")).to_contain_text("stale")
 
 
 def test_a_thousand_hostile_strings_do_nothing(page: Page, server: Server) -> None:
