@@ -63,7 +63,7 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "privacy_page": {
                         "description": 'Show the page "WhatsApp privacy" in Airflow 3.1 and newer.',
-                        "version_added": "0.1.0",
+                        "version_added": None,
                         "type": "boolean",
                         "example": None,
                         "default": "True",
