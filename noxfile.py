@@ -30,6 +30,8 @@ UV = str(Path(sys.executable).with_name("uv"))
 #: The Python of the environments: `make PYTHON=...` says another one than nox runs on.
 PYTHON = os.environ.get("ZAPI_PYTHON", "python3")
 OLDEST = SUPPORTED[0].version
+#: The others that can show the page "WhatsApp privacy".
+WITH_A_PAGE = [each.version for each in SUPPORTED if each.version.startswith(("3.1.", "3.2."))]
 #: Of these `make floors` installs the oldest versions that pyproject.toml allows.
 FLOORS = "requests|tenacity|urllib3"
 #: About a minute: what Airflow discovers, the form, the hook, each operator, and runs of DAGs in each way.
@@ -185,9 +187,16 @@ def resolve_constraints(session: nox.Session) -> None:
 
 @nox.session(name="ui-test")
 def ui_test(session: nox.Session) -> None:
-    """Use Airflow's pages in a real browser: the newest, and Airflow 2, whose form is another page."""
+    """Use Airflow's pages in a real browser: the newest, Airflow 2, whose form is another page, and ours in others."""
     for airflow in (NEWEST, OLDEST):
         pytest(session, environment(session, airflow), "tests/ui")
+    for airflow in WITH_A_PAGE:
+        pytest(
+            session,
+            environment(session, airflow),
+            "tests/ui/test_privacy_page.py",
+            "tests/ui/test_privacy_page_guarded.py",
+        )
 
 
 @nox.session

@@ -57,6 +57,20 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [{"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_zapi.triggers.instance"]}],
         "notifications": ["airflow_provider_zapi.notifications.zapi.ZApiNotifier"],
         "extra-links": ["airflow_provider_zapi.links.ZApiPanelLink"],
+        "config": {
+            "zapi": {
+                "description": "Settings of the Z-API provider.",
+                "options": {
+                    "privacy_page": {
+                        "description": 'Show the page "WhatsApp privacy" in Airflow 3.1 and newer.',
+                        "version_added": None,
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    }
+                },
+            }
+        },
         # Read by Airflow 3.2 and newer; older ones have `python -m airflow_provider_zapi`.
         "cli": ["airflow_provider_zapi.cli.definition.get_zapi_cli_commands"],
     }

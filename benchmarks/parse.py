@@ -26,6 +26,7 @@ IMPORT = "a process that imports all operators"
 PACKAGE = "modules that importing the package loads"
 CLIENT = "importing the client, once in a task process"
 OPERATORS = "importing the operators of the settings"
+PLUGIN = "importing the plugin of the page, in each task process"
 PACKAGE_FOLDER = Path(airflow_provider_zapi.__file__).parent
 #: Tasks in a DAG file, and rounds.
 FILES = {1: 61, 100: 41, 1000: 15}
@@ -36,12 +37,18 @@ ROWS = (
     Row(PACKAGE, "", "", Goal(1)),
     Row(CLIENT, "ms", "", Goal(10)),
     Row(OPERATORS, "ms", "", Goal(5)),
+    Row(PLUGIN, "ms", "", Goal(5)),
 )
 #: What is imported, and what a process has imported before, whoever makes the call.
 ALREADY = "from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, BaseOperatorLink\n"
 IMPORTS = {
     CLIENT: (f"{ALREADY}import requests, tenacity, urllib3", "airflow_provider_zapi.client"),
     OPERATORS: (ALREADY, "airflow_provider_zapi.operators.privacy"),
+    # Before its plugins, a task's process has loaded little of what a DAG file imports.
+    PLUGIN: (
+        "import airflow.sdk.execution_time.task_runner, airflow.sdk.plugins_manager",
+        "airflow_provider_zapi.plugin",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
+from airflow_provider_zapi.cli.status import status
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
 from airflow_provider_zapi.exceptions import (
@@ -207,11 +208,17 @@ def _apply(arguments: argparse.Namespace) -> Report:
     )
 
 
+def _status(arguments: argparse.Namespace) -> Report:
+    data, rows, drifted, notes = status(arguments.conn_id, arguments.stale_after)
+    return Report(data, list(rows), DIFFERENT if drifted else OK, notes)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
     "check": _check,
     "show": _show,
     "plan": _plan,
     "apply": _apply,
+    "status": _status,
 }
 
 

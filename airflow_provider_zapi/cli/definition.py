@@ -93,6 +93,18 @@ COMMANDS = (
             _OUTPUT,
         ),
     ),
+    Command(
+        "status",
+        "Show what Airflow keeps of each number; exit code 1 if a list has drifted. Calls nobody",
+        (
+            Argument(("conn_id",), {"metavar": "CONN_ID", "nargs": "?", "help": "only this connection (default: all)"}),
+            Argument(
+                ("--stale-after",),
+                {"type": float, "default": 26.0, "metavar": "HOURS", "help": "when to call it stale (default: 26)"},
+            ),
+            _OUTPUT,
+        ),
+    ),
 )
 
 

@@ -90,6 +90,7 @@ class Transport:
     :param total: seconds that a call may take, with its retries and waits
     :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
+    :param observe: told of each call that ended: its attempts, and the name of its error's class or None
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -102,6 +103,7 @@ class Transport:
         total: float = TOTAL_SECONDS,
         max_attempts: int = MAX_ATTEMPTS,
         adapter: BaseAdapter | None = None,
+        observe: Callable[[int, str | None], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -114,6 +116,7 @@ class Transport:
         self._deadline = Deadline(clock)
         self._redactor = Redactor(target.secrets)
         self._cancelled = False
+        self._observe = observe
         self._verify, context = authorities(target.conn_id)
         # Once: with many variables in the environment the look at them takes as long as the rest of a call.
         found = proxies(target.base_url, target.conn_id)
@@ -176,7 +179,10 @@ class Transport:
                 remaining=self._deadline.remaining,
                 pause=self.pause,
             )
-            ended(answered, attempts, outcome.error.__name__ if isinstance(outcome, Failure) else None)
+            error = outcome.error.__name__ if isinstance(outcome, Failure) else None
+            ended(answered, attempts, error)
+        if self._observe is not None:
+            self._observe(attempts, error)
         if isinstance(outcome, Failure):
             raise outcome.error(
                 outcome.what,

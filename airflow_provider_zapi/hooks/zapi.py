@@ -132,12 +132,13 @@ class ZApiHook(BaseHook):
         from airflow_provider_zapi.client import Transport, ZApiClient
         from airflow_provider_zapi.connection.reading import mask as tell_masker
         from airflow_provider_zapi.connection.reading import read_connection
+        from airflow_provider_zapi.metrics import count_call
 
         read = read_connection(connection, self.zapi_conn_id)
         self._expected_phone, self._connection_read = read.expected_phone, True
         if mask:
             tell_masker(read.target)
-        options: dict[str, Any] = {} if self.retry else {"max_attempts": 1}
+        options: dict[str, Any] = {"observe": count_call} | ({} if self.retry else {"max_attempts": 1})
         if read.read_timeout is not None:
             options["read_timeout"] = read.read_timeout
         return ZApiClient(read.target, transport=Transport(read.target, **options))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.client import ZApiClient
     from airflow_provider_zapi.reconcile import PolicyPlan, SettingPlan, SettingResult
+    from airflow_provider_zapi.recording import StateRecord
 
 __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 
@@ -84,7 +85,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**_with_alias(kwargs))
+        super().__init__(**_with_assets(kwargs, zapi_conn_id))
         self.policy = policy
         if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
             # Airflow replaces the name by the file's text.
@@ -104,7 +105,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
-        return super().partial(**_with_alias(kwargs))
+        return super().partial(**_with_assets(kwargs, kwargs.get("zapi_conn_id")))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
@@ -114,6 +115,13 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             ``rounds``, and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and
             ``not_on_whatsapp``; never a phone
         """
+        from airflow_provider_zapi.recording import StateRecord
+
+        record = StateRecord(context, self.zapi_conn_id, str(self.mode))
+        with record.failures():
+            return self._run(context, record)
+
+    def _run(self, context: Context, record: StateRecord) -> dict[str, Any]:
         from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
         from airflow_provider_zapi.privacy.policy import parse_policy
         from airflow_provider_zapi.reconcile import (
@@ -132,6 +140,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
         expected = parse_digest(self.expected_plan, "expected_plan") if self._plan_given else None
         with self.client(self.expected_phone) as client:
+            record.digest = client.keyed_digest("policy", policy.canonical().encode())
             plan = plan_policy(policy, client)
             # On lines of its own: what a log writes before a record would shift the first one.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
@@ -141,11 +150,13 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             if expected is not None:
                 require_plan(plan, client, expected, self.zapi_conn_id)
             if self.mode == "plan":
+                record.planned(plan)
                 return self._planned(plan, client, notes)
             self.warn_about_pool()
             results = apply_policy(plan, client, allow_mass_removal=self.allow_mass_removal, settle=settle)
         settings = applied_settings(results)
         changed = self._publish(context, results)
+        record.applied(settings, changed=changed)
         self.log.info(
             "Applied to connection %s: %s.",
             self.zapi_conn_id,
@@ -247,14 +258,31 @@ def _told(name: str, result: SettingResult) -> str:
     return f"{name} set to {result.value} and its list read back (+{result.added} -{result.removed} ={result.kept})"
 
 
-def _with_alias(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3."""
+def _with_assets(kwargs: dict[str, Any], conn_id: object) -> dict[str, Any]:
+    """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3.
+
+    A connection that is known now is named by its own asset too, as an inlet: that makes the asset active, so that
+    Airflow shows it and keeps its state, and emits no event. One that only a run knows is left to the alias.
+    """
     if not AIRFLOW_V_3_0_PLUS:
         return kwargs
     given = {name: _as_list(kwargs.get(name)) for name in ("inlets", "outlets")}
-    return kwargs | {
-        name: [*(one for one in them if one != PRIVACY_ALIAS), PRIVACY_ALIAS] for name, them in given.items()
-    }
+    assets = {name: [*(one for one in them if one != PRIVACY_ALIAS), PRIVACY_ALIAS] for name, them in given.items()}
+    if own := _known_asset(conn_id):
+        assets["inlets"] = [own, *(one for one in assets["inlets"] if one != own)]
+    return kwargs | assets
+
+
+def _known_asset(conn_id: object) -> Asset | None:
+    from airflow_provider_zapi.assets import privacy_uri
+
+    # Whatever Airflow may render is known only to a run: Jinja, the name of a file, another task's result. The
+    # characters are those that Airflow allows in a connection's id.
+    if not isinstance(conn_id, str) or not conn_id or conn_id.endswith((".yaml", ".yml", ".json")):
+        return None
+    if not all(character.isalnum() or character in "_#!()-.:/\\" for character in conn_id):
+        return None
+    return Asset(privacy_uri(conn_id))
 
 
 def _as_list(given: Any) -> list[Any]:

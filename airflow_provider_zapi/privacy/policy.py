@@ -63,6 +63,10 @@ class Policy:
 
     settings: tuple[SettingPolicy, ...]
 
+    def canonical(self) -> str:
+        """Return a text that is the same for the same policy. It holds phones: use it only for a keyed digest."""
+        return json.dumps([(each.setting.name, each.value, sorted(each.exceptions)) for each in self.settings])
+
 
 def parse_policy(policy: object, parameter: str = "policy") -> Policy:
     """Read a policy.

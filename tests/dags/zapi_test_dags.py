@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, Asset, task
 
+from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.notifications.zapi import ZApiNotifier
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
@@ -154,3 +155,18 @@ with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phon
             phone="{{ params.phone }}", message="{{ ti.task_id }} failed", zapi_conn_id="zapi_sales"
         ),
     )
+
+# A connection that is known at the parse: its asset is an inlet.
+for mode in ("apply", "plan"):
+    with DAG(dag_id=f"zapi_test_state_{mode}", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
+        ApplyPrivacyPolicyOperator(
+            task_id=mode, policy="{{ params.policy }}", mode=mode, fail_on_drift=True, zapi_conn_id="zapi_state"
+        )
+
+# What is mapped is known only to a run: the DAG names the assets itself.
+with DAG(dag_id="zapi_test_state_mapped", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator.partial(
+        task_id="apply",
+        policy="policy.yaml",
+        inlets=[Asset(privacy_uri(conn_id)) for conn_id in ("zapi_kept_1", "zapi_kept_2")],
+    ).expand(zapi_conn_id=["zapi_kept_1", "zapi_kept_2"])

@@ -25,6 +25,7 @@ from airflow_provider_zapi.emulator import running_emulator
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.get_provider_info import get_provider_info
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
+from airflow_provider_zapi.plugin import ZApiPlugin
 from airflow_provider_zapi.retry_policy import ZApiRetryPolicy
 from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
 from scripts import constraints
@@ -130,6 +131,14 @@ def has_approvals(found: dict[str, list[str]]) -> bool:
     )
 
 
+def has_page(found: dict[str, list[str]]) -> bool:
+    return bool(ZApiPlugin.external_views and ZApiPlugin.fastapi_apps)
+
+
+def has_kept_state(found: dict[str, list[str]]) -> bool:
+    return find_spec("airflow.models.asset_state_store") is not None
+
+
 def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
     with running_emulator() as running, pytest.MonkeyPatch.context() as environment:
         running.emulator.put("instance-1", {"token": "demo-token", "client_token": None, "phone": "5544999990000"})
@@ -152,6 +161,8 @@ FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
     ("approvals](howto", has_approvals),
     ("`airflow zapi`", has_command_line),
     ("`ZApiRetryPolicy`", has_retry_policy),
+    ("WhatsApp privacy", has_page),
+    ("kept with its asset", has_kept_state),
 ]
 
 
@@ -175,6 +186,8 @@ CHECKS = {
     "emulator/__init__.py": None,  # of the packages of its own extra
     "connection/reading.py": None,  # where Airflow's masker is
     "operators/policy.py": "asset events",
+    "cli/status.py": "kept with its asset",
+    "plugin/__init__.py": "WhatsApp privacy",
     "retry_policy.py": "`ZApiRetryPolicy`",
 }
 

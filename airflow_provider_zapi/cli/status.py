@@ -1,0 +1,169 @@
+"""What Airflow keeps of each number: the state that the last runs left with its asset, or else its last event.
+
+Read from Airflow's database and from nowhere else: no call to Z-API is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.exceptions import ZApiConfigurationError
+from airflow_provider_zapi.reconcile.state import KEY, read_state
+
+__all__ = ["status"]
+
+HEADINGS = ("connection", "setting", "wanted", "state", "list", "asserted", "verified", "by")
+NOTHING = "-"
+
+
+def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], list[tuple[object, ...]], bool, list[str]]:
+    """Return what is kept of all numbers, or of one: as data, as rows, whether any has drifted, and notes.
+
+    :param stale_after: hours after which what was found or set last counts as stale
+    :raises ZApiConfigurationError: Airflow's database cannot be read, or nothing is kept of this connection
+    """
+    if not AIRFLOW_V_3_0_PLUS:
+        note = "Airflow 2 keeps no state of a number. 'show' and 'plan' read the number itself."
+        return {"numbers": []}, [HEADINGS], False, ["", note]
+    found = caught(_read, Exception)
+    if isinstance(found, Exception):
+        raise ZApiConfigurationError(
+            f"Airflow's database cannot be read ({type(found).__name__})",
+            "Run this where Airflow's own commands work, such as 'airflow db check'.",
+        )
+    numbers = {name: number for name, number in found.items() if conn_id in (None, name)}
+    if conn_id is not None and not numbers:
+        raise ZApiConfigurationError(
+            "Nothing is kept of this connection yet",
+            "A run of ApplyPrivacyPolicyOperator keeps it. 'show' and 'plan' read the number itself.",
+            conn_id=conn_id,
+        )
+    now = datetime.now(UTC)
+    for number in numbers.values():
+        for setting in number["settings"].values():
+            setting["state"] = _state(setting, now - timedelta(hours=stale_after))
+    rows: list[tuple[object, ...]] = [HEADINGS]
+    for name, number in numbers.items():
+        rows += [_row(name, setting, found) for setting, found in number["settings"].items()]
+    drifted = any(setting["drift"] for number in numbers.values() for setting in number["settings"].values())
+    return {"numbers": list(numbers.values())}, rows, drifted, ["", *_notes(numbers)]
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    """Return what is kept of each number, by its connection id."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # this is no task: it may read the database
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    numbers = {}
+    with create_session() as session:
+        for asset in session.scalars(
+            select(AssetModel).where(AssetModel.uri.startswith("zapi://")).order_by(AssetModel.uri)
+        ):
+            conn_id = unquote(urlsplit(asset.uri).netloc)
+            stored = _stored(session, asset.id)
+            if (state := read_state(stored)).get("last"):
+                numbers[conn_id] = {"conn_id": conn_id, "source": "state", **state}
+                continue
+            newest = select(AssetEvent).where(AssetEvent.asset_id == asset.id).order_by(AssetEvent.id.desc()).limit(1)
+            event = session.scalar(newest)
+            if event is not None:
+                numbers[conn_id] = {"conn_id": conn_id, "source": "event", **_of_event(event)}
+    return numbers
+
+
+def _stored(session: Any, asset_id: int) -> Any:
+    if find_spec("airflow.models.asset_state_store") is None:  # before Airflow 3.3
+        return None
+    from airflow.models.asset_state_store import AssetStateStoreModel
+
+    row = session.get(AssetStateStoreModel, (asset_id, KEY))
+    return None if row is None else json.loads(row.value)
+
+
+def _of_event(event: Any) -> dict[str, Any]:
+    """Return an event in the form of a state: what a run changed last is known, and no drift."""
+    at = event.timestamp.astimezone(UTC).isoformat(timespec="seconds")
+    by = {
+        "dag_id": event.source_dag_id,
+        "run_id": event.source_run_id,
+        "task_id": event.source_task_id,
+        "map_index": event.source_map_index,
+    }
+    extra: Mapping[str, Any] = event.extra or {}
+    settings = {
+        name.removeprefix("asserted."): {
+            "wanted": value,
+            "asserted": value,
+            "asserted_at": at,
+            "verified_at": at if f"{name.removeprefix('asserted.')}.kept" in extra else None,
+            "listed": _listed(extra, name.removeprefix("asserted.")),
+            "drift": None,
+            "by": by,
+        }
+        for name, value in extra.items()
+        if name.startswith("asserted.")
+    }
+    return {"settings": settings, "last": {"at": at, "mode": "apply", "outcome": "changed", "by": by}, "history": []}
+
+
+def _listed(extra: Mapping[str, Any], name: str) -> int | None:
+    kept = extra.get(f"{name}.kept")
+    return None if kept is None else kept + extra.get(f"{name}.added", 0)
+
+
+def _state(setting: Mapping[str, Any], stale_before: datetime) -> str:
+    """Return what a person should know first of a setting."""
+    if setting.get("drift"):
+        return "drift"
+    seen = [setting.get(name) for name in ("asserted_at", "checked_at", "verified_at")]
+    if not any(seen) or max(datetime.fromisoformat(each) for each in seen if each) < stale_before:
+        return "stale"
+    if setting.get("asserted") != setting.get("wanted"):
+        return "not applied"
+    return "verified" if setting.get("verified_at") else "asserted"
+
+
+def _row(conn_id: str, name: str, setting: Mapping[str, Any]) -> tuple[object, ...]:
+    drift = setting.get("drift")
+    changes = f" +{drift['missing']} -{drift['extra']}" if drift else ""
+    by = setting.get("by") or {}
+    where = "/".join(str(by[part]) for part in ("dag_id", "task_id") if by.get(part))
+    return (
+        _shown(conn_id),
+        _shown(name),
+        _shown(setting.get("wanted")),
+        f"{setting['state']}{changes}",
+        NOTHING if setting.get("listed") is None else setting["listed"],
+        _shown(setting.get("asserted_at")),
+        _shown(setting.get("verified_at")),
+        _shown(where),
+    )
+
+
+def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, number in numbers.items():
+        last = number.get("last") or {}
+        if last.get("outcome") == "failed":
+            yield f"{_shown(name)}: the last run failed at {_shown(last.get('at'))} ({_shown(last.get('error'))})."
+    if not numbers:
+        yield "Nothing is kept yet: a run of ApplyPrivacyPolicyOperator keeps it."
+    if any(number["source"] == "event" for number in numbers.values()):
+        yield "Without a kept state, the row is what the last change said; drift is then not known here."
+    yield "Values cannot be read back from WhatsApp: 'asserted' is when they were sent last."
+
+
+def _shown(value: object) -> str:
+    """Return a text for a terminal: no control characters, whoever wrote it."""
+    text = NOTHING if value in (None, "") else str(value)
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,99 @@
+"""Keeps what a task found and did with its number's asset, on Airflow 3.3 and newer.
+
+A record is worth less than the run that it is about: if it cannot be written, the log says so and the task goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Asset
+
+from airflow_provider_zapi.assets import privacy_uri
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.exceptions import ZApiError
+from airflow_provider_zapi.metrics import count
+from airflow_provider_zapi.reconcile.state import KEY, after_apply, after_failure, after_plan
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_zapi.reconcile import PolicyPlan
+
+__all__ = ["StateRecord"]
+
+log = logging.getLogger(__name__)
+
+
+class StateRecord:
+    """The state of one number, as one task run keeps it.
+
+    Nothing is kept before Airflow 3.3, nor while the asset ``zapi://<connection id>/privacy`` is not active: an
+    asset is active once a task names it as an inlet, outlet or schedule.
+
+    :param context: the task's; it says which assets' states the task may write
+    :param mode: ``plan`` or ``apply``
+    """
+
+    def __init__(self, context: Context, conn_id: str, mode: str) -> None:
+        self._store = _store(context, conn_id)
+        self._mode = mode
+        self._by = _by(context)
+        self._done = False
+        #: Identifies the policy; set once it is known.
+        self.digest = ""
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Keep the name of an error that leaves the block, unless what led to it is kept already."""
+        try:
+            yield
+        except ZApiError as error:
+            if not self._done:
+                self._keep(partial(after_failure, mode=self._mode, error=type(error).__name__, **self._now()))
+            raise
+
+    def planned(self, plan: PolicyPlan) -> None:
+        """Keep what a plan found. A list that could not be read is left to the error that it raises."""
+        if all(each.unreadable is None for each in plan):
+            count("zapi.drift", len(plan.drifted))
+            self._keep(partial(after_plan, plan=plan, digest=self.digest, **self._now()))
+
+    def applied(self, settings: Mapping[str, Mapping[str, Any]], *, changed: bool) -> None:
+        """Keep what was applied, also if nothing changed: when it was proven last is not an event."""
+        count("zapi.verified", sum(result["verified"] is True for result in settings.values()))
+        self._keep(partial(after_apply, settings=settings, changed=changed, digest=self.digest, **self._now()))
+
+    def _now(self) -> dict[str, Any]:
+        return {"now": datetime.now(UTC), "by": self._by}
+
+    def _keep(self, new: Callable[[Any], dict[str, Any]]) -> None:
+        self._done = True
+        store = self._store
+        if store is None:
+            return
+        failed = caught(lambda: store.set(KEY, new(store.get(KEY))), Exception)
+        if isinstance(failed, Exception):
+            log.warning(
+                "The state of this number was not kept with its asset (%s); the task is not affected.",
+                type(failed).__name__,
+            )
+
+
+def _store(context: Context, conn_id: str) -> Any:
+    """Return what reads and writes the asset's state, or None where there is nothing of the kind."""
+    stores: Any = context.get("asset_state_store")
+    if stores is None:
+        return None
+    found = caught(lambda: stores[Asset(privacy_uri(conn_id))], Exception)
+    return None if isinstance(found, Exception) else found
+
+
+def _by(context: Context) -> dict[str, Any]:
+    instance: Any = context.get("ti")
+    return {name: getattr(instance, name, None) for name in ("dag_id", "run_id", "task_id", "map_index")}

@@ -1,0 +1,220 @@
+"""The page "WhatsApp privacy" below a path, with a login: who gets it, and that nothing it shows can do anything."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
+
+from airflow_provider_zapi.plugin import URL_PREFIX, ZApiPlugin
+from scripts.standalone import AIRFLOW_2
+from tests.ui.served import PATH, Server, served
+
+pytestmark = pytest.mark.skipif(
+    AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page is of Airflow 3.1 and newer"
+)
+
+HOSTILE = 1_000
+#: What such a string would do if it were taken for markup, a script or an address.
+ATTACKS = (
+    "<img src=x onerror=window.parent.hit=window.hit=1>",
+    "<script>window.hit=1</script>",
+    "</script><svg onload=window.hit=1>",
+    '"><iframe srcdoc="<script>parent.hit=1</script>">',
+    "' onmouseover='window.hit=1' autofocus onfocus='window.hit=1",
+    "javascript:window.hit=1",
+    "data:text/html,<script>parent.hit=1</script>",
+    "//evil.example/x",
+    "https://evil.example/",
+    "../../../api/v2/variables",
+    "..",
+    "%2e%2e%2f%2e%2e%2f",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "{{ 7*7 }}${7*7}#{7*7}",
+    "\u202edrowssap\u202c",
+    "a\u0000b\u0007c",
+    "\U0001f4a9" * 40,
+    "x" * 5_000,
+    "%",
+    "%ff",
+    "\\",
+    "<style>*{display:none}</style>",
+    "<base href=//evil.example/>",
+    "<meta http-equiv=refresh content='0;url=//evil.example/'>",
+)
+
+
+def hostile(draw: random.Random) -> Any:
+    """Return something that nobody should have written: a string made of attacks, or what is no string."""
+    if draw.random() < 0.1:
+        return draw.choice([None, 7, -1, True, [], {}, ["<b>"], {"__proto__": {"label": "x"}}, 1e308])
+    return "".join(draw.choice(ATTACKS) for _ in range(draw.randint(1, 3)))
+
+
+def document(draw: random.Random) -> dict[str, Any]:
+    """Return a state in which every value, and some keys, are hostile."""
+
+    def text() -> Any:
+        return hostile(draw)
+
+    def by() -> dict[str, Any]:
+        return {"dag_id": text(), "run_id": text(), "task_id": text(), "map_index": text()}
+
+    entry = {
+        name: text() for name in ("wanted", "asserted", "asserted_at", "verified_at", "checked_at", "listed", "drift")
+    }
+    settings = {str(text()): {**entry, "by": by()}, "last_seen": {**entry, "drift": {"missing": text()}, "by": by()}}
+    event = {"at": text(), "mode": text(), "by": by()}
+    history = [
+        {**event, "outcome": "failed", "error": text()},
+        {**event, "outcome": "drift", "drift": {str(text()): {"missing": 1, "extra": text()}}},
+        {**event, "outcome": "changed", "lists": {str(text()): text()}, "values": [text(), text()]},
+        text(),
+    ]
+    last = {**event, "outcome": "failed", "error": text()}
+    return {"schema": 1, "settings": settings, "last": last, "history": history, "policy_digest": text()}
+
+
+def numbers() -> list[dict[str, Any]]:
+    """Return numbers that hold 1,000 and more hostile strings, and one that is as a person expects it."""
+    draw = random.Random(20261124)
+    made: list[dict[str, Any]] = []
+    strings = 0
+    while strings < 8 * HOSTILE:
+        state = document(draw)
+        strings += sum(json.dumps(state).count(json.dumps(attack)[1:-1]) for attack in ATTACKS)
+        asserted = {f"asserted.{hostile(draw)}": hostile(draw) for _ in range(20)}
+        conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
+        event: dict[str, Any] = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
+        event["source_dag_id"] = "night"
+        made.append(
+            {
+                "uri": f"zapi://{quote(f'{len(made)}{conn_id}', safe='')}/privacy",
+                "active": len(made) % 5 > 0,
+                "state": state if len(made) % 7 else None,
+                "events": [event],
+            }
+        )
+    by = {"source_dag_id": "night", "source_run_id": "run 1", "source_task_id": "apply"}
+    plain = {"extra": {"conn_id": "zapi_plain", "asserted.last_seen": "NONE"}, **by}
+    long_ago = "2026-01-01T06:00:00+00:00"
+    old = {
+        "schema": 1,
+        "settings": {"photo": {"wanted": "NONE", "asserted": "NONE", "asserted_at": long_ago, "drift": None}},
+        "last": {"at": long_ago, "mode": "apply", "outcome": "unchanged"},
+        "history": [],
+    }
+    return [
+        *made,
+        {"uri": "zapi://zapi_plain/privacy", "active": True, "state": None, "events": [plain]},
+        {"uri": "zapi://zapi_stale/privacy", "active": True, "state": old, "events": []},
+    ]
+
+
+NUMBERS = numbers()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home: Path = tmp_path_factory.mktemp("guarded") / "home"
+    home.mkdir()
+    with served(home, NUMBERS) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A page of a viewer, on which no dialog, no request elsewhere and no error of a script is left unnoticed."""
+    context = server.visit(browser, "vera")
+    opened = context.new_page()
+    found: list[str] = []
+    own = (server.origin, f"blob:{server.origin}")  # Airflow makes blobs of its own
+
+    def on_dialog(dialog: Dialog) -> None:
+        found.append(dialog.message)
+        dialog.dismiss()
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            found.append(message.text)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith(own):
+            found.append(request.url)
+
+    opened.on("dialog", on_dialog)
+    opened.on("pageerror", lambda error: found.append(str(error)))
+    opened.on("console", on_console)
+    context.on("request", on_request)
+    yield opened
+    context.close()
+    assert found == []
+
+
+def test_every_route_is_closed_to_who_is_not_logged_in(server: Server) -> None:
+    [app] = [each["app"] for each in ZApiPlugin.fastapi_apps]
+    routes = [f"{URL_PREFIX.strip('/')}{route.path}" for route in app.routes]
+    assert len(routes) == 3
+    assert [server.get(route).status_code for route in routes] == [401] * 3
+    assert [server.get(route, "vera").status_code for route in routes] == [200] * 3
+    for route in ("docs", "redoc", "openapi.json", "static/page.js"):
+        assert server.get(f"{URL_PREFIX.strip('/')}/{route}").status_code in (401, 404)
+
+
+def test_the_page_may_load_only_its_own_script_and_style(server: Server) -> None:
+    policy = server.get(f"{URL_PREFIX.strip('/')}/", "vera").headers["Content-Security-Policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert (rules["default-src"], rules["script-src"], rules["style-src"]) == ("'none'", "'self'", "'self'")
+
+
+def test_a_viewer_sees_the_page_in_airflow_below_a_path(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}plugin/whatsapp-privacy")
+    frame = page.frame_locator("iframe[title='WhatsApp privacy']")
+    plain = frame.locator("details.number").filter(has_text="zapi_plain")
+    plain.locator("summary").click()
+    expect(plain.locator("table.settings")).to_contain_text("NONE")
+    plain.locator("table.settings").get_by_role("link", name="night").click()
+    page.wait_for_url(f"{server.url}dags/night")
+    assert page.frames == [page.main_frame]
+
+
+@pytest.mark.skipif(not find_spec("airflow.models.asset_state_store"), reason="state is kept from Airflow 3.3 on")
+def test_a_number_that_nobody_looked_at_for_long_is_amber(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}{URL_PREFIX.strip('/')}/")
+    page.get_by_label("Find").fill("zapi_stale")
+    expect(page.locator("details.number")).to_have_class("number late")
+    expect(page.locator("details.number")).to_contain_text("stale")
+
+
+def test_a_thousand_hostile_strings_do_nothing(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}{URL_PREFIX.strip('/')}/")
+    numbers = page.locator("details.number")
+    expect(numbers).to_have_count(len(NUMBERS))
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    expect(page.locator("details.number > .body")).to_have_count(len(NUMBERS))
+    page.wait_for_load_state("networkidle")
+    text = page.locator("main").inner_text()
+    assert "<img src=x onerror=" in text
+    assert sum(text.count(attack) for attack in ATTACKS if attack.isprintable() and len(attack) > 2) >= HOSTILE
+    made = page.evaluate("[...new Set([...document.body.querySelectorAll('*')].map(each => each.localName))].sort()")
+    assert not {"img", "svg", "iframe", "base", "meta", "style"}.intersection(made)
+    assert page.evaluate("document.querySelectorAll('body script').length") == 0
+    attributes = page.evaluate(
+        "[...new Set([...document.querySelectorAll('main *')].flatMap(each => each.getAttributeNames()))].sort()"
+    )
+    assert set(attributes) <= {"class", "data-label", "datetime", "href", "open", "scope", "title"}
+    links = page.evaluate("[...document.querySelectorAll('main a')].map(each => each.href)")
+    assert len(links) > 100
+    assert all(link.startswith(f"{server.origin}{PATH}/dags/") for link in links)
+    for link in page.locator("main bdi").filter(visible=True).all()[:50]:
+        link.hover()
+    assert page.evaluate("[window.hit, window.parent.hit, ({}).label]") == [None, None, None]

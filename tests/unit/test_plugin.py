@@ -1,0 +1,86 @@
+"""The plugin of the page: what Airflow finds, what it costs, and that its script agrees with the package."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+import airflow_provider_zapi.plugin
+from airflow_provider_zapi.plugin import ZApiPlugin
+from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.reconcile.state import KEY, SCHEMA
+
+STATIC = Path(airflow_provider_zapi.plugin.__file__).parent / "static"
+SCRIPT = (STATIC / "page.js").read_text()
+AIRFLOW = Version(version("apache-airflow"))
+
+has_a_page = pytest.mark.skipif(Version("3.1") > AIRFLOW, reason="the page is of Airflow 3.1 and newer")
+
+
+def test_airflow_finds_the_plugin() -> None:
+    [found] = [each for each in entry_points(group="airflow.plugins") if each.value.startswith("airflow_provider_zapi")]
+    assert found.load() is ZApiPlugin
+
+
+def test_importing_the_plugin_imports_no_web_framework_and_reads_nothing_of_the_page() -> None:
+    code = (
+        "import sys, airflow.providers.common.compat.sdk as sdk; sdk.AirflowPlugin; before = set(sys.modules); "
+        "import airflow_provider_zapi.plugin; "
+        "print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"airflow_provider_zapi", "airflow_provider_zapi.plugin"}
+
+
+@has_a_page
+def test_the_app_and_the_menu_name_one_address() -> None:
+    [view] = ZApiPlugin.external_views
+    [app] = ZApiPlugin.fastapi_apps
+    assert f"/{view['href']}" == f"{app['url_prefix']}/"
+
+
+@pytest.mark.parametrize("wanted", ["True", "False"])
+def test_the_page_can_be_left_out(wanted: str) -> None:
+    code = (
+        "from airflow_provider_zapi.plugin import ZApiPlugin; "
+        "print(len(ZApiPlugin.fastapi_apps), len(ZApiPlugin.external_views))"
+    )
+    env = {"AIRFLOW__ZAPI__PRIVACY_PAGE": wanted, "PYTHONPATH": str(STATIC.parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    there = "1" if wanted == "True" and Version("3.1") <= AIRFLOW else "0"
+    assert done.stdout.split()[-2:] == [there, there]
+
+
+def test_the_script_has_the_settings_the_key_and_the_schema_of_the_package() -> None:
+    titles = dict(re.findall(r'^  \["(\w+)", "([^"]+)"\],$', SCRIPT, re.MULTILINE))
+    assert titles == {setting.name: setting.title for setting in SETTINGS}
+    assert f'const KEY = "{KEY}";' in SCRIPT
+    assert f"const SCHEMA = {SCHEMA};" in SCRIPT
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval(", "Function(", "srcdoc"],
+)
+def test_the_script_makes_no_markup_of_a_string(way: str) -> None:
+    assert way not in SCRIPT
+
+
+def test_the_page_has_nothing_inline_and_nothing_from_elsewhere() -> None:
+    page = (STATIC / "index.html").read_text()
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["page.css", "page.js"]
+    assert not re.search(r"<style|\son\w+=|\sstyle=|<script>", page)
+    assert "url(" not in (STATIC / "page.css").read_text()
