@@ -32,7 +32,7 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         requests.exceptions.ProxyError,
-        "the proxy rejected the call",
+        "the call failed at the proxy",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-PROXY",

@@ -88,9 +88,9 @@ CHANGES_REFUSED: list[tuple[Any, str, str]] = [
     ([{**ADD, "phone": "120363019502650977-group"}], "contacts_blacklist[0].phone", "a group"),
     ([{**ADD, "phone": "120363019502650977@g.us"}], "contacts_blacklist[0].phone", "a group"),
     ([{**ADD, "phone": "@lid"}], "contacts_blacklist[0].phone", "characters other than digits"),
-    ([{**ADD, "phone": "5544991111111.0"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
-    ([{**ADD, "phone": "5544991111111."}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
-    ([{**ADD, "phone": "+5544991111111.00"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
+    ([{**ADD, "phone": "5544991111111.0"}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
+    ([{**ADD, "phone": "5544991111111."}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
+    ([{**ADD, "phone": "+5544991111111.00"}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
     ([{**ADD, "phone": "5.54499E+12"}], "contacts_blacklist[0].phone", "characters other than digits"),
     ([{**ADD, "phone": "+55 (0) 44 99111-1111"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
     ([{**ADD, "phone": "+49 ( 0 ) 151 1234567"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
@@ -125,7 +125,7 @@ def test_a_list_that_got_lost_is_refused() -> None:
 
 @pytest.mark.parametrize("value", ["ALL", "NONE", "CONTACTS"])
 def test_a_list_with_another_value_is_refused(value: str) -> None:
-    with pytest.raises(ZApiInvalidRequestError, match="go with CONTACT_BLACKLIST only"):
+    with pytest.raises(ZApiInvalidRequestError, match="Only CONTACT_BLACKLIST has excluded contacts"):
         parse_changes(LAST_SEEN, value, [ADD], "contacts_blacklist")
 
 
