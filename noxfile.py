@@ -1,8 +1,9 @@
-"""The project's environments, and what runs in them. The Makefile is the short way to each session.
+"""The project's environments and sessions. The Makefile has a short command for each session.
 
-Nox would give every session an environment of its own; here many share the developer's `.venv`, so `environment` makes
-them, with uv: the newest supported Airflow in `.venv`, another one in `.venv-VERSION`, and the newest with the packages
-of one dependency group in `.venv-GROUP`. The first two have the name of the Python at the end if it is not `python3`.
+Nox would create an environment for every session. Here many sessions share the developer's `.venv`, so `environment`
+creates the environments with uv: `.venv` with the newest supported Airflow, `.venv-VERSION` with another Airflow, and
+`.venv-GROUP` with the newest Airflow and the packages of one dependency group. If the Python is not `python3`, the
+first two names end with the name of the Python.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import nox
 
-sys.path.insert(0, str(Path(__file__).parent))  # nox imports this file without its folder
+sys.path.insert(0, str(Path(__file__).parent))  # nox does not add the folder of this file
 from scripts.constraints import NEWEST, PYPROJECT, PYTHONS, SUPPORTED, unsupported
 
 nox.needs_version = ">=2026.1"
@@ -27,14 +28,14 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", f"test-{NEWEST}"]
 
 UV = str(Path(sys.executable).with_name("uv"))
-#: The Python of the environments: `make PYTHON=...` says another one than nox runs on.
+#: The Python of the environments. `make PYTHON=...` sets it. nox itself may run on another Python.
 PYTHON = os.environ.get("ZAPI_PYTHON", "python3")
 OLDEST = SUPPORTED[0].version
 #: The others that can show the page "WhatsApp privacy".
 WITH_A_PAGE = [each.version for each in SUPPORTED if each.version.startswith(("3.1.", "3.2."))]
-#: Of these `make floors` installs the oldest versions that pyproject.toml allows.
+#: The packages that `make floors` installs in the oldest version that pyproject.toml allows.
 FLOORS = "requests|tenacity|urllib3"
-#: About a minute: what Airflow discovers, the form, the hook, each operator, and runs of DAGs in each way.
+#: Quick tests of everything that depends on Airflow, about a minute: discovery, form, hook, operators and DAG runs.
 SMOKE = (
     "tests/unit/test_compatibility.py",
     "tests/unit/test_provider_info.py",
@@ -48,12 +49,12 @@ SMOKE = (
 )
 
 
-#: Kinds of a cell of the matrix: what is run, in words and for pytest.
+#: The kinds of cells in the matrix: the description and the tests to run.
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {"smoke": ("quick tests", SMOKE), "test": ("tests", ())}
 
 
 def pythons_path() -> str:
-    """Return a search path with pyenv's Pythons first: its own commands on the path may only say what to choose."""
+    """Return a search path with pyenv's Pythons first, because its own commands may only print which one to choose."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     return os.pathsep.join([*map(str, sorted(root.glob("versions/*/bin"))), os.environ.get("PATH", os.defpath)])
 
@@ -80,12 +81,12 @@ def environment(
     folder: str | None = None,
     constraints: str = "",
 ) -> str:
-    """Make an environment, anew if what it is made of has changed, and return its Python.
+    """Make an environment, or make it again if its requirements have changed, and return its Python.
 
-    :param groups: dependency groups besides `dev`; the last one names the folder
-    :param python: the command of the Python below it
-    :param folder: another name than these give
-    :param constraints: lines in place of the version's constraints file
+    :param groups: dependency groups to add to `dev`; the folder is named after the last one
+    :param python: the command of the Python to use
+    :param folder: the name of the folder, if not the usual one
+    :param constraints: the content to use instead of the version's constraints file
     """
     if refusal := unsupported(airflow, version_of(python)):
         session.error(refusal)
@@ -96,7 +97,7 @@ def environment(
     made_of = [constraints, groups, *(PYPROJECT[table] for table in ("build-system", "project", "dependency-groups"))]
     stamp, digest = path / ".made", hashlib.sha256(repr(made_of).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
-        stamp.touch()  # make compares times
+        stamp.touch()  # make compares modification times
     else:
         session.log(f"Installing Airflow {airflow} into {path}/")
         uv = partial(session.run_install, UV, external=True, silent=True)
@@ -108,18 +109,18 @@ def environment(
             uv(*install, "-e", ".[emulator]", *chosen)
             stamp.write_text(digest)
         except BaseException:
-            shutil.rmtree(path, ignore_errors=True)  # half of one would look like a whole one
+            shutil.rmtree(path, ignore_errors=True)  # an incomplete environment would look complete
             raise
     return str(path / "bin" / "python")
 
 
 def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
-    """Run a command as it is."""
+    """Run a command that is not part of nox's environment."""
     session.run(*command, external=True, env=env)
 
 
 def pytest(session: nox.Session, python: str, *tests: str) -> None:
-    """Run tests, all of them by default, with the options of the command line."""
+    """Run tests (all by default) with the options of the command line."""
     run(session, python, "-m", "pytest", *tests, *session.posargs)
 
 
@@ -127,7 +128,7 @@ def pytest(session: nox.Session, python: str, *tests: str) -> None:
 
 
 def tests(session: nox.Session, airflow: str, version: str | None, chosen: Sequence[str]) -> None:
-    """Run the tests on a version of Airflow, on a Python of another version too."""
+    """Run the tests on a version of Airflow, and on another Python if a version is given."""
     python = find_python(version) if version else PYTHON
     if python:
         pytest(session, environment(session, airflow, python=python), *chosen)
@@ -136,7 +137,7 @@ def tests(session: nox.Session, airflow: str, version: str | None, chosen: Seque
 
 
 def register() -> None:
-    """Make the sessions of the matrix: every Airflow on the chosen Python, and the newest on each other one."""
+    """Register the sessions of the matrix: every Airflow on the chosen Python, and the newest on the other Pythons."""
 
     def session(function: Callable[[nox.Session], object], name: str, said: str, tags: Sequence[str] = ()) -> None:
         function.__doc__ = said
@@ -148,7 +149,7 @@ def register() -> None:
     for kind, (explanation, chosen) in KINDS.items():
         for version, python in cells:
             name = "-".join(filter(None, [kind, version, python and f"python{python}"]))
-            # What cannot be is not a cell, and says why if it is asked for by name.
+            # An unsupported pair is not part of the matrix. If you call it by name, its session says why.
             tags = [] if unsupported(version, python or own) else [f"{kind}-matrix"]
             function = partial(tests, airflow=version, version=python, chosen=chosen)
             session(function, name, f"Run the {explanation} on Airflow {version} and Python {python or own}.", tags)
@@ -159,18 +160,18 @@ def register() -> None:
 register()
 
 
-# What runs in the developer's environment
+# Sessions in the developer's environment
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, types and which room imports which, and look for holes, secrets, typos and hard words."""
+    """Check style, format, types and imports, and look for security problems, secrets, typos and unclear phrases."""
     python = environment(session)
     run(session, python, "-m", "ruff", "check")
     run(session, python, "-m", "ruff", "format", "--check")
     run(session, python, "-m", "mypy")
     run(session, str(Path(python).with_name("lint-imports")), "--no-cache")
-    # B105 guesses passwords by the names of variables; the last line looks at values.
+    # Skip B105, which guesses passwords from the names of variables. detect-secrets below reads their values.
     run(session, python, "-m", "bandit", "-q", "-r", "airflow_provider_zapi", "--skip", "B105")
     files = subprocess.run(["git", "ls-files", "-z"], stdout=subprocess.PIPE, check=True, text=True).stdout  # noqa: S607
     hook = str(Path(python).with_name("detect-secrets-hook"))
@@ -181,13 +182,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(name="constraints")
 def resolve_constraints(session: nox.Session) -> None:
-    """Resolve the constraints of every supported Airflow again."""
+    """Resolve the constraints of every supported Airflow."""
     run(session, sys.executable, "-m", "scripts.constraints")
 
 
 @nox.session(name="ui-test")
 def ui_test(session: nox.Session) -> None:
-    """Use Airflow's pages in a real browser: the newest, Airflow 2, whose form is another page, and ours in others."""
+    """Test Airflow's pages in a real browser: on the newest Airflow, on Airflow 2, and our own page on others."""
     for airflow in (NEWEST, OLDEST):
         pytest(session, environment(session, airflow), "tests/ui")
     for airflow in WITH_A_PAGE:
@@ -201,11 +202,11 @@ def ui_test(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Use the newest Airflow's pages in a real browser, and take the documentation's pictures on the way."""
+    """Test the newest Airflow's pages in a real browser, and take the pictures of the documentation."""
     pytest(session, environment(session), "tests/ui", "--pictures")
 
 
-# What needs an environment of its own
+# Sessions in their own environment
 
 
 @nox.session
@@ -231,24 +232,24 @@ def celery_test(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Break the client in a thousand ways, one at a time, and list what no quick test notices."""
+    """Change the client in a thousand ways, one at a time, and list the changes that no quick test notices."""
     mutmut = str(Path(environment(session, NEWEST, "mutation")).with_name("mutmut"))
-    shutil.rmtree("mutants", ignore_errors=True)  # what was found with other tests says nothing about these
+    shutil.rmtree("mutants", ignore_errors=True)  # remove results of earlier tests
     run(session, mutmut, "run")
     run(session, mutmut, "results")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation as a site, in site/; a warning is an error."""
+    """Build the documentation site in site/. A warning is an error."""
     python = environment(session, NEWEST, "docs")
     run(session, python, "-m", "scripts.docs_site")
-    session.log("Open site/index.html; its search needs a server: python3 -m http.server --directory site")
+    session.log("Open site/index.html. Its search needs a server: python3 -m http.server --directory site")
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build wheel and sdist into dist/, twice, and use them in an empty environment."""
+    """Build wheel and sdist in dist/ twice, and test them in an empty environment."""
     python = environment(session, NEWEST, "release")
     for stale in Path("dist").glob("airflow_provider_zapi-*"):
         stale.unlink()
@@ -259,7 +260,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the measurements, and write their tables into docs/performance.md."""
+    """Run the benchmarks, and write their tables into docs/performance.md."""
     python = environment(session, NEWEST, "bench")
     run(session, python, "-W", "ignore", "-m", "benchmarks")
     run(session, python, "-W", "ignore", "-m", "benchmarks.triggers")

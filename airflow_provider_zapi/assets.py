@@ -1,4 +1,4 @@
-"""The asset that stands for a number's privacy: ``zapi://<connection id>/privacy``."""
+"""The Airflow asset for a number's privacy: ``zapi://<connection id>/privacy``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["privacy_uri", "sanitize_uri"]
 
 
 def privacy_uri(conn_id: str) -> str:
-    """Return the URI of the asset that is updated when the privacy of a connection's number changes."""
+    """Return the URI of a connection's asset. Tasks that change the privacy of its number update the asset."""
     return f"zapi://{quote(conn_id, safe='')}/privacy"
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Check a ``zapi://`` URI, as Airflow asks a provider to.
+    """Check a ``zapi://`` URI. Airflow requires this function of a provider.
 
-    :raises ValueError: it is not ``zapi://<connection id>/privacy``
+    :raises ValueError: the URI is not ``zapi://<connection id>/privacy``
     """
     if not uri.netloc or uri.path != "/privacy" or uri.query or uri.fragment:
         raise ValueError("a zapi:// URI must be zapi://<connection id>/privacy")

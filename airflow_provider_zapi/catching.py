@@ -1,4 +1,4 @@
-"""Turn one error into another so that the second does not lead to the first."""
+"""Replace one error with another, so that the new error has no reference to the old one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ E = TypeVar("E", bound=Exception)
 def caught(function: Callable[[], T], *kinds: type[E]) -> T | E:
     """Call a function, and return its result or the error that it raises.
 
-    In Python, an error that is raised inside an ``except`` block leads to the one that is handled there, whose frames
-    may hold a request, a connection or a phone. So whatever turns one error into another catches it with this function
-    and raises where nothing is being handled any more.
+    An error that is raised inside an ``except`` block refers to the handled error, whose frames may hold a request, a
+    connection or a phone. Code that replaces an error catches it with this function and raises the new one outside of
+    any ``except`` block.
 
-    :param kinds: the errors that are returned; any other is raised
+    :param kinds: the classes of errors to return; any other error is raised
     """
     try:
         return function()

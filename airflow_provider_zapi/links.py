@@ -1,4 +1,4 @@
-"""What a task of this provider links to in Airflow's pages."""
+"""The link that Airflow's pages show on tasks of this provider."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["ZApiPanelLink"]
 
 
 class ZApiPanelLink(BaseOperatorLink):
-    """Leads to the instances of the Z-API panel, where a phone is connected and a subscription renewed."""
+    """A link to the instances in the Z-API panel, where you pair a phone or renew a subscription."""
 
     name = "Z-API panel"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Return the panel's address: the same for all instances, since it names none in its own."""
+        """Return the address of the panel. It is the same for all instances."""
         return INSTANCES_PAGE

@@ -1,7 +1,7 @@
-"""What users find in the Z-API panel and type into the connection: its pages, and what messages call its values.
+"""Addresses of the Z-API panel, and the labels of the values that users copy from there into the connection.
 
-The connection form takes its labels from here, so that a message names a field as the form shows it. Imports nothing:
-operators read it while a DAG is parsed.
+The connection form and the messages use the same labels, so a message names a field as the form shows it. This module
+imports nothing, because operators import it while Airflow parses a DAG file.
 """
 
 from __future__ import annotations

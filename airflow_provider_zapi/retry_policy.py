@@ -1,4 +1,4 @@
-"""When a task is tried again after Z-API said how long to wait (Airflow 3.3 and newer)."""
+"""Use the wait that Z-API asked for as the delay of a task retry (Airflow 3.3 and newer)."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ else:
 
 __all__ = ["ZApiRetryPolicy"]
 
-#: Seconds; a server that asks for more is mistaken, and a task that waits for years looks like a lost one.
+#: In seconds. A server that asks for more is wrong, and a task that waits for years looks lost.
 LONGEST_DELAY = 86_400.0
 
 
 class ZApiRetryPolicy(RetryPolicy):
-    """Try the task again as long after as Z-API asked for (``Retry-After``), at most a day; else as the task says.
+    """Retry the task after the delay that Z-API asked for (``Retry-After``), at most a day.
 
-    A task's ``retries`` still say how often. Permanent errors fail the task at once, with this policy or without:
+    If Z-API did not ask for a delay, the task's own parameters apply. The task's ``retries`` limit the number of
+    retries. Permanent errors fail the task at once, with or without this policy. For example::
 
         SetLastSeenPrivacyOperator(..., retries=3, retry_policy=ZApiRetryPolicy())
 
-    :raises ZApiConfigurationError: this Airflow is older than 3.3 and has no retry policies
+    :raises ZApiConfigurationError: this Airflow is older than 3.3 and does not have retry policies
     """
 
     def __init__(self) -> None:
         if RetryPolicy is object:
             raise ZApiConfigurationError(
                 "ZApiRetryPolicy needs Airflow 3.3 or newer",
-                "Leave retry_policy out here: the task's retry_delay says when it is tried again.",
+                "Remove retry_policy; the task's retry_delay then sets the delay of a retry.",
                 code="ZAPI-CONFIG-AIRFLOW-VERSION",
             )
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return the delay that the error carries, or leave the decision to the task's own parameters."""
+        """Return the error's delay, or the task's own decision if the error has no delay."""
         if not isinstance(exception, ZApiTransientError) or exception.retry_after is None:
             return RetryDecision.default()
         seconds = min(exception.retry_after, LONGEST_DELAY)

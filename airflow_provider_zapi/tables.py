@@ -1,7 +1,7 @@
-"""Tables for people, in plain text: the command line prints them, and a task's log holds them.
+"""Format tables as plain text, for the command line and for task logs.
 
-Not by rich, which Airflow's own commands use: it cuts columns to a width that a log does not have, and a task would
-have to import it.
+Airflow's own commands use rich. It is not used here, because it cuts columns to the width of a terminal, which a log
+does not have, and because each task would have to import it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ __all__ = ["text_table"]
 
 
 def text_table(rows: Sequence[Sequence[object]]) -> str:
-    """Return rows as lines whose columns line up: numbers to the right, all else to the left.
+    """Return rows as lines with aligned columns: numbers to the right, everything else to the left.
 
-    :param rows: all of the same length; headings, if any, are the first of them
+    :param rows: the rows, all of the same length; headings, if any, are the first row
     """
     widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Words that messages share."""
+"""Helpers for the wording of messages."""
 
 from __future__ import annotations
 

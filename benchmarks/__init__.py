@@ -1,1 +1,1 @@
-"""What is measured and not tested, each in one run; figures are for comparing within a run."""
+"""Measurements of speed and memory. Tests do not check them. Compare figures only within one run."""

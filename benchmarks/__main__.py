@@ -1,4 +1,4 @@
-"""Measures the groups, each in a process of its own, and writes their tables into the pages: ``make bench``."""
+"""Measure the groups, each in its own process, and write their tables into the docs: ``make bench``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from benchmarks.harness import FIGURES_PAGE, GOALS_PAGE, GROUPS, group, machine,
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure the groups that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("groups", nargs="*", metavar="group", help=f"all of them, or some of {', '.join(GROUPS)}")
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"any of {', '.join(GROUPS)}; all by default")
     groups: list[str] = parser.parse_args().groups or list(GROUPS)
     if unknown := set(groups) - set(GROUPS):
-        parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        parser.error(f"unknown group: {', '.join(sorted(unknown))}; the groups are {', '.join(GROUPS)}")
     if len(groups) > 1:
-        # What one group has imported or kept must not reach the next.
+        # The imports and caches of one group must not affect the next one.
         for name in groups:
             subprocess.run([sys.executable, "-W", "ignore", "-m", "benchmarks", name], check=True)
         return

@@ -1,7 +1,8 @@
-"""Calls of one task, over a network of settable length: ``python -m benchmarks.calls``.
+"""Measure the calls of one task, over a network with a given latency: ``python -m benchmarks.calls``.
 
-Ours keeps one connection for all calls of a task, which no operator of the others can: each of theirs is executed once
-a call, and so looks its connection up and opens one. ``HttpHook`` in a loop is one hook and as many ``run()``.
+This provider keeps one TCP connection for all calls of a task. The operators of the other providers cannot: they run
+once for each call, so each run looks up the Airflow connection and opens a TCP connection. ``HttpHook`` in a loop is
+one hook with one ``run()`` for each call.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ TASK, SLACK, TELEGRAM, DISCORD = (
 )
 OTHERS = (HTTP_OPERATOR, HTTP_HOOK, TASK, SLACK, TELEGRAM, DISCORD)
 
-#: Which are executed anew for each call, and so are slower.
+#: The subjects that run once for each call, and so are slower.
 ONCE = (HTTP_OPERATOR, TASK, SLACK, TELEGRAM, DISCORD)
 
-#: Each rate: the server, how many calls a round has, of those and of the others, and the goal.
+#: For each rate: the server, the calls in a round of the slower and of the other subjects, and the goal.
 RATES: dict[str, tuple[dict[str, Any], int, int, Goal]] = {
     "calls a second, TLS, no latency": ({"tls": True}, 10, 300, Goal(30, at_least=True)),
     "calls a second, TLS, round trips of 50 ms": ({"tls": True, "round_trip": 0.05}, 5, 40, Goal(2.9, at_least=True)),
@@ -50,7 +51,7 @@ ROWS = (
 
 
 def measure() -> Figures:
-    """Return calls a second, processor times of a call in milliseconds, and counts."""
+    """Return the calls per second, the processor time per call in milliseconds, and the counts."""
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as home:
         own_airflow(home)
@@ -60,7 +61,7 @@ def measure() -> Figures:
                 calling = subjects(server)
                 counts = {name: few if name in ONCE else many for name in calling}
                 for call in calling.values():
-                    call(1)  # what is loaded at a first call, is loaded
+                    call(1)  # loads everything that the first call loads
                 figures |= medians(rate, {name: rate_of(calling[name], counts[name]) for name in calling}, ROUNDS)
                 if options == {"tls": True}:
                     spent = {name: cpu_of(calling[name], counts[name]) for name in calling}
@@ -76,17 +77,17 @@ def measure() -> Figures:
 
 
 def rate_of(call: Callable[[int], object], count: int) -> Callable[[], float]:
-    """Return what measures calls a second."""
+    """Return a function that measures calls per second."""
     return lambda: count / wall(lambda: call(count))
 
 
 def cpu_of(call: Callable[[int], object], count: int) -> Callable[[], float]:
-    """Return what measures the processor time of a call, in milliseconds."""
+    """Return a function that measures the processor time of a call, in milliseconds."""
     return lambda: cpu(lambda: call(count)) / count * 1000
 
 
 def subjects(server: CallServer) -> dict[str, Callable[[int], None]]:
-    """Return what makes so many calls, each in its own way."""
+    """Return, for each subject, a function that makes a given number of calls."""
     import requests
     import telegram
     from airflow.providers.discord.operators.discord_webhook import DiscordWebhookOperator
@@ -102,13 +103,13 @@ def subjects(server: CallServer) -> dict[str, Callable[[int], None]]:
 
     url = server.url
     lookups.CONNECTIONS.update(connections(url))
-    # requests reads the first; OpenSSL, and so urllib and httpx, the second.
+    # requests reads the first one. OpenSSL reads the second, and so do urllib and httpx.
     os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(server.ca_file)
     body, json_type = {"visualizationType": "NONE"}, {"Content-Type": "application/json"}
     timeout = (5, 30)
 
     class LocalTelegramHook(TelegramHook):
-        """The hook knows no other address than Telegram's; the library under it does."""
+        """Return a bot with the server's address. The hook always uses Telegram's, but its library accepts others."""
 
         def get_conn(self) -> telegram.Bot:
             return telegram.Bot(self.token, base_url=f"{url}/bot")

@@ -1,8 +1,8 @@
-"""Time for the worst texts of a server or a user, at a length and at half of it: ``python -m benchmarks.growth``.
+"""Measure the time for the worst input of a server or a user, in full and half length: ``python -m benchmarks.growth``.
 
-Reading such a text takes time in proportion to its length: twice the text takes about twice the time, and not four
-times. Each regular expression of the package has a row. The tests read the same texts at a length at which anything
-else would take minutes or hours.
+The time must be in proportion to the length: twice the input takes about twice the time, not four times. Each regular
+expression of the package has a row. The tests read the same input at a length at which any other growth would take
+minutes or hours.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 from benchmarks.harness import OURS, Figures, Goal, Row, cpu, medians, report
 
 HALF = "half of the text"
-#: Characters of the longer text of a pair, of which the shorter has half.
+#: The length of the longer string of a pair, in characters. The shorter one has half of it.
 LENGTH = 1 << 17
 ROUNDS = 3
 
-#: A token as Z-API's are, and its first 28 of 32 characters: a partial match at every place of a text.
+#: A token like Z-API's, and its first 28 of 32 characters. The latter matches partly at every place of a string.
 TOKEN = "A1B2C3D4" * 4
 PARTIAL = TOKEN[:28]
 
 
 class Worst(NamedTuple):
-    """What reads texts, and the pieces whose repetitions are its worst ones.
+    """A function that reads strings, and the repeated pieces that make its worst input.
 
-    :param read: reads a text
-    :param pieces: what the texts are made of
-    :param expressions: the names of the expressions that it uses, as ``module.name``
-    :param end: what each text ends with
+    :param read: reads a string
+    :param pieces: the pieces; each string repeats one of them
+    :param expressions: the names of the regular expressions that the function uses, as ``module.name``
+    :param end: the end of each string
     """
 
     read: Callable[[str], object]
@@ -38,12 +38,12 @@ class Worst(NamedTuple):
     end: str = "\0"
 
     def texts(self, length: int) -> list[str]:
-        """Return the texts of a length."""
+        """Return the strings of a given length."""
         return [piece * (length // len(piece)) + self.end for piece in self.pieces]
 
 
 def worst() -> Mapping[str, Worst]:
-    """Return each row by its name."""
+    """Return the rows, by name."""
     from airflow_provider_zapi.client import answers, api, redaction, targets
     from airflow_provider_zapi.notifications import zapi as notifications
     from airflow_provider_zapi.privacy import phones, policy
@@ -166,7 +166,7 @@ ROWS = tuple(Row(name, "ms", HALF, Goal(3)) for name in NAMES)
 
 
 def measure() -> Figures:
-    """Return the processor time for the worst texts of each row, in milliseconds."""
+    """Return the processor time for the worst input of each row, in milliseconds."""
     figures: Figures = {}
     for name, row in worst().items():
         long, half = row.texts(LENGTH), row.texts(LENGTH // 2)
@@ -175,7 +175,7 @@ def measure() -> Figures:
 
 
 def reading(row: Worst, texts: list[str]) -> Callable[[], float]:
-    """Return what measures the processor time of reading the texts, often enough for the clock."""
+    """Return a function that measures the processor time of reading the strings, with enough repetitions."""
 
     def work() -> None:
         for text in texts:

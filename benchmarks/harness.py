@@ -1,7 +1,7 @@
-"""What all measurements share: subjects in turn, medians, ratios against goals, and tables for the page.
+"""The parts that all measurements share: rounds, medians, ratios with goals, and tables for the docs.
 
-Each figure is the median of several rounds, and in each round every subject has its turn: what else the machine does
-then, hits all of them.
+Each figure is the median of several rounds. Every subject runs once in each round, so that other load on the machine
+affects all subjects alike.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-#: The name of what this provider does, in every table.
+#: The name of this provider in every table.
 OURS = "ours"
 
-#: The groups, in the order of the page. Each is a module with ``ROWS`` and ``measure()``.
+#: The groups, in the order of the docs. Each is a module with ``ROWS`` and ``measure()``.
 GROUPS = ("parse", "rendering", "calls", "tasks", "lists", "growth")
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-#: For users: what it costs. For contributors: what a change has to keep.
+#: The page for users shows the cost. The page for contributors shows the goals that a change must keep.
 FIGURES_PAGE, GOALS_PAGE = DOCS / "performance.md", DOCS / "contributing" / "benchmarks.md"
 
 HEADINGS = ("measured", "ours", "against", "its figure", "ratio")
 GOAL_HEADINGS = ("measured", "against", "value", "goal", "met")
-#: What stands in an empty cell.
+#: The content of an empty cell.
 NOTHING = "-"
 
-#: The median of each subject of each measurement, and of the ratios to it, by the names of both.
+#: Medians of figures and of ratios, by the names of measurement and subject.
 Figures = dict[tuple[str, str], float]
 
 
 class Goal(NamedTuple):
-    """What a ratio has to be; without another subject, what the figure itself has to be."""
+    """The goal for a ratio, or for the figure itself if the row has no other subject."""
 
     limit: float
     at_least: bool = False
 
     def met(self, value: float) -> bool:
-        """Whether the value reaches it."""
+        """Return whether a value meets the goal."""
         return value >= self.limit if self.at_least else value <= self.limit
 
     def __str__(self) -> str:
@@ -50,12 +50,12 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a table: one measurement of ours, and of what it is compared with.
+    """A row of a table: one measurement of this provider and of the subject to compare with.
 
     :param measured: the name of the measurement
-    :param unit: of its figures
-    :param against: the subject that it is compared with; empty where the figure speaks for itself
-    :param goal: for the ratio of ours to that subject, or for the figure
+    :param unit: the unit of its figures
+    :param against: the subject to compare with; empty if there is none
+    :param goal: the goal for the ratio of this provider to that subject, or for the figure
     """
 
     measured: str
@@ -64,14 +64,14 @@ class Row(NamedTuple):
     goal: Goal | None = None
 
     def value(self, figures: Mapping[tuple[str, str], float]) -> float:
-        """Return what a goal is held against: the ratio, or the figure where there is no other subject."""
+        """Return the value to compare with the goal: the ratio, or the figure if there is no other subject."""
         ours = figures[self.measured, OURS]
         if not self.against:
             return ours
         return figures.get((self.measured, ratio_to(self.against)), ours / figures[self.measured, self.against])
 
     def cells(self, figures: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
-        """Return the texts of its cells in the table of figures."""
+        """Return the cells of the row in the table of figures."""
 
         def figure(subject: str) -> str:
             return f"{short(figures[self.measured, subject])} {self.unit}".strip()
@@ -80,7 +80,7 @@ class Row(NamedTuple):
         return (self.measured, figure(OURS), self.against, other, ratio)
 
     def goal_cells(self, figures: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
-        """Return the texts of its cells in the table of goals; none without a goal."""
+        """Return the cells of the row in the table of goals, or nothing if the row has no goal."""
         if self.goal is None:
             return ()
         value = self.value(figures)
@@ -88,31 +88,31 @@ class Row(NamedTuple):
 
 
 def short(value: float) -> str:
-    """Return a figure with what is significant of it."""
+    """Return a figure with its significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value >= 0.1 or value == 0 else f"1/{1 / value:.0f}"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; rows without cells are left out."""
+    """Return a Markdown table. Rows without cells are left out."""
     head, *body = (f"| {' | '.join(cell or NOTHING for cell in line)} |\n" for line in (headings, *rows) if line)
     return head + "|---" * len(headings) + "|\n" + "".join(body)
 
 
 def ratio_to(subject: str) -> str:
-    """Return the name under which figures have the ratio of ours to a subject, where both had their turns together."""
+    """Return the key of the ratio of this provider to a subject, if both ran in the same rounds."""
     return f"{OURS} / {subject}"
 
 
 def medians(measured: str, subjects: Mapping[str, Callable[[], float]], rounds: int) -> Figures:
-    """Call every subject once in each round, and return the median of what each returned.
+    """Call every subject once in each round, and return the medians of the results and of the ratios.
 
-    And the median of the rounds' ratios: a machine that is slower for some seconds is so for both sides of a ratio.
+    A ratio is computed within a round. If the machine is slow for some seconds, both sides of the ratio are slow.
     """
     seen: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds):
-        # Forth and back, so that none is always the one after another.
+        # Alternate the direction, so that no subject always runs after the same other one.
         for name, subject in list(subjects.items())[:: -1 if number % 2 else 1]:
             seen[name].append(subject())
     figures = {(measured, name): statistics.median(values) for name, values in seen.items()}
@@ -124,21 +124,21 @@ def medians(measured: str, subjects: Mapping[str, Callable[[], float]], rounds: 
 
 
 def cpu(work: Callable[[], object]) -> float:
-    """Return the seconds of processor time that this process spends on something."""
+    """Return the processor time that this process spends in a function, in seconds."""
     begun = time.process_time()
     work()
     return time.process_time() - begun
 
 
 def wall(work: Callable[[], object]) -> float:
-    """Return the seconds that something takes."""
+    """Return the time that a function takes, in seconds."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 def forked(work: Callable[[], object]) -> float:
-    """Return the seconds of processor time of a child that does something, in the state that this process is in now."""
+    """Return the processor time of a function in a fork of this process, in seconds."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -157,7 +157,7 @@ def forked(work: Callable[[], object]) -> float:
 
 
 def own_airflow(folder: str) -> None:
-    """Give this process an Airflow of its own; to be called before the first import of Airflow."""
+    """Give this process its own Airflow home. Call it before the first import of Airflow."""
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     os.environ["AIRFLOW_HOME"] = folder
@@ -166,7 +166,7 @@ def own_airflow(folder: str) -> None:
 
 
 def machine() -> str:
-    """Return what the machine is, by cores and memory alone."""
+    """Describe the machine, by cores and memory only."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
 
@@ -193,10 +193,10 @@ def regions(page: str) -> Iterator[tuple[str, str]]:
 
 
 def written(page: str, name: str, text: str) -> str:
-    """Return the page with this text in one of its regions."""
+    """Return the page with new content in one of its regions."""
     pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
     if not re.search(pattern, page, re.DOTALL):
-        raise ValueError(f"the page has no region {name}")
+        raise ValueError(f"the page does not have a region {name}")
     return re.sub(pattern, lambda found: f"{found[1]}\n{text}\n{found[2]}", page, flags=re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Comparing and encoding lists of exceptions, up to WhatsApp's limit of 64,000: ``python -m benchmarks.lists``."""
+"""Measure comparing and encoding lists of up to 64,000 excluded contacts: ``python -m benchmarks.lists``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ WHOLE, PEAK, EACH = "64,000 wanted against 64,000 present", "the same, memory at
 ROWS = (
     Row(WHOLE, "s", "", Goal(1)),
     Row(PEAK, "MB", "", Goal(100)),
-    # Linear: a contact of a long list costs what one of a short list does, but for the processor's caches.
+    # Linear: a contact costs the same in a long list as in a short one, except for the processor's caches.
     *(Row(EACH, "µs", f"one of {size:,}", Goal(1.5)) for size in SIZES[:-1]),
 )
 
 
 def lists(size: int) -> tuple[list[str], list[str]]:
-    """Return wanted and present contacts: half of those present in their other form, one in ten another."""
+    """Return wanted and present contacts. Half of the present ones are in another form, one in ten is not wanted."""
     wanted = [f"55449{70000000 + number}" for number in range(size)]
     present = [phone if number % 2 else phone[:4] + phone[5:] for number, phone in enumerate(wanted)]
     return wanted, [f"4915{number:08d}" if number % 10 == 0 else phone for number, phone in enumerate(present)]
 
 
 def work(size: int) -> Callable[[], None]:
-    """Return what is measured: policy in, differences worked out, changes encoded."""
+    """Return the measured function: it parses a policy, compares the list and encodes the changes."""
     wanted, present = lists(size)
     policy = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": wanted}}
 
@@ -42,13 +42,13 @@ def work(size: int) -> Callable[[], None]:
 
 
 def each(size: int) -> Callable[[], float]:
-    """Return what measures the processor time of a contact in a list of this size, in microseconds."""
+    """Return a function that measures the processor time per contact in a list of this size, in microseconds."""
     run = work(size)
     return lambda: cpu(run) / size * 1e6
 
 
 def measure() -> Figures:
-    """Return processor times, and the peak of what Python allocates."""
+    """Return the processor times, and the peak of the memory that Python allocates."""
     subjects = {OURS if size == SIZES[-1] else f"one of {size:,}": each(size) for size in SIZES}
     figures = medians(EACH, subjects, ROUNDS)
     figures[WHOLE, OURS] = figures[EACH, OURS] * SIZES[-1] / 1e6

@@ -1,8 +1,9 @@
-"""What a parse of a DAG file costs with our operators, and with bare ones: ``python -m benchmarks.parse``.
+"""Measure the parse of a DAG file with our operators and with bare ones: ``python -m benchmarks.parse``.
 
-The floor is a module with as many operators that have the same parameters, defaults and template fields, each a bare
-subclass of Airflow's ``BaseOperator``. A file is parsed as by Airflow's dag processor: in a fork of a process that has
-imported what the file imports of ``airflow.*``; the child loads the rest, makes the tasks and serializes the DAG.
+The baseline is a module with the same number of operators, which have the same parameters, defaults and template
+fields. Each is a bare subclass of Airflow's ``BaseOperator``. A file is parsed as in Airflow's dag processor: in a fork
+of a process that has already imported the file's ``airflow.*`` modules. The child imports the rest, creates the tasks
+and serializes the DAG.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CLIENT = "importing the client, once in a task process"
 OPERATORS = "importing the operators of the settings"
 PLUGIN = "importing the plugin of the page, in each task process"
 PACKAGE_FOLDER = Path(airflow_provider_zapi.__file__).parent
-#: Tasks in a DAG file, and rounds.
+#: The number of tasks in a DAG file, and the number of rounds.
 FILES = {1: 61, 100: 41, 1000: 15}
 MODULES = ("instance", "policy", "privacy")
 ROWS = (
@@ -39,7 +40,7 @@ ROWS = (
     Row(OPERATORS, "ms", "", Goal(5)),
     Row(PLUGIN, "ms", "", Goal(5)),
 )
-#: What is imported, and what a process has imported before, whoever makes the call.
+#: For each import: the modules that any process has already imported, and the module to import.
 ALREADY = "from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, BaseOperatorLink\n"
 IMPORTS = {
     CLIENT: (f"{ALREADY}import requests, tenacity, urllib3", "airflow_provider_zapi.client"),
@@ -57,10 +58,10 @@ def measure() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         own_airflow(folder)
         sys.path.insert(0, folder)
-        # Not here, where it would leave to the children what ours have to load themselves.
+        # In another process, because here its imports would be inherited by the children that measure ours.
         printed = subprocess.check_output([sys.executable, "-c", "from benchmarks.parse import floor; print(floor())"])
         Path(folder, "floor.py").write_bytes(printed)
-        # Installed packages are compiled, whatever this process was told.
+        # Installed packages are compiled, so allow bytecode even if this process does not write it.
         for path in (folder, str(PACKAGE_FOLDER)):
             compileall.compile_dir(path, quiet=1)
         figures = medians(
@@ -80,14 +81,14 @@ def measure() -> Figures:
 
 
 def floor() -> str:
-    """Return the source of a module with as many operators as ours, each bare."""
+    """Return the source of a module with as many bare operators as ours."""
     lines = ["from airflow.providers.common.compat.sdk import BaseOperator"]
     for name in MODULES:
         module = importlib.import_module(f"airflow_provider_zapi.operators.{name}")
         exported: list[Any] = [getattr(module, each) for each in module.__all__]
         for kind in exported:
             if hasattr(kind, "template_fields"):
-                # With the same defaults: Airflow serializes the fields that have a value.
+                # Use the same defaults, because Airflow serializes the fields that have a value.
                 parameters = {
                     name: None if each.default is each.empty else each.default
                     for name, each in inspect.signature(kind).parameters.items()
@@ -109,7 +110,7 @@ def floor() -> str:
 
 
 def importing(*modules: str, path: str = "") -> Callable[[], float]:
-    """Return what starts a process that imports Airflow's BaseOperator, then these modules."""
+    """Return a function that starts a process that imports Airflow's BaseOperator, then these modules."""
     code = "from airflow.providers.common.compat.sdk import BaseOperator\n" + "".join(
         f"import {name}\n" for name in modules
     )
@@ -127,7 +128,7 @@ def importing(*modules: str, path: str = "") -> Callable[[], float]:
 
 
 def importing_only(before: str, module: str) -> Callable[[], float]:
-    """Return what measures the processor time of one import in a new process, in milliseconds."""
+    """Return a function that measures the processor time of one import in a new process, in milliseconds."""
     code = f"{before}\nimport time\nbegan = time.process_time()\nimport {module}\nprint(time.process_time() - began)"
 
     def work() -> float:
@@ -138,7 +139,7 @@ def importing_only(before: str, module: str) -> Callable[[], float]:
 
 
 def parsing(file: Path, module: str, count: int) -> Callable[[], float]:
-    """Write a DAG file, and return what parses it in a child as Airflow's dag processor does."""
+    """Write a DAG file, and return a function that parses it in a child, as Airflow's dag processor does."""
     file.write_text(
         "from datetime import datetime\n"
         "from airflow.providers.common.compat.sdk import DAG\n"
@@ -161,7 +162,7 @@ def parsing(file: Path, module: str, count: int) -> Callable[[], float]:
 
 
 def loaded_by(code: str) -> list[str]:
-    """Return the modules that some code loads in a new process."""
+    """Return the modules that a piece of code loads in a new process."""
     program = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.split()

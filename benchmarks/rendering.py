@@ -1,4 +1,4 @@
-"""Rendering a template field of 10,000 changes, ours and as Airflow does it: ``python -m benchmarks.rendering``."""
+"""Measure rendering a field of 10,000 changes, ours and Airflow's own: ``python -m benchmarks.rendering``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.harness import OURS, Figures, Goal, Row, cpu, medians, own_airfl
 CHANGES = 10_000
 ROUNDS = 3
 AIRFLOW = "Airflow's own"
-#: Each measurement: whether fields are rendered to Python's objects, and how many of a hundred changes hold Jinja.
+#: For each measurement: whether fields are rendered to Python objects, and how many of 100 changes have Jinja.
 MEASURED = {
     "10,000 changes without Jinja, as text": (False, 0),
     "10,000 changes without Jinja, native": (True, 0),
@@ -35,7 +35,7 @@ def measure() -> Figures:
 
 
 def subjects(native: bool, with_jinja: int) -> dict[str, Callable[[], float]]:
-    """Return what renders the changes in an operator of ours, and in one that is the same but for that."""
+    """Return functions that render the changes: in our operator, and in the same operator with Airflow's rendering."""
     from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
     from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
@@ -54,7 +54,7 @@ def subjects(native: bool, with_jinja: int) -> dict[str, Callable[[], float]]:
             with DAG("rendering", start_date=datetime(2026, 1, 1), render_template_as_native_obj=native):
                 task = kind(task_id="task", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=changes)
             spent = cpu(lambda: task.render_template_fields({"area": "5544"}))
-            # Natively Airflow makes numbers of phones.
+            # Airflow's native rendering turns phones into integers.
             if [str(change["phone"]) for change in task.contacts_blacklist] != [
                 f"55449{70000000 + number}" for number in range(CHANGES)
             ]:

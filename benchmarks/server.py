@@ -1,6 +1,6 @@
-"""A server that every subject of the calls is content with, and a network of settable length in front of it.
+"""A server with answers that all subjects accept, and a network with a given latency in front of it.
 
-It runs in a process of its own, so that its processor time is nobody's: ``with CallServer(tls=True) as server``.
+It runs in its own process, so that its processor time does not count: ``with CallServer(tls=True) as server``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any, Self
 import certifi
 import trustme
 
-#: Z-API's answer, and what Slack's (``ok``), Telegram's (``ok``, ``result``) and Discord's (nothing) clients look for.
+#: Z-API's answer, with the keys that the clients of Slack (``ok``) and Telegram (``ok``, ``result``) need. Discord's
+#: client needs none.
 BODY = json.dumps(
     {"success": True, "ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "private"}}}
 )
@@ -32,8 +33,8 @@ ANSWER = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 class CallServer:
     """The server, started and stopped with the ``with`` block.
 
-    :param tls: whether it speaks TLS
-    :param round_trip: seconds that a packet takes to the server and back
+    :param tls: whether it uses TLS
+    :param round_trip: the time of a packet to the server and back, in seconds
     """
 
     def __init__(self, *, tls: bool, round_trip: float = 0) -> None:
@@ -42,7 +43,7 @@ class CallServer:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
-        #: What subjects trust: as many authorities as everybody does, and the server's.
+        #: The authorities that subjects trust: the usual ones, and the server's.
         self.ca_file = Path(self._folder.name, "ca.pem")
         certificate = Path(self._folder.name, "server.pem")
         authority = trustme.CA()
@@ -66,11 +67,11 @@ class CallServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.communicate()  # the end of its input ends it
+        self._process.communicate()  # it ends at the end of its input
         self._folder.cleanup()
 
     def connections(self) -> int:
-        """Return how many TCP connections were made to it."""
+        """Return how many TCP connections the server has accepted."""
         if self._process.stdin is None:
             raise RuntimeError("it is a pipe")
         self._process.stdin.write("\n")
@@ -79,7 +80,7 @@ class CallServer:
 
 
 class Answering:
-    """Answers on blocking sockets, a thread each: a slow server would make all subjects alike."""
+    """Answers on blocking sockets, one thread each. It must be fast: a slow server would hide the differences."""
 
     def __init__(self, certificate: str) -> None:
         self.connections = 0
@@ -122,13 +123,13 @@ def read_request(connection: socket.socket) -> bool:
 
 
 async def serve(certificate: str, round_trip: float) -> None:
-    """Listen, print the port, answer, and print the number of connections for each line that comes in."""
+    """Listen, print the port, answer requests, and print the number of connections for each line of input."""
     answering = Answering(certificate)
     port = answering.port
     if round_trip:
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            # Loopback has made the TCP connection already, for which a network would need a round trip.
+            # On loopback the TCP connection already exists. On a network it would need a round trip.
             await asyncio.sleep(round_trip)
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", answering.port)
             await asyncio.gather(pump(reader, far_writer, round_trip / 2), pump(far_reader, writer, round_trip / 2))
@@ -140,12 +141,12 @@ async def serve(certificate: str, round_trip: float) -> None:
         sys.stdout.write(f"{answers}\n")
         sys.stdout.flush()
         if not await asyncio.to_thread(sys.stdin.readline):
-            os._exit(0)  # the relays wait for more, and would complain
+            os._exit(0)  # the relays still wait for data, and would print errors
         answers = answering.connections
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Pass on what arrives, each piece after a delay."""
+    """Forward incoming data, each piece after a delay."""
     loop = asyncio.get_running_loop()
     while piece := await reader.read(65536):
         loop.call_later(delay, writer.write, piece)
@@ -153,7 +154,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay
 
 
 def connections(url: str) -> dict[str, str]:
-    """Return the Airflow connections of all subjects, as JSON by their ids."""
+    """Return the Airflow connections of all subjects as JSON, by id."""
     connections: dict[str, dict[str, Any]] = {
         "zapi": {"host": url, "login": "demo-instance", "password": "demo-token"},
         "http": {"host": url},

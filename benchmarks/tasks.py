@@ -1,8 +1,8 @@
-"""Mapped instances on a real Airflow with LocalExecutor: ``python -m benchmarks.tasks``.
+"""Measure mapped task instances on a real Airflow with LocalExecutor: ``python -m benchmarks.tasks``.
 
-What is counted is the processor time of the executor's workers and of all that they have started and waited for: a
-task's supervisor, and its process, which parses the DAG file (so each subject has a file of its own), renders, looks
-the connection up and makes one call. Airflow's scheduler, its dag processor and its API server are not counted.
+The figure is the processor time of the executor's workers and of all processes that they have started and waited for:
+a task's supervisor and its process. That process parses the DAG file (so each subject has its own file), renders, looks
+up the connection and makes one call. Airflow's scheduler, dag processor and API server are not counted.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from scripts.standalone import RunningAirflow
 
 MEASURED = "processor time of a mapped instance"
 NOOP = "a no-op"
-#: Runs of each subject's DAG, in turn, and mapped instances in each.
+#: The number of runs of each subject's DAG, and the number of mapped task instances in each run.
 ROUNDS, INSTANCES = 3, 8
 GOALS = {NOOP: Goal(1.25), HTTP_OPERATOR: Goal(0.6)}
 ROWS = tuple(
     Row(MEASURED, "ms", other, GOALS.get(other)) for other in (NOOP, HTTP_OPERATOR, TASK, SLACK, TELEGRAM, DISCORD)
 )
 
-#: The part of each subject's DAG file that is its own: what it imports or defines, and its mapped task.
+#: The part of the DAG file that differs between subjects: its imports or definitions, and its mapped task.
 SUBJECTS = {
     OURS: (
         "from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator",
@@ -105,7 +105,7 @@ with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)):
 
 
 def measure() -> Figures:
-    """Return the processor time of an instance, in milliseconds."""
+    """Return the processor time of a task instance, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder, CallServer(tls=True) as server:
         home, dags = Path(folder, "home"), Path(folder, "dags")
         home.mkdir()
@@ -132,22 +132,22 @@ def measure() -> Figures:
 
 
 def running(airflow: RunningAirflow, dag_id: str) -> Callable[[], float]:
-    """Return what runs a DAG and measures the processor time of an instance, in milliseconds."""
+    """Return a function that runs a DAG and measures the processor time of a task instance, in milliseconds."""
 
     def run() -> float:
         before = workers_time(airflow.pid)
         airflow.run_dag(dag_id, seconds=180)
-        time.sleep(1)  # the last supervisor has still to wait for its process, and to end
+        time.sleep(1)  # the last supervisor must still wait for its process, and end
         return (workers_time(airflow.pid) - before) / INSTANCES * 1000
 
     return run
 
 
 def workers_time(session: int) -> float:
-    """Return the seconds of processor time of a session's LocalExecutor workers, and of their children that ended."""
+    """Return the processor time of a session's LocalExecutor workers and of their ended children, in seconds."""
     seconds = 0.0
     for process in map(psutil.Process, alive_in_session(session)):
-        with suppress(psutil.Error):  # it ended meanwhile
+        with suppress(psutil.Error):  # the process has ended
             if " ".join(process.cmdline()).startswith("airflow worker -- LocalExecutor"):
                 times = process.cpu_times()
                 seconds += times.user + times.system + times.children_user + times.children_system

@@ -1,6 +1,6 @@
-"""How responsive one event loop stays with many triggers in it: ``python -m benchmarks.triggers``.
+"""Measure how responsive one event loop stays with many triggers: ``python -m benchmarks.triggers``.
 
-The emulator runs in a process of its own; its instance is not connected, so that every trigger goes on reading.
+The emulator runs in its own process. Its instance is not connected, so every trigger keeps reading.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from urllib.request import Request, urlopen
 from airflow_provider_zapi.triggers.instance import InstanceConnectedTrigger
 
 PORT = 8799
-#: Seconds between two measurements of the loop: what one takes longer is a stall.
+#: The interval between two measurements of the loop, in seconds. Anything longer is a stall.
 TICK = 0.01
 
 
 async def largest_stall(seconds: float) -> float:
-    """Return the longest time for which the loop did not come back, in seconds."""
+    """Return the longest stall of the loop, in seconds."""
     worst, end = 0.0, time.monotonic() + seconds
     while (before := time.monotonic()) < end:
         await asyncio.sleep(TICK)
@@ -37,7 +37,7 @@ async def wait(trigger: InstanceConnectedTrigger) -> None:
 
 
 async def measure(count: int, interval: float, seconds: float) -> float:
-    """Return the largest stall of a loop with so many triggers in it."""
+    """Return the longest stall of a loop with a given number of triggers."""
     tasks = [asyncio.create_task(wait(InstanceConnectedTrigger("zapi_default", interval, 5))) for _ in range(count)]
     stall = await largest_stall(seconds)
     failed = [task for task in tasks if task.done()]
@@ -50,7 +50,7 @@ async def measure(count: int, interval: float, seconds: float) -> float:
 
 
 def call(method: str, path: str, body: object = None) -> object:
-    """Call the emulator's own interface."""
+    """Call the emulator's control interface."""
     data = None if body is None else json.dumps(body).encode()
     request = Request(f"http://127.0.0.1:{PORT}/_emulator/{path}", data, method=method)
     with urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
@@ -60,7 +60,7 @@ def call(method: str, path: str, body: object = None) -> object:
 def main() -> None:
     """Measure an empty loop and full ones, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30, help="how long each row is measured")
+    parser.add_argument("--seconds", type=float, default=30, help="the duration of each row's measurement")
     parser.add_argument("--interval", type=float, default=30, help="each trigger's poke_interval")
     options = parser.parse_args()
     os.environ["AIRFLOW_CONN_ZAPI_DEFAULT"] = json.dumps(

@@ -1,1 +1,1 @@
-"""What the Makefile runs; not part of the distribution."""
+"""Scripts that the Makefile runs. They are not part of the distribution."""

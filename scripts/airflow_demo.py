@@ -1,7 +1,7 @@
-"""Run a DAG of this project on a real Airflow against the emulator: ``make demo``; to stay, ``make airflow``.
+"""Run a DAG of this project on a real Airflow with the emulator: ``make demo``. To keep both running: ``make airflow``.
 
-No account of Z-API is touched: the connections below lead to the emulator, on loopback. No tool runs a DAG on a new
-Airflow from one command and leaves nothing behind, so this is a script.
+It does not need a Z-API account, because the connections below use the emulator on loopback. No other tool runs a DAG
+on a new Airflow with one command and leaves nothing behind.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from scripts.standalone import RunningAirflow
 
 PROJECT = Path(__file__).resolve().parent.parent
 DAG_ID = "zapi_hide_last_seen"
-#: Of the pages that stay open, so that bookmarks and copied commands keep working.
+#: The ports of ``--stay``. They are fixed, so that bookmarks and copied commands keep working.
 AIRFLOW_PORT, EMULATOR_PORT = 8080, 8765
 
 
@@ -38,12 +38,12 @@ class Number:
     instance: str
     #: The title of its card on the emulator's page.
     name: str
-    token: str = "demo-token"  # noqa: S105 - the emulator alone knows it
+    token: str = "demo-token"  # noqa: S105 - only the emulator knows it
     client_token: str = "demo-client-token"  # noqa: S105 - likewise
 
     @property
     def emulator_argument(self) -> str:
-        """The instance as the emulator's ``--instance`` wants it."""
+        """The instance in the form of the emulator's ``--instance`` option."""
         return f"{self.instance}:{self.token}:{self.client_token}"
 
     def fields(self, port: int) -> dict[str, str | int]:
@@ -53,7 +53,7 @@ class Number:
             "login": self.instance,
             "password": self.token,
             "host": f"http://127.0.0.1:{port}",
-            "port": 443,  # Unused; but without a port the Test button of Airflow 3.3.2 answers "Bad Request".
+            "port": 443,  # Not used, but without a port the Test button of Airflow 3.3.2 answers "Bad Request".
             "extra": json.dumps({"client_token": self.client_token}),
         }
 
@@ -65,8 +65,8 @@ NUMBERS = (
 )
 
 
-class Interruption(Exception):  # noqa: N818 - somebody asked for it, so it is no error
-    """A signal asked to stop."""
+class Interruption(Exception):  # noqa: N818 - a signal is not an error
+    """A signal asked the script to stop."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"Stopped by {signal.Signals(number).name}")
@@ -74,24 +74,24 @@ class Interruption(Exception):  # noqa: N818 - somebody asked for it, so it is n
 
 
 class Interruptible:
-    """Waiting that ends at a signal.
+    """Pauses that end at a signal.
 
-    The handler only remembers the signal, and ``pause()`` raises: so none comes in the midst of the start or
-    the stop of a process, which could be lost by that.
+    The handler only stores the signal, and ``pause()`` raises. So a signal cannot interrupt the start or the stop of a
+    process, which could leave that process running.
     """
 
     def __init__(self) -> None:
         self._received: int | None = None
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # started under nohup
+                continue  # ignored under nohup
             signal.signal(number, self._remember)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._received = self._received or number
 
     def pause(self, seconds: float) -> None:
-        """Sleep; raise ``Interruption`` within a quarter of a second of a signal."""
+        """Sleep, and raise ``Interruption`` within a quarter of a second after a signal."""
         end = time.monotonic() + seconds
         while self._received is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.25))
@@ -100,7 +100,7 @@ class Interruptible:
 
 
 class Demo:
-    """One run of the demo: what it prints, and the servers that it looks at."""
+    """One run of the demo."""
 
     def __init__(self, home: Path, dags_folder: Path, interruptible: Interruptible) -> None:
         self.home = home
@@ -109,21 +109,21 @@ class Demo:
         self._started = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Print a line, dated by the seconds since the start and without the credentials."""
+        """Print a line without credentials, and with the seconds since the start."""
         for number in NUMBERS:
             text = text.replace(number.client_token, "***").replace(number.token, "***")
         try:
             print(f"{time.monotonic() - self._started:6.1f} s  {text}", flush=True)
         except OSError:
-            return  # the terminal is gone: go on to stop what runs
+            return  # the terminal is closed: continue, to stop the servers
 
     def run(self, *, stay: bool) -> None:
-        """Start both servers, run the DAG, tell what it did, with ``stay`` wait for a signal, stop both."""
-        # A demo that ends by itself takes any port, so that several can run at the same time.
+        """Start both servers, run the DAG, print its result, and stop both. With ``stay``, wait for a signal first."""
+        # A demo that ends by itself uses any free port, so that several demos can run at the same time.
         airflow_port = free_port_from(AIRFLOW_PORT) if stay else None
         emulator_port = free_port_from(EMULATOR_PORT) if stay else free_ports(1)[0]
         home = self.home.relative_to(Path.cwd()) if self.home.is_relative_to(Path.cwd()) else self.home
-        self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; their files: {home}")
+        self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; files in {home}")
         with (
             self._emulator(emulator_port) as emulator,
             RunningAirflow(
@@ -138,7 +138,7 @@ class Demo:
                 emulator.wait_for("the emulator", lambda: last_seen(emulator_port), 30)
                 airflow.wait_until_ready()
                 self._set_up(airflow, emulator_port)
-                self.say("Airflow is up; waiting for it to read the DAGs")
+                self.say("Airflow is ready. Waiting for it to read the DAGs")
                 self._run_dag(airflow, emulator_port)
                 if stay:
                     self._stay(airflow, emulator, emulator_port)
@@ -164,7 +164,7 @@ class Demo:
         )
 
     def _set_up(self, airflow: RunningAirflow, emulator_port: int) -> None:
-        """Create what the example DAGs use in Airflow's database, where its pages show it, and title the cards."""
+        """Create the example DAGs' connections and pools in Airflow's database, and name the emulator's cards."""
         for number in NUMBERS:
             airflow.api("POST", "/connections", {"connection_id": number.connection, **number.fields(emulator_port)})
             pool = {"name": number.connection, "slots": 1, "description": "One task at a time on this WhatsApp number"}
@@ -183,15 +183,15 @@ class Demo:
         after = last_seen(emulator_port)
         self.say(f"Who sees the number's last seen, after: {after}")
         if after == before:
-            raise BackgroundError("The run succeeded, but the number's privacy is as before.")
+            raise BackgroundError("The run succeeded, but the number's privacy has not changed.")
 
     def _stay(self, airflow: RunningAirflow, emulator: BackgroundProcess, emulator_port: int) -> None:
         names = ", ".join(number.connection for number in NUMBERS)
         self.say(f"Connections and pools of the example DAGs: {names} (see Admin; the Test button works)")
-        self.say("Schedules are off: a DAG runs only when you trigger it")
+        self.say("Schedules are off. A DAG runs only when you trigger it")
         self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")
-        self.say(f"Emulator:  http://127.0.0.1:{emulator_port}/  (the numbers' privacy, as it changes)")
-        self.say("Ctrl-C stops both")
+        self.say(f"Emulator:  http://127.0.0.1:{emulator_port}/  (shows the numbers' privacy live)")
+        self.say("Press Ctrl-C to stop both")
         while True:
             airflow.check()
             emulator.check()
@@ -202,23 +202,23 @@ class Demo:
 
 
 def last_seen(port: int) -> str:
-    """Return who sees the first number's last seen; raise ``OSError`` while the emulator does not answer."""
+    """Return who sees the first number's last seen. Raise ``OSError`` while the emulator does not answer."""
     state = request_json(port, "GET", f"/_emulator/instances/{NUMBERS[0].instance}")
     return str(state["settings"]["last_seen"]["value"])
 
 
 @contextmanager
 def emptied(folder: Path) -> Iterator[IO[str]]:
-    """Empty the folder and keep it for this run alone. One with other files than a demo's is refused."""
+    """Empty the folder and lock it for this run. Refuse a folder that has files other than a demo's."""
     mark = folder / ".airflow-demo"
     if folder.exists() and any(folder.iterdir()) and not mark.exists():
-        raise BackgroundError(f"{folder} would be emptied, but has other files than this demo's.")
+        raise BackgroundError(f"{folder} would be emptied, but it has files that are not from this demo.")
     folder.mkdir(parents=True, exist_ok=True)
     with mark.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackgroundError(f"Another demo runs in {folder}: stop it first.") from None
+            raise BackgroundError(f"Another demo is running in {folder}. Stop it first.") from None
         for entry in folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -231,8 +231,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.airflow_demo", description=__doc__)
     parser.add_argument("--stay", action="store_true", help="leave both pages open until Ctrl-C")
-    parser.add_argument("--home", type=Path, default=PROJECT / ".demo", help="folder for the files, emptied first")
-    parser.add_argument("--dags-folder", type=Path, default=PROJECT / "example_dags", help="where the DAGs are")
+    parser.add_argument(
+        "--home", type=Path, default=PROJECT / ".demo", help="folder for the demo's files; emptied first"
+    )
+    parser.add_argument("--dags-folder", type=Path, default=PROJECT / "example_dags", help="folder of the DAGs")
     options = parser.parse_args(arguments)
     demo = Demo(options.home.resolve(), options.dags_folder.resolve(), Interruptible())
     try:

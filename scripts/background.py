@@ -1,7 +1,7 @@
-"""Servers beside a script: their environment and ports, the start, and a stop that leaves nothing behind.
+"""Run servers in the background of a script: environment, ports, start, and a stop that leaves nothing behind.
 
-Not mirakuru's executors: they pass on the caller's environment, and their stop sends its signal to every process of the
-group, while Airflow must end its own parts in order.
+mirakuru's executors do not fit. They pass on the caller's environment, and they stop a server by sending the signal to
+every process of its group, but Airflow must stop its own parts in order.
 """
 
 import os
@@ -19,26 +19,26 @@ import psutil
 
 T = TypeVar("T")
 
-#: What the caller has set for another Python or another Airflow must not reach the ones started here.
+#: Variables for another Python or another Airflow, which must not reach the servers started here.
 FOREIGN = ("AIRFLOW", "PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
-#: What the system says of a process that has ended and that nobody has waited for.
+#: The states of a process that has ended but that nobody has waited for.
 ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 class BackgroundError(Exception):
-    """Something started here did not do what it should; the text is for a person."""
+    """A server did not do what it should. The message is for people."""
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy without settings of another Python or Airflow; no proxy is used for loopback."""
+    """Return a copy without settings for another Python or Airflow, and without a proxy for loopback."""
     kept = {name: value for name, value in environment.items() if not name.startswith(FOREIGN)}
     return kept | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many different loopback ports that nobody listens on now."""
+    """Return a number of different free loopback ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -47,21 +47,21 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port_from(first: int) -> int:
-    """Return the first loopback port from this number on that nobody listens on now, of the next hundred."""
+    """Return the first free loopback port among the hundred ports that begin with this number."""
     for port in range(first, first + 100):
         with socket.socket() as attempt, suppress(OSError):
-            # As servers do: a connection that ended a moment ago does not make the port taken.
+            # Servers set this option too: a connection that has just ended does not block the port.
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             attempt.bind(("127.0.0.1", port))
             return port
-    raise BackgroundError(f"The ports {first} to {first + 99} are all taken.")
+    raise BackgroundError(f"All ports from {first} to {first + 99} are in use.")
 
 
 def alive_in_session(session: int) -> list[int]:
-    """Return the processes of a session that have not ended."""
+    """Return the running processes of a session."""
     found = []
     for process in psutil.process_iter():
-        with suppress(OSError, psutil.Error):  # it ended meanwhile
+        with suppress(OSError, psutil.Error):  # the process has ended
             if os.getsid(process.pid) == session and process.status() not in ENDED:
                 found.append(process.pid)
     return found
@@ -77,9 +77,9 @@ def poll(
     pause: Callable[[float], None] = time.sleep,
     interval: float = 0.1,
 ) -> T:
-    """Call ``look`` until it returns something, and return that; an ``OSError`` is no answer yet.
+    """Call ``look`` until it returns something, and return that. An ``OSError`` means that there is no answer yet.
 
-    ``check`` raises when it is in vain. When the time is over, raises ``BackgroundError`` with what ``output`` returns.
+    ``check`` raises if waiting is useless. When the time is over, raise ``BackgroundError`` with ``output()``.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -88,16 +88,16 @@ def poll(
                 return seen
         check()
         if time.monotonic() > deadline:
-            raise BackgroundError(f"{what}: not seen within {seconds:.0f} s. The end of the output of {output()}")
+            raise BackgroundError(f"{what}: nothing after {seconds:.0f} s. The end of the output of {output()}")
         pause(interval)
 
 
 class BackgroundProcess:
-    """A command in a session of its own, with its output in a file.
+    """A command in its own session, with its output in a file.
 
-    The session keeps a terminal's Ctrl-C away from it, so that it is stopped in one way alone: by ``stop()``,
-    which the end of the ``with`` block calls. ``grace`` is how many seconds it then has to end by itself.
-    ``pause`` is how to wait; a caller that must react to signals gives one that raises.
+    A terminal's Ctrl-C does not reach its session, so only ``stop()`` stops it. The end of the ``with`` block calls
+    ``stop()``. The command then has ``grace`` seconds to end by itself. ``pause`` waits; if a caller must react to
+    signals, its ``pause`` may raise.
     """
 
     def __init__(
@@ -137,13 +137,13 @@ class BackgroundProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is the id of its session too."""
+        """The process id, which is also the id of its session."""
         if self._process is None:
             raise BackgroundError(f"{self.name} was not started.")
         return self._process.pid
 
     def dead_parts(self) -> set[int]:
-        """Return the parts which have ended: children that nobody has waited for."""
+        """Return the ended children that nobody has waited for."""
         return {each.pid for each in psutil.Process(self.pid).children() if each.status() in ENDED}
 
     def check(self) -> None:
@@ -156,24 +156,24 @@ class BackgroundProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, and return that; an ``OSError`` is no answer yet.
+        """Call ``look`` until it returns something, and return that. An ``OSError`` means that there is no answer yet.
 
-        Raises ``BackgroundError`` when the process ends before, or when the time is over.
+        Raise ``BackgroundError`` if the process ends first, or when the time is over.
         """
         return poll(
             what, look, seconds, check=self.check, output=lambda: f"{self.name}:\n{self.tail()}", pause=self.pause
         )
 
     def stop(self) -> None:
-        """Interrupt it as Ctrl-C would, wait a while, then kill what is left of its session.
+        """Interrupt the process as Ctrl-C would, wait, then kill the rest of its session.
 
-        A part of Airflow outlives its parent, a task leaves its parent's group, but none leaves the session.
+        A part of Airflow may outlive its parent, and a task leaves its parent's group. No process leaves the session.
         """
         process, self._process = self._process, None
         if process is None:
             return
-        # Not send_signal(), which would take an ended process from the table: its id, by which the rest is
-        # found, could then be given to another one.
+        # send_signal() would remove an ended process from the process table. Another process could then get its id,
+        # and the id is needed to find the rest of the session.
         _kill(os.kill, process.pid, signal.SIGINT)
         deadline = time.monotonic() + self._grace
         while not _has_ended(process.pid) and time.monotonic() < deadline:
@@ -183,12 +183,12 @@ class BackgroundProcess:
 
 
 def kill_session(session: int) -> None:
-    """Kill the processes of a session, again as long as a dying one has left a new one."""
+    """Kill the processes of a session, repeatedly, because a dying process may leave a new one."""
     for _ in range(50):
         members = alive_in_session(session)
         for pid in members:
             _kill(os.kill, pid, signal.SIGKILL)
-        _kill(os.killpg, session, signal.SIGKILL)  # where there is no process table to read
+        _kill(os.killpg, session, signal.SIGKILL)  # if the process table cannot be read
         if not members:
             return
         time.sleep(0.02)
@@ -197,7 +197,7 @@ def kill_session(session: int) -> None:
 def _kill(send: Callable[[int, int], None], target: int, number: int) -> None:
     try:
         send(target, number)
-    except (ProcessLookupError, PermissionError):  # macOS: the latter where only ended ones are left
+    except (ProcessLookupError, PermissionError):  # macOS raises the latter if all have ended
         return
 
 

@@ -1,8 +1,8 @@
 """Write one constraints file for every supported Airflow, and one for building: ``make constraints``.
 
-Dependencies released after an Airflow break it, so each version is resolved as of a day when it worked. The
-day makes the result reproducible, as a lock file would, without a record of where packages come from. uv resolves; the
-table of versions and days is this project's own.
+Newer dependencies can break an older Airflow, so the dependencies of each version are resolved as of a day when it
+worked. The day makes the result reproducible, as a lock file would, without a record of where packages come from. uv
+resolves the dependencies; the table of versions and days is our own.
 """
 
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-#: The groups that need an Airflow; nox runs beside it.
+#: The dependency groups that need an Airflow. nox has its own environment.
 GROUPS = sorted(PYPROJECT["dependency-groups"].keys() - {"nox"})
 #: The supported Pythons, oldest first.
 PYTHONS = tuple(
@@ -25,17 +25,17 @@ PYTHONS = tuple(
 
 @dataclass(frozen=True)
 class SupportedAirflow:
-    """A version of Airflow and the day as of which its dependencies are resolved."""
+    """A supported version of Airflow, and the day as of which its dependencies are resolved."""
 
     version: str
     as_of: str
-    #: Packages needed in a release later than that day.
+    #: Packages that need a later day.
     later: dict[str, str] = field(default_factory=dict)
-    #: The dependency groups of pyproject.toml that are resolved.
+    #: The dependency groups of pyproject.toml to resolve.
     groups: tuple[str, ...] = ("dev",)
-    #: What they are resolved for; the versions for the first count on the others too.
+    #: The Pythons to resolve for. The versions for the first one also apply to the others.
     pythons: tuple[str, ...] = PYTHONS[:1]
-    #: The supported Pythons that it runs on.
+    #: The supported Pythons that this Airflow runs on.
     runs_on: tuple[str, ...] = PYTHONS
 
 
@@ -46,10 +46,10 @@ SUPPORTED = (
         "2025-09-10",
         runs_on=("3.11", "3.12"),
         later={
-            # The first with what pyproject.toml asks for came after that day.
+            # The first release that pyproject.toml accepts is later than that day.
             "apache-airflow-providers-common-compat": "2026-10-30",
             "urllib3": "2026-03-25",
-            # Tools of the developer, which do not depend on Airflow.
+            # Developer tools, which do not depend on Airflow.
             "ruff": "2026-11-20",
             "mypy": "2026-11-20",
         },
@@ -62,18 +62,18 @@ NEWEST = SUPPORTED[-1].version
 
 
 def unsupported(airflow: str, python: str) -> str | None:
-    """Return why this version of Airflow is not supported on this Python, and what is; None if it is."""
+    """Return a message if this Python does not support this version of Airflow, else None."""
     runs_on = {each.version: each.runs_on for each in SUPPORTED}
     if python in runs_on[airflow]:
         return None
     pairs = "\n".join(f"  Airflow {version} on Python {', '.join(pythons)}" for version, pythons in runs_on.items())
-    return f"Airflow {airflow} is not supported on Python {python}. Supported are\n{pairs}"
+    return f"Airflow {airflow} is not supported on Python {python}. Supported:\n{pairs}"
 
 
-#: The day as of which the build's own packages are resolved: the same code makes the same files.
+#: The day as of which the build's own packages are resolved, so that the same code makes the same files.
 BUILD_AS_OF = "2026-11-20"
 
-#: Without the addresses of an index: the files must mean the same wherever they are used.
+#: Leave out the address of the package index, so that the files work everywhere.
 COMPILE = (
     *("uv", "pip", "compile", "-q", "--no-header", "--no-annotate"),
     *("--no-emit-index-url", "--no-emit-find-links"),
@@ -81,7 +81,7 @@ COMPILE = (
 
 
 def compiled(requirements: Sequence[str], python: str, options: Sequence[str]) -> list[str]:
-    """Return a line ``name==version`` for each package that the requirements bring on a Python."""
+    """Return a line ``name==version`` for each package that the requirements install on a Python."""
     return subprocess.run(
         [sys.executable, "-m", *COMPILE, "--python-version", python, *options, "-"],
         input="\n".join(requirements),
@@ -93,7 +93,7 @@ def compiled(requirements: Sequence[str], python: str, options: Sequence[str]) -
 
 
 def resolve(airflow: SupportedAirflow) -> str:
-    """Return the text of the version's constraints file."""
+    """Return the content of the version's constraints file."""
     dates = ["--exclude-newer", airflow.as_of]
     for package, day in airflow.later.items():
         dates += ["--exclude-newer-package", f"{package}={day}T00:00:00Z"]
@@ -109,13 +109,13 @@ def resolve(airflow: SupportedAirflow) -> str:
 
 
 def resolve_build() -> str:
-    """Return the text of the constraints of the build, and of nox, which makes the environments."""
+    """Return the constraints of the build and of nox, which makes the environments."""
     requirements = [*PYPROJECT["build-system"]["requires"], *PYPROJECT["dependency-groups"]["nox"]]
     return "".join(f"{line}\n" for line in compiled(requirements, PYTHONS[0], ["--exclude-newer", BUILD_AS_OF]))
 
 
 def main() -> None:
-    """Write the files that changed; the others keep their time, and so the environments made from them."""
+    """Write the files that changed. The others keep their time, so that make does not rebuild their environments."""
     texts = {f"airflow-{airflow.version}": resolve(airflow) for airflow in SUPPORTED}
     for name, text in {**texts, "build": resolve_build()}.items():
         path = PROJECT / "constraints" / f"{name}.txt"

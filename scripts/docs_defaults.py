@@ -1,4 +1,4 @@
-"""Shows a parameter's default as its value, where the code names a constant: griffe calls this for ``make docs``."""
+"""Show a parameter's default as a value if the code uses a constant. griffe calls this for ``make docs``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import griffe
 
 
 class Defaults(griffe.Extension):  # type: ignore[misc]  # not installed where types are checked
-    """Puts the values of constants in the places of their names, once the whole package is read."""
+    """Replaces the names of constants with their values, after the whole package was read."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
-        """Look at every parameter of every function."""
+        """Replace the defaults in every parameter of every function."""
         for function in _functions(pkg):
             for parameter in function.parameters:
                 if isinstance(parameter.default, griffe.ExprName):

@@ -1,7 +1,7 @@
-"""Make the documentation's site from the pages of docs/ and of the repository: ``make docs``.
+"""Build the documentation site from docs/ and other files of the repository: ``make docs``.
 
-The pages are written for the repository, where a link may lead to an example, a module or the changelog. Here each of
-these gets a page of the site, made from the one source that there is, and the links lead to it.
+The pages are written for the repository, where a link may lead to an example, a module or the changelog. This script
+generates a page of the site for each of these, and changes the links.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
-#: Zensical reads MkDocs' format.
+#: The configuration is in MkDocs' format, which Zensical reads.
 CONFIG = yaml.safe_load((PROJECT / "mkdocs.yml").read_text())
 PACKAGE = "airflow_provider_zapi"
 EXAMPLES = "example_dags"
 
-#: Files of the repository -> where the site has them.
+#: Files of the repository, and their places on the site.
 COPIED = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing/index.md",
@@ -30,7 +30,7 @@ COPIED = {
     "LICENSE": "LICENSE.txt",
 }
 
-#: Pages of the API reference -> title, and the modules whose public names they hold.
+#: Pages of the API reference, with their title and the modules whose public names they describe.
 API = {
     "api/hook.md": ("Hook", ["hooks.zapi"]),
     "api/operators.md": ("Operators", ["operators.privacy", "operators.policy", "operators.instance"]),
@@ -46,10 +46,10 @@ API = {
 EXAMPLES_PAGE = "examples.md"
 _LANGUAGES = {".py": "python", ".json": "json", ".yaml": "yaml"}
 
-#: A fenced block, which is passed over, or the target of a link.
+#: A fenced block, which is skipped, or the target of a link.
 _LINK = re.compile(r"^( *)```.*?^\1```$|(?<=\]\()[^)\s]+(?=\))", re.MULTILINE | re.DOTALL)
 
-#: What makes a browser load something, as opposed to a link that somebody may follow.
+#: Markup that makes a browser load something. Links do not count, because a browser loads them only on a click.
 _LOADED = re.compile(
     r"""<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=["']?((?:https?:)?//[^"'\s>]+)"""
     r"""|(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)"""
@@ -57,13 +57,13 @@ _LOADED = re.compile(
 
 
 def examples() -> list[Path]:
-    """Return the files that the page of examples shows."""
+    """Return the files to show on the page of examples."""
     return sorted(path for path in (PROJECT / EXAMPLES).iterdir() if path.suffix in _LANGUAGES)
 
 
 def examples_page() -> str:
     """Return the page of examples: each file whole, under its own heading."""
-    parts = ["# Example DAGs", "They run as they are, against the [emulator](emulator.md) too."]
+    parts = ["# Example DAGs", "You can run them unchanged, also with the [emulator](emulator.md)."]
     for path in examples():
         code = path.read_text()
         said = (ast.get_docstring(ast.parse(code)) or "") if path.suffix == ".py" else ""
@@ -72,12 +72,12 @@ def examples_page() -> str:
 
 
 def api_page(title: str, modules: list[str]) -> str:
-    """Return a page of the API reference, to be filled from the docstrings."""
+    """Return a page of the API reference. Zensical fills it from the docstrings."""
     return "\n\n".join([f"# {title}", *(f"::: {PACKAGE}.{module}" for module in modules)]) + "\n"
 
 
 def generated() -> dict[str, str]:
-    """Return the site's pages that are not in docs/, by their paths."""
+    """Return the site's pages that are not in docs/, by path."""
     return {
         **{site: (PROJECT / source).read_text() for source, site in COPIED.items()},
         EXAMPLES_PAGE: examples_page(),
@@ -86,7 +86,7 @@ def generated() -> dict[str, str]:
 
 
 def _places() -> dict[str, str]:
-    """Return where the site has what is not in docs/, by its path in the repository."""
+    """Return the place on the site of each file outside docs/, by its path in the repository."""
     places = {**COPIED, EXAMPLES: EXAMPLES_PAGE}
     places |= {f"{EXAMPLES}/{path.name}": f"{EXAMPLES_PAGE}#{path.stem}" for path in examples()}
     for page, (_, modules) in API.items():
@@ -97,11 +97,11 @@ def _places() -> dict[str, str]:
 
 
 def site_target(target: str, source: str) -> str:
-    """Return where a link leads on the site.
+    """Return the target of a link on the site.
 
-    :param target: as it stands in the repository
-    :param source: the path in the repository of the page that it stands on
-    :raises ValueError: the site has no such place
+    :param target: the target in the repository
+    :param source: the path in the repository of the page that has the link
+    :raises ValueError: the site does not have the target
     """
     path, hash_, anchor = target.partition("#")
     if not path or "://" in target:
@@ -114,29 +114,29 @@ def site_target(target: str, source: str) -> str:
 
 
 def site_path(path: str) -> str:
-    """Return where the site has a file of the repository."""
+    """Return the place of a repository file on the site."""
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     try:
         return _places()[path]
     except KeyError:
-        raise ValueError(f"the site has no {path}; scripts/docs_site.py says what it has beside docs/") from None
+        raise ValueError(f"the site does not have {path}; scripts/docs_site.py lists its files outside docs/") from None
 
 
 def relinked(markdown: str, source: str) -> str:
-    """Return a page whose links lead to the site's own places."""
+    """Return a page with links to the places on the site."""
     return _LINK.sub(
         lambda found: found[0] if found[0].lstrip().startswith("```") else site_target(found[0], source), markdown
     )
 
 
 def loaded_from_elsewhere(text: str) -> list[str]:
-    """Return the addresses of other servers that a page or a style sheet makes a browser load something from."""
+    """Return the addresses of other servers from which a page or a style sheet loads something."""
     return [found[1] or found[2] for found in _LOADED.finditer(text)]
 
 
 def write_pages(folder: Path) -> None:
-    """Write the pages of docs/ and those that are made here into a folder, with the site's own links."""
+    """Write the pages of docs/ and the generated pages into a folder, with links for the site."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PROJECT / "docs", folder)
     for path, content in generated().items():
@@ -152,18 +152,18 @@ def write_pages(folder: Path) -> None:
 def check_site(folder: Path) -> None:
     """Check that no page of the site loads anything from another server.
 
-    :raises ValueError: one does
+    :raises ValueError: a page loads something from another server
     """
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".html", ".css") and (found := loaded_from_elsewhere(path.read_text())):
-            raise ValueError(f"{path.relative_to(folder)} loads from elsewhere: {', '.join(found)}")
+            raise ValueError(f"{path.relative_to(folder)} loads from another server: {', '.join(found)}")
 
 
 def main() -> None:
-    """Make the site: in site/, of the pages in build/pages/."""
+    """Build the site in site/ from the pages in build/pages/."""
     write_pages(PROJECT / CONFIG["docs_dir"])
     site = PROJECT / CONFIG["site_dir"]
-    shutil.rmtree(site, ignore_errors=True)  # what a page that is gone has left there
+    shutil.rmtree(site, ignore_errors=True)  # remove the files of deleted pages
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", "mkdocs.yml"]
     if code := subprocess.run(command, cwd=PROJECT).returncode:
         sys.exit(code)

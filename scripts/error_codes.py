@@ -11,23 +11,23 @@ from pathlib import Path
 __all__ = ["PACKAGE", "Use", "codes_used", "default_codes"]
 
 PACKAGE = Path(__file__).resolve().parents[1] / "airflow_provider_zapi"
-#: It states Z-API's side and raises no error of the provider.
+#: The emulator plays Z-API, so it does not raise errors of the provider.
 _EMULATOR = PACKAGE / "emulator"
 
 _CODE = re.compile(r"ZAPI(-[A-Z]+)*")
-#: Stands for what a message fills in when it is raised.
+#: Replaces the parts of a message that are filled in at run time.
 VARIABLE = "…"
 
 
 @dataclass
 class Use:
-    """Where a code is used.
+    """The places where a code is used.
 
-    :param texts: the strings of the modules that use it, each with `VARIABLE` for what is filled in
-    :param classes: the error classes that it is passed to directly
+    :param strings: all strings of the modules that use the code, with `VARIABLE` for each part that is filled in
+    :param classes: the error classes to which the code is passed directly
     """
 
-    texts: set[str] = field(default_factory=set)
+    strings: set[str] = field(default_factory=set)
     classes: set[str] = field(default_factory=set)
 
 
@@ -39,17 +39,17 @@ def default_codes() -> dict[str, str]:
 
 
 def codes_used() -> dict[str, Use]:
-    """Return every code that is written in the package, with where it is used."""
+    """Return every code in the package, with the places where it is used."""
     found: dict[str, Use] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         if _EMULATOR in path.parents:
             continue
         tree = ast.parse(path.read_text())
-        texts: set[str] | None = None
+        strings: set[str] | None = None
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
-                texts = texts or set(_texts(tree))
-                found.setdefault(node.value, Use()).texts |= texts
+                strings = strings or set(_strings(tree))
+                found.setdefault(node.value, Use()).strings |= strings
             elif isinstance(node, ast.Call):
                 for code, kind in _passed(node):
                     found.setdefault(code, Use()).classes.add(kind)
@@ -67,8 +67,8 @@ def _passed(call: ast.Call) -> Iterator[tuple[str, str]]:
                     yield str(keyword.value.value), name
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
-    """Yield a module's strings, and the names of the connection form's fields that it uses."""
+def _strings(tree: ast.Module) -> Iterator[str]:
+    """Yield a module's strings, and the labels of the connection form's fields that it uses."""
     from airflow_provider_zapi import panel
 
     for node in ast.walk(tree):
@@ -81,7 +81,7 @@ def _texts(tree: ast.Module) -> Iterator[str]:
 
 
 def _part(node: ast.expr) -> str:
-    """Return a part of an f-string. A name of the connection form is filled in."""
+    """Return a part of an f-string, with labels of the connection form filled in."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     value = node.value if isinstance(node, ast.FormattedValue) else node

@@ -1,6 +1,6 @@
-"""Airflow's REST API on loopback: what runs a DAG and looks at it, whichever processes serve it.
+"""Run DAGs and read their results with Airflow's REST API on loopback, whichever processes serve it.
 
-httpx sends; apache-airflow-client would be another package in five sets of constraints for a handful of calls.
+This module uses httpx. apache-airflow-client would be another package in five constraints files, for a few calls.
 """
 
 import time
@@ -14,7 +14,7 @@ from scripts.background import BackgroundError
 
 T = TypeVar("T")
 
-#: No proxy is asked for loopback, and no connection is kept to a server that may have ended.
+#: Without a proxy, because the server is on loopback. Without kept connections, because the server may have ended.
 CLIENT = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 
 
@@ -29,9 +29,9 @@ class ApiError(Exception):
 def request_json(
     port: int, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
 ) -> Any:
-    """Send one request to a server on loopback and return the JSON that it answers.
+    """Send one request to a server on loopback, and return the JSON of its answer.
 
-    Raises ``OSError`` while nobody listens there, ``ApiError`` for any status but a success.
+    Raise ``OSError`` while no server listens there, and ``ApiError`` if the status is not a success.
     """
     try:
         answer = CLIENT.request(method, f"http://127.0.0.1:{port}{path}", json=body, headers=headers)
@@ -45,7 +45,7 @@ def request_json(
 class AirflowApi(ABC):
     """An Airflow without a login that serves its REST API on a loopback port.
 
-    :param port: of its API server.
+    :param port: the port of its API server
     """
 
     def __init__(self, port: int) -> None:
@@ -55,28 +55,28 @@ class AirflowApi(ABC):
 
     @abstractmethod
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Wait as ``BackgroundProcess.wait_for`` does, while Airflow runs."""
+        """Wait like ``BackgroundProcess.wait_for``, while Airflow runs."""
 
     @abstractmethod
     def tail(self, lines: int = 40) -> str:
         """Return the end of Airflow's output."""
 
     def wait_until_ready(self, seconds: float = 120) -> Self:
-        """Wait until the REST API answers and has given a token."""
+        """Wait until the REST API has returned a token."""
         self.wait_for("Airflow's REST API", self.take_token, seconds)
         return self
 
     def take_token(self) -> bool:
-        """Get the token that the calls need; raise ``OSError`` while the API does not answer."""
+        """Get the token that the calls need. Raise ``OSError`` while the API does not answer."""
         self._token = str(request_json(self.port, "GET", "/auth/token")["access_token"])
         return True
 
     def api(self, method: str, path: str, body: object = None) -> Any:
-        """Call the REST API, ``path`` without ``/api/v2``, and return the JSON it answers."""
+        """Call the REST API, and return the JSON of its answer. ``path`` is without ``/api/v2``."""
         return request_json(self.port, method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"})
 
     def find(self, path: str) -> Any | None:
-        """Return what the REST API has there, or ``None`` while there is nothing."""
+        """Return the resource at a path of the REST API, or ``None`` if it does not exist."""
         try:
             return self.api("GET", path)
         except ApiError as error:
@@ -85,8 +85,8 @@ class AirflowApi(ABC):
             raise
 
     def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
-        """Wait until the DAG can be run; raise ``BackgroundError``, with import errors, if it never can."""
-        patience = 10.0  # for a DAG in one file while another file is broken
+        """Wait until Airflow has read the DAG. Raise ``BackgroundError`` if import errors prevent it."""
+        patience = 10.0  # because the import errors may be those of another file
         broken_since: float | None = None
 
         def look() -> bool | None:
@@ -104,23 +104,23 @@ class AirflowApi(ABC):
         self.wait_for(f"the DAG {dag_id}", look, seconds)
 
     def run_dag(self, dag_id: str, seconds: float = 90) -> list[dict[str, Any]]:
-        """Run a DAG once by hand and return its task instances, as ``wait_for_run`` does."""
+        """Trigger a DAG, wait for the run and return its task instances, as ``wait_for_run`` does."""
         return self.wait_for_run(self.start_run(dag_id), seconds)
 
     def start_run(self, dag_id: str) -> str:
-        """Start a run of a DAG by hand and return its path in the REST API."""
+        """Trigger a DAG, and return the path of the run in the REST API."""
         run = self.api("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})
         return f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}"
 
     def task_instances(self, run: str) -> list[dict[str, Any]]:
-        """Return the task instances of a run; of more than 100, which is what Airflow gives at once, the first ones."""
+        """Return the task instances of a run, at most 100, which is Airflow's limit for one call."""
         found: list[dict[str, Any]] = self.api("GET", f"{run}/taskInstances?limit=100")["task_instances"]
         return found
 
     def wait_for_run(self, run: str, seconds: float = 90) -> list[dict[str, Any]]:
-        """Wait until a run has succeeded and return its task instances.
+        """Wait until a run has succeeded, and return its task instances.
 
-        Raises ``BackgroundError`` with the log at a task's first failed try: retries would only delay it.
+        Raise ``BackgroundError`` with the log as soon as a try of a task fails, because retries would only take time.
         """
 
         def look() -> list[dict[str, Any]] | None:
@@ -143,7 +143,7 @@ class AirflowApi(ABC):
         return "\n".join(line if isinstance(line, str) else _log_line(line) for line in lines)
 
     def returned(self, dag_id: str, task: Mapping[str, Any]) -> Any | None:
-        """Return what a task instance returned, or ``None``."""
+        """Return the result of a task instance, or ``None``."""
         instance = f"/dags/{dag_id}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
         entry = self.find(f"{instance}/xcomEntries/return_value?map_index={task['map_index']}")
         return entry and entry["value"]

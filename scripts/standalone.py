@@ -1,6 +1,6 @@
-"""A real ``airflow standalone`` with a home of its own, for the demo and for tests.
+"""Run a real ``airflow standalone`` with its own home, for the demo and for tests.
 
-Airflow has no such fixture of its own: its settings for a small, quiet machine are here.
+Airflow does not have such a fixture. The settings below suit a small machine.
 """
 
 import os
@@ -15,19 +15,19 @@ from scripts.rest import AirflowApi
 
 AIRFLOW_2 = version("apache-airflow").startswith("2.")
 
-#: Small (what two cores and SQLite bear), without a login, and with nothing run but by hand.
+#: Settings for two cores and SQLite, without a login and without scheduled runs.
 SETTINGS = {
     "CORE__PARALLELISM": "2",
     "API__WORKERS": "1",
     "CORE__LOAD_EXAMPLES": "False",
-    "LOGGING__LOGGING_LEVEL": "INFO",  # the tasks' logs are there to be looked at
+    "LOGGING__LOGGING_LEVEL": "INFO",  # people read the tasks' logs
     "CORE__TEST_CONNECTION": "Enabled",
     "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-    "SCHEDULER__USE_JOB_SCHEDULE": "False",  # a DAG that is due must not run beside the one that is looked at
+    "SCHEDULER__USE_JOB_SCHEDULE": "False",  # DAGs run only when triggered
     "API__HOST": "127.0.0.1",
 }
-#: The same for Airflow 2, whose pages come from another server.
+#: More settings for Airflow 2, which has another server for its pages.
 SETTINGS_2 = {
     "WEBSERVER__WORKERS": "1",
     "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
@@ -38,28 +38,28 @@ SETTINGS_2 = {
 def airflow_environment(
     home: Path, dags_folder: Path, ports: tuple[int, int, int], env: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the environment of an Airflow that is as in ``SETTINGS`` and knows nothing of another one.
+    """Return the environment of an Airflow with ``SETTINGS`` and without variables of another Airflow.
 
-    ``ports``: of the API server, of the worker's log server, of the triggerer's. ``env`` is added last.
+    ``ports`` are those of the API server and of the log servers of worker and triggerer. ``env`` is added last.
     """
     api, worker_log, trigger_log = (str(port) for port in ports)
     settings = SETTINGS | {
         "CORE__DAGS_FOLDER": str(dags_folder),
         "API__PORT": api,
-        "API__BASE_URL": f"http://127.0.0.1:{api}",  # tasks find the API by it
+        "API__BASE_URL": f"http://127.0.0.1:{api}",  # tasks call the API here
         "LOGGING__WORKER_LOG_SERVER_PORT": worker_log,
         "LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_log,
     }
-    if AIRFLOW_2:  # newer ones would complain of them
+    if AIRFLOW_2:  # newer versions would warn about these settings
         settings |= SETTINGS_2 | {
             "WEBSERVER__WEB_SERVER_PORT": api,
             "WEBSERVER__BASE_URL": f"http://127.0.0.1:{api}",
         }
     environment = clean_environment(os.environ)
-    # `airflow standalone` looks its parts up there, by the name `airflow`.
+    # `airflow standalone` starts its parts with the command `airflow`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["PYTHONWARNINGS"] = "ignore"
-    environment["PYTHONUNBUFFERED"] = "1"  # else the log lacks its end when a part is killed
+    environment["PYTHONUNBUFFERED"] = "1"  # so that the log is complete if a part is killed
     environment["AIRFLOW_HOME"] = str(home)
     return environment | {f"AIRFLOW__{name}": value for name, value in settings.items()} | dict(env)
 
@@ -67,15 +67,15 @@ def airflow_environment(
 class RunningAirflow(BackgroundProcess, AirflowApi):
     """``airflow standalone``, started and stopped with the ``with`` block.
 
-    Of Airflow 2 it is the pages alone that can be used: the REST API is another one.
+    With Airflow 2, use only the pages, because its REST API is different.
 
-    Entering the block does not wait: ``wait_until_ready()`` does, so that another server can start meanwhile.
+    Entering the block does not wait. ``wait_until_ready()`` waits, so that another server can start at the same time.
 
-    :param home: an empty folder; its database, configuration and logs.
-    :param dags_folder: where the DAGs are.
-    :param env: variables added to the environment, connections for example.
-    :param pause: how to wait; it may raise to end the waiting.
-    :param port: of Airflow's pages and REST API; by default a free one.
+    :param home: an empty folder for the database, configuration and logs
+    :param dags_folder: the folder of the DAGs
+    :param env: variables to add to the environment, such as connections
+    :param pause: a function that waits; it may raise, to end the waiting
+    :param port: the port of Airflow's pages and REST API; by default a free one
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class RunningAirflow(BackgroundProcess, AirflowApi):
         )
 
     def check(self) -> None:
-        """Raise ``BackgroundError`` if Airflow or a part of it has ended: the rest goes on without one."""
+        """Raise ``BackgroundError`` if Airflow or a part of it has ended. Airflow itself ignores the end of a part."""
         super().check()
         dead = self.dead_parts()
-        if dead & self._dead_before:  # twice: one that is just being waited for is no part
+        if dead & self._dead_before:  # seen twice, because Airflow soon removes other children
             raise BackgroundError(f"A part of Airflow ended by itself. The end of the output:\n{self.tail()}")
         self._dead_before = dead

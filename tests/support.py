@@ -1,4 +1,4 @@
-"""What several tests need: canary secrets, an injected transport at the edge, and a clock that tests move."""
+"""Helpers for several tests: canary secrets, an injected transport at the edge, and a clock that tests move."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from urllib3 import HTTPResponse
 from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
 from airflow_provider_zapi.exceptions import ZApiError
 
-#: Secrets that no text may hold. The instance token stands in paths and is therefore refused with other characters.
+#: Secrets that must not appear in any string. The instance token is part of paths, so it accepts fewer characters.
 TOKEN = "canary-instance-token_0"
 CLIENT_TOKEN = "canary/client+token=50%"
 CANARIES = (TOKEN, CLIENT_TOKEN)
 
 
-#: How a secret may be written. Not the package's own list: what that one forgets has to be found here.
+#: The encodings of a secret. This is not the package's own list, so that it finds an encoding that the package misses.
 FORMS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "URL-encoded": lambda secret: quote(secret, safe=""),
@@ -56,7 +56,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 def certain_part(name: str, written: str) -> str:
-    """Return what is certain of the secret: base64 mixes the first and last bits with those of the neighbours."""
+    """Return the part of an encoded secret that is always the same. base64 mixes its ends with the neighbours."""
     return written[4:-4] if name.startswith(("base64", "URL-safe base64")) else written
 
 
@@ -64,12 +64,12 @@ _CANARY_FORMS = {certain_part(name, write(canary)) for name, write in FORMS.item
 
 
 def leaks(*texts: str) -> list[str]:
-    """Return the canaries, raw or encoded, that stand in a text."""
+    """Return the canaries that a string contains, raw or encoded."""
     return [form for text in texts for form in _CANARY_FORMS if form in text]
 
 
 def traces(error: BaseException) -> list[str]:
-    """Return every text that an error could be turned into."""
+    """Return every string that an error could be turned into."""
     return [
         str(error),
         repr(error),
@@ -82,7 +82,7 @@ def traces(error: BaseException) -> list[str]:
 
 
 def logged(records: Iterable[logging.LogRecord]) -> list[str]:
-    """Return every text that log records hold."""
+    """Return every string that log records contain."""
     return [
         text
         for record in records
@@ -97,7 +97,7 @@ def logged(records: Iterable[logging.LogRecord]) -> list[str]:
 
 
 def check_error(error: BaseException) -> None:
-    """Check that an error of this provider leads to no secret and to nothing that could hold one."""
+    """Check that an error of this provider has no reference to a secret, or to an object that could hold one."""
     assert isinstance(error, ZApiError)
     assert error.__cause__ is None
     assert error.__context__ is None
@@ -115,7 +115,7 @@ def credentials(**changes: Any) -> Credentials:
 
 @dataclass(frozen=True)
 class Canned:
-    """An answer to give."""
+    """An answer of the server."""
 
     body: bytes | str | dict[str, Any] | list[Any] | None = b""
     status: int = 200
@@ -126,7 +126,7 @@ GOOD = Canned({"success": True})
 
 
 class CannedAdapter(BaseAdapter):
-    """Stands where the network begins: keeps the requests, gives the answers in turn; the last one repeats."""
+    """A transport in place of the network. It stores requests and returns the answers in turn, then repeats the last."""
 
     def __init__(self, *answers: Canned | Exception, before: Callable[[], None] = lambda: None) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class CannedAdapter(BaseAdapter):
         self.closed = False
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        # requests declares the options one by one; what they are is for the tests to look at.
+        # requests passes the options one by one. They are stored, so that tests can check them.
         self.before()
         self.requests.append(request)
         self.options.append(options)
@@ -161,7 +161,7 @@ class CannedAdapter(BaseAdapter):
 
 
 class Clock:
-    """Time that passes only when somebody sleeps."""
+    """A clock that moves only when somebody sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -176,7 +176,7 @@ class Clock:
 
 
 class JumpClock(Clock):
-    """The real time, except that sleeping jumps: for tests over the wire that do not wait between attempts."""
+    """The real time, but sleeping only moves the clock. For tests with real connections and no waits between attempts."""
 
     def __call__(self) -> float:
         return self.now + time.monotonic()
@@ -185,7 +185,7 @@ class JumpClock(Clock):
 def client_with(
     *answers: Canned | Exception, clock: Clock | None = None, before: Callable[[], None] = lambda: None, **changes: Any
 ) -> tuple[ZApiClient, CannedAdapter, Clock]:
-    """Return a client whose network is an adapter with these answers, and whose time is a clock's."""
+    """Return a client with these answers in place of the network, and with a clock that tests move."""
     adapter, clock = CannedAdapter(*answers, before=before), clock or Clock()
     given = credentials(**changes)
     transport = Transport(given, adapter=adapter, clock=clock, sleep=clock.sleep)
@@ -193,19 +193,19 @@ def client_with(
 
 
 def ids(rows: Iterable[Any]) -> list[str]:
-    """Return the first cell of each row, as names of the cases."""
+    """Return the first cell of each row, to name the cases."""
     return [str(row[0]) for row in rows]
 
 
 def code_blocks(page: str, language: str) -> list[str]:
-    """Return the code of a page's blocks of a language, without the indentation that a list gives them."""
+    """Return the code of a page's blocks in a language, without the indentation of a surrounding list."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
     return ["".join(line.removeprefix(indent) for line in code.splitlines(True)) for indent, code in found]
 
 
 @contextmanager
 def given_up_after(*, minutes: float) -> Iterator[None]:
-    """Give up what a mistake would let run for hours; how long it may take is no assertion."""
+    """Stop code that would run for hours if it had a mistake. The limit is generous and does not test speed."""
 
     def give_up(number: int, frame: object) -> None:
         raise TimeoutError(f"not done after {minutes} minutes")

@@ -1,4 +1,4 @@
-"""What it means that an exchange broke: which error it becomes, and whether the call is retried."""
+"""Turn a failed HTTP exchange into an error, and decide whether the call is retried."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from airflow_provider_zapi.panel import BASE_URL
 
 __all__ = ["BROKEN", "broken_exchange"]
 
-#: What a broken exchange raises; urllib3 lets a ValueError out for a negative chunk size.
+#: The errors that a failed exchange raises. urllib3 raises a ValueError for a negative chunk size.
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 _LOOK_AT_THE_NETWORK = "Check the network, DNS and proxy of this machine. Retry later."
 
-#: What a broken exchange means, by the first of these that is found in the error or in what it wraps.
-#: The order matters: the causes first, then what wraps any of them.
+#: The meaning of a failed exchange: the first row whose class is found in the error or in an error that it wraps.
+#: The order matters: causes come first, then the classes that wrap them.
 _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     (
         ssl.SSLCertVerificationError,
-        "the server's certificate was not accepted",
-        "Something between this machine and Z-API may have answered. If that is your own proxy, set REQUESTS_CA_BUNDLE "
-        "to the file of its certificate authority; verification cannot be switched off.",
+        "the server's certificate is not trusted",
+        "Something between this machine and Z-API may have answered. If it is your own proxy, set REQUESTS_CA_BUNDLE "
+        "to the file of its certificate authority. Verification cannot be turned off.",
         Again.NEVER,
         "ZAPI-UNREACHABLE-CERTIFICATE",
     ),
     (
         requests.exceptions.ProxyError,
-        "the proxy did not let the call through",
+        "the call failed at the proxy",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-PROXY",
@@ -46,35 +46,35 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         ConnectionRefusedError,
-        f"the connection was refused: nothing listens at {BASE_URL}",
+        f"the connection was refused: no server listens at {BASE_URL}",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-REFUSED",
     ),
     (
         requests.exceptions.ConnectTimeout,
-        "no connection could be made in time",
+        "connecting to the server took too long",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-CONNECT-TIMEOUT",
     ),
     (
         requests.exceptions.SSLError,
-        "no TLS connection could be made",
+        "a TLS connection could not be made",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
         "ZAPI-UNREACHABLE-TLS",
     ),
     (
         urllib3.exceptions.NewConnectionError,
-        "no connection could be made",
+        "a connection could not be made",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-CONNECT",
     ),
     (
         TimeoutError,
-        "no whole answer came in time",
+        "a complete answer did not arrive in time",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
         "ZAPI-UNREACHABLE-TIMEOUT",
@@ -88,7 +88,7 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         BaseException,
-        "the connection broke before the whole answer came",
+        "the connection broke before the complete answer arrived",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
         "ZAPI-UNREACHABLE-BROKEN",
@@ -96,19 +96,19 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
 )
 
 
-#: The words of `http.client` for a proxy's refusal; no class of error tells it from the others.
+#: The message of `http.client` if a proxy requires a password. It has no error class of its own.
 _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 
 _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
-    "the proxy asks for a user and a password, or does not take those that it was given",
-    "Write them into HTTPS_PROXY, before the host of the proxy and an @.",
+    "the proxy requires a user and a password, or rejected the given ones",
+    "Set them in HTTPS_PROXY, as user:password@ before the host of the proxy.",
     code="ZAPI-CONFIG-PROXY-PASSWORD",
 )
 
 
 def broken_exchange(error: BaseException) -> Failure:
-    """Return what an exchange that ended in ``error`` means."""
+    """Return the failure of an exchange that ended with ``error``."""
     chain = _chain(error)
     if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
         return _PROXY_REFUSED
@@ -121,7 +121,7 @@ def broken_exchange(error: BaseException) -> Failure:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return ``error`` and what it wraps: `requests` and `urllib3` keep it as argument, as ``reason`` or as context."""
+    """Return ``error`` and the errors that it wraps, as arguments, ``reason``, cause or context."""
     found: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""What the environment says about connections: certificate authorities and proxies, read once for each client."""
+"""Read certificate authorities and proxies from the environment, once for each client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["authorities", "proxies"]
 
 
 def authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
-    """Return the authorities that vouch for the server: those of ``REQUESTS_CA_BUNDLE``, else the system's."""
+    """Return the trusted certificate authorities: those of ``REQUESTS_CA_BUNDLE``, or else the system's."""
     context = create_urllib3_context()
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not bundle:
@@ -32,8 +32,8 @@ def authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
 
 
 def proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigurationError:
-    """Return the environment's proxy for ``base_url``, or why `requests` could not use it."""
-    # http:// is loopback only (see Credentials), where no proxy belongs.
+    """Return the environment's proxy for ``base_url``, or an error if `requests` cannot use the proxy."""
+    # Only loopback may use http:// (see Credentials), and loopback needs no proxy.
     if not base_url.startswith("https://"):
         return {}
     found = requests.utils.get_environ_proxies(base_url)
@@ -41,11 +41,11 @@ def proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigur
     if variable is None:
         return {}
     if problem := _proxy_problem(found[variable]):
-        # Never the value: it may hold a password.
+        # The message does not include the value, because it may hold a password.
         return ZApiConfigurationError(
             f"The environment variable {variable.upper()}_PROXY {problem}",
-            "Set it to the address of an HTTP proxy, such as http://proxy.example:3128, or remove it. Hosts that need "
-            "no proxy belong in NO_PROXY.",
+            "Set it to the address of an HTTP proxy, such as http://proxy.example:3128, or remove it. List hosts that "
+            "need no proxy in NO_PROXY.",
             conn_id=conn_id,
             code="ZAPI-CONFIG-PROXY",
         )
@@ -55,17 +55,17 @@ def proxies(base_url: str, conn_id: str | None) -> dict[str, str] | ZApiConfigur
 def _proxy_problem(proxy: str) -> str | None:
     try:
         url = urllib3.util.parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
-        (url.host or "").encode("idna")  # as the look-up of the name does
-        # What `requests` makes a header of, which holds Latin-1 only.
+        (url.host or "").encode("idna")  # name resolution does the same
+        # `requests` puts user and password into a header, which accepts only Latin-1.
         "".join(requests.utils.get_auth_from_url(proxy)).encode("latin-1")
-    except (urllib3.exceptions.HTTPError, TypeError, ValueError):  # TypeError: a user, and no host
+    except (urllib3.exceptions.HTTPError, TypeError, ValueError):  # TypeError: a user without a host
         return "is not a URL with a valid host, port, user and password"
     if (url.scheme or "").startswith("socks"):
-        return "names a SOCKS proxy, which is not supported"
+        return "is the address of a SOCKS proxy, which is not supported"
     if url.scheme not in ("http", "https"):
         return "is neither an http:// nor an https:// URL"
     if not url.host:
-        return "names no host"
-    # Of the text itself: older versions of `requests` drop a port of 0.
+        return "does not include a host"
+    # Parse the original value, because older versions of `requests` drop port 0.
     given = urllib3.util.parse_url(proxy if "//" in proxy else f"//{proxy}")
-    return "names port 0" if given.port == 0 else None
+    return "has port 0" if given.port == 0 else None

@@ -1,9 +1,10 @@
-"""Keep secrets out of texts: scrub by value and by shape, filter urllib3's loggers, and scrub error reports.
+"""Remove secrets from strings, from urllib3's log records and from error reports.
 
-Airflow masks secrets too, but not everywhere it writes a text, so texts are clean before they reach it.
+Secrets are found by value and by shape. Airflow masks secrets too, but not everywhere, so this module removes them
+before a string reaches Airflow.
 
-Every search here takes time in proportion to the text, whatever the text is: a server's answer must not be able to keep
-the process busy. So no expression matches a whole secret. The text is decoded instead, one layer of escapes at a time,
+Every search takes time in proportion to the length of the string, because a server's answer must not keep the process
+busy. So no regular expression matches a whole secret. Instead, the string is decoded, one layer of escapes at a time,
 and each layer is searched for the secrets as plain strings.
 """
 
@@ -25,10 +26,10 @@ __all__ = ["HIDDEN", "Redactor", "encodings", "scrub_event"]
 
 Event = TypeVar("Event")
 
-#: What stands for a secret. Airflow's own mark, so that a reader knows what it means.
+#: The mark that replaces a secret. Airflow uses the same one, so readers know its meaning.
 HIDDEN = "***"
 
-#: One escaped character of visible ASCII, as URLs, JSON, Python, JavaScript or HTML write it.
+#: One escaped character of visible ASCII in a URL, JSON, Python, JavaScript or HTML.
 _ESCAPE = re.compile(
     r"%([2-7][0-9A-Fa-f])"
     r"|\\(?:u00|x)([2-7][0-9A-Fa-f])"
@@ -37,7 +38,7 @@ _ESCAPE = re.compile(
     r"|&#[xX]0{0,6}([2-7][0-9A-Fa-f]);"
     r"|&([A-Za-z]{2,20});"
 )
-#: What each group of the expression stands for; anything but a visible character stays as it is.
+#: Decodes each group of the expression. Anything but a visible character stays as it is.
 _MEANINGS: tuple[Callable[[str], str], ...] = (
     lambda digits: chr(int(digits, 16)),
     lambda digits: chr(int(digits, 16)),
@@ -46,38 +47,38 @@ _MEANINGS: tuple[Callable[[str], str], ...] = (
     lambda digits: chr(int(digits, 16)),
     lambda name: html5.get(f"{name};", ""),
 )
-#: Layers of escapes that are taken off: a URL in JSON in HTML is three, and proxies were seen to add two more.
+#: The layers of escapes to decode. A URL in JSON in HTML has three, and proxies were seen to add two more.
 _LAYERS = 8
 
-#: What stands before any token, and what such a token is made of.
+#: The text before a token, and the characters of the token.
 _SHAPES = (
     re.compile(r"(?i)/token/([^/\s\"'?#<>,;)]+)"),
     re.compile(r"(?i)client-token[\"']{0,2}\s*[:=]\s*[\"']{0,2}([^\s\"'<>,;)]+)"),
 )
-#: Z-API's own refusal of a Client-Token, which repeats the token between these two.
+#: Z-API's refusal of a Client-Token repeats the token between these two.
 _REFUSED, _REFUSAL = re.compile(r"(?i)client-token\s+(?=\S)"), re.compile(r"(?i)\snot allowed")
-#: The longest token between them, in characters.
+#: The longest token to expect between them, in characters.
 _LONGEST_REFUSED = 1000
 
-#: The shortest beginning of a secret that is hidden, in characters.
+#: The shortest beginning of a secret to hide, in characters.
 _SHORTEST_PART = 8
 
-#: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
+#: Loggers that write request paths: every request at DEBUG, invalid headers and retries at WARNING.
 _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
-#: Names under which a reporter may keep a token: of headers, connection fields and our own parameters.
+#: Names under which an error reporter may store a token: headers, connection fields and our own parameters.
 _SECRET_KEYS = frozenset({"client-token", "client_token", "instance_token"})
 
 
 class Redactor:
-    """Takes given secrets out of texts, raw and in the encodings that servers echo.
+    """Removes given secrets from strings, both raw and in the encodings that servers echo.
 
-    :param secrets: the values to hide, of visible ASCII characters; empty ones are passed over
+    :param secrets: the values to hide, of visible ASCII characters; empty ones are ignored
     """
 
     def __init__(self, secrets: Iterable[str | None]) -> None:
         self._secrets = [secret for secret in secrets if secret]
-        # A mark that is part of a secret could form that secret anew, together with what stands around it.
+        # A mark that is part of a secret could form the secret again, together with the characters around it.
         self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
         _remember(self)
 
@@ -85,21 +86,21 @@ class Redactor:
         return f"{type(self).__name__}()"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a redactor is not pickled: it holds the secrets that it hides")
+        raise TypeError("a Redactor cannot be pickled, because it holds secrets")
 
     @cached_property
     def _forms(self) -> tuple[str, ...]:
-        # Made when a text comes up: most tasks have none.
+        # Computed on first use, because most tasks never scrub a string.
         return tuple({form for secret in self._secrets for form in (secret, *_base64(secret))})
 
     @cached_property
     def _decoded_forms(self) -> tuple[str, ...]:
-        # A secret may itself look like an escape, and then decodes to something else together with the text.
+        # A secret may itself look like an escape, so decoding a string can change the secret in it.
         decoded = {layer.text for secret in self._secrets for layer in _decoded_layers(secret)}
         return tuple(decoded.union(self._forms))
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
+        """Return ``text`` with ``***`` in place of every known secret and everything that looks like a token."""
         hidden = list(_shaped(text))
         for form in self._forms:
             hidden += _places(text, form)
@@ -108,14 +109,14 @@ class Redactor:
             for form in self._decoded_forms:
                 for start, end in _places(layer.text, form):
                     span = layer.span(start, end)
-                    # As long as the match: nothing in it was escaped, so the undecoded text has settled it.
+                    # If both have the same length, nothing in the match was escaped, and the raw search decided it.
                     if span[1] - span[0] > end - start:
                         hidden.append(span)
         return _replaced(text, hidden, self._mark)
 
 
 class _Layer:
-    """A text with some of its escapes decoded, and where each of its characters began and ended before."""
+    """A string with some of its escapes decoded, and the original start and end of each character."""
 
     def __init__(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
         self.text = text
@@ -126,7 +127,7 @@ class _Layer:
         return self._starts[start], self._ends[end - 1]
 
     def decoded(self) -> _Layer | None:
-        """Return the next layer; None where nothing is escaped any more."""
+        """Return the next layer, or None if no escape is left."""
         pieces: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -151,7 +152,7 @@ class _Layer:
 
 
 def _decoded_layers(text: str) -> Iterator[_Layer]:
-    """Yield what ``text`` decodes to, one layer of escapes after the other."""
+    """Yield ``text`` decoded, one layer of escapes after the other."""
     layer: _Layer | None = _Layer(text, range(len(text)), range(1, len(text) + 1))
     for _ in range(_LAYERS):
         layer = layer.decoded() if layer else None
@@ -161,9 +162,9 @@ def _decoded_layers(text: str) -> Iterator[_Layer]:
 
 
 def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
-    """Yield where ``form`` stands in ``text``, or its beginning: a server may cut what it repeats.
+    """Yield the places of ``form`` in ``text``, or of its beginning, because a server may cut what it repeats.
 
-    A beginning of less than half, or of less than 8 characters, could be any text.
+    A beginning shorter than half, or than 8 characters, is not searched for, because any string could contain it.
     """
     head = form[: max(_SHORTEST_PART, -(-len(form) // 2))]
     at = text.find(head)
@@ -182,7 +183,7 @@ def _shaped(text: str) -> Iterator[tuple[int, int]]:
     refusal = None
     for match in _REFUSED.finditer(text):
         if refusal is None or refusal.start() < match.end():
-            # Each search begins where the last one ended, so all of them together read the text once.
+            # Each search begins where the last one ended, so all searches together read the text once.
             refusal = _REFUSAL.search(text, match.end())
         if refusal is None:
             return
@@ -201,9 +202,9 @@ def _replaced(text: str, hidden: list[tuple[int, int]], mark: str) -> str:
 
 
 def encodings(secret: str) -> Iterator[str]:
-    """Yield ``secret`` as it commonly stands in a text: raw, URL-encoded, JSON-escaped and in base64.
+    """Yield the common forms of ``secret``: raw, URL-encoded, JSON-escaped and in base64.
 
-    For those who can search only for whole strings, as Airflow's masker does; a `Redactor` also finds mixed forms.
+    Use them for a search that needs whole strings, such as Airflow's masker. A `Redactor` also finds mixed forms.
     """
     yield secret
     for quoted in (quote(secret, safe=""), quote(secret)):
@@ -216,11 +217,11 @@ def encodings(secret: str) -> Iterator[str]:
 
 
 def _base64(secret: str) -> Iterator[str]:
-    """Yield what base64 makes of ``secret`` at each alignment; forms of 5 characters or less could be any text."""
+    """Yield ``secret`` in base64 at each alignment, except forms of 5 characters or less, which any string may hold."""
     raw = secret.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):
-            # The characters that mix bits of the secret with bits of its neighbours differ from text to text.
+            # Leave out the characters that mix bits of the secret with bits of its neighbours.
             start = -(-before * 4 // 3)
             end = (before + len(raw)) * 8 // 6
             form = encode(b"\0" * before + raw + b"\0\0").decode()[start:end]
@@ -228,9 +229,9 @@ def _base64(secret: str) -> Iterator[str]:
                 yield form
 
 
-#: Redactors in use, so that the filter below knows their secrets as long as a client does, and no longer. A plain
-#: dictionary, because other threads add to it while it is read: a copy of its values is made in one step, without any
-#: code of Python's in between and without a lock, which a fork could leave locked.
+#: Redactors in use. The filter below knows a secret only as long as a client does. Other threads add to this dictionary
+#: while it is read. A plain dictionary allows that: ``list(values())`` runs no Python code in between, so it needs no
+#: lock, and a fork cannot leave a lock held.
 _live: dict[int, weakref.ref[Redactor]] = {}
 _numbers = itertools.count()
 
@@ -241,7 +242,7 @@ def _remember(redactor: Redactor) -> None:
 
 
 def _scrub_for_all(text: str) -> str:
-    """Return ``text`` without the secrets of any client in use, and without what is shaped like one."""
+    """Return ``text`` without the secrets of all clients in use, and without anything that looks like a token."""
     text = _replaced(text, [*_shaped(text)], HIDDEN)
     for reference in list(_live.values()):
         redactor = reference()
@@ -253,18 +254,18 @@ def _scrub_for_all(text: str) -> str:
 class _PathFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = _scrub_for_all(record.getMessage()), None
-        # A traceback in such a record repeats the path in the exception's text.
+        # The traceback of such a record repeats the path in the exception's message.
         record.exc_info = record.exc_text = None
         return True
 
 
 def scrub_event(event: Event, hint: object = None) -> Event:
-    """Return an error report without secrets: a ``before_send`` and ``before_breadcrumb`` of Sentry, and of its like.
+    """Return an error report without secrets. Use it as Sentry's ``before_send`` and ``before_breadcrumb``.
 
-    It hides what `Redactor` hides for every client in use, and tokens in URLs and headers whoever's they are.
+    It hides the secrets of every client in use, and any other token in a URL or a header.
 
-    :param event: a report, made of mappings, lists, texts and numbers; it is not changed
-    :param hint: what Sentry passes besides; it is not used
+    :param event: a report of mappings, lists, strings and numbers; it is not changed
+    :param hint: Sentry's second argument; not used
     """
     scrubbed: Event = _scrubbed(event)
     return scrubbed
@@ -280,7 +281,7 @@ def _scrubbed(value: Any) -> Any:
             _scrubbed(key): HIDDEN if _is_secret(key) and inner else _scrubbed(inner) for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        # A pair, as reporters keep headers.
+        # Error reporters store a header as a pair of name and value.
         pair = len(value) == 2 and _is_secret(value[0])
         scrubbed = [value[0], HIDDEN] if pair else [_scrubbed(inner) for inner in value]
         return tuple(scrubbed) if isinstance(value, tuple) else scrubbed

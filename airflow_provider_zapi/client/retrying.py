@@ -1,4 +1,4 @@
-"""When a call is retried, and after how long: the policy comes from `tenacity`, the facts from the failure."""
+"""Decide whether and when to retry a call. `tenacity` runs the loop; the failure says whether a retry can help."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
-#: The wait before attempt n+1 is drawn from 0 to FIRST_WAIT * 2**(n-1) seconds, at most LONGEST_WAIT (full jitter).
+#: The wait before attempt n+1 is random: 0 to FIRST_WAIT * 2**(n-1) seconds, at most LONGEST_WAIT (full jitter).
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 20.0
-#: A server that asks for a longer wait is not waited for here: the error carries the wish to the task's retry.
+#: If the server asks for a longer wait, the call fails, and the error passes the wait on to the task retry.
 MAX_RETRY_AFTER = 60.0
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
@@ -35,14 +35,15 @@ def with_retries(
     remaining: Callable[[], float],
     pause: Callable[[float], None],
 ) -> T | Failure:
-    """Make attempts until one has a result, until its failure is final, or until no more are allowed.
+    """Repeat an attempt until it succeeds, until it fails finally, or until no retry is left.
 
-    :param attempt: makes one
-    :param endpoint: the endpoint's name, for the log
-    :param idempotent: whether the call may be repeated although the server may have carried it out
+    :param attempt: makes one attempt
+    :param endpoint: the name of the endpoint, for the log
+    :param idempotent: whether the call may be repeated even if the server may have processed it
+    :param max_attempts: the most attempts to make
     :param remaining: returns the seconds that are left for the whole call
-    :param pause: waits for some seconds
-    :return: what the last attempt returned
+    :param pause: waits for a number of seconds
+    :return: the result of the last attempt
     """
 
     def is_worth_another(outcome: object) -> bool:
@@ -51,7 +52,7 @@ def with_retries(
         )
 
     def is_over(state: tenacity.RetryCallState) -> bool:
-        """Return whether the attempts are used up, or the wait that comes next is too long to be waited here."""
+        """Return whether no attempt is left, or the next wait is too long."""
         return (
             state.attempt_number >= max_attempts
             or state.upcoming_sleep > MAX_RETRY_AFTER
@@ -61,7 +62,7 @@ def with_retries(
     def log_retry(state: tenacity.RetryCallState) -> None:
         failure = _outcome(state)
         log.warning(
-            "Z-API call %s: attempt %d of %d failed: %s. The next one is in %.1f s.",
+            "Z-API call %s: attempt %d of %d failed: %s. Retrying in %.1f s.",
             endpoint,
             state.attempt_number,
             max_attempts,

@@ -1,6 +1,7 @@
-"""A span of our own around each call, and none of the HTTP libraries' around its requests, which would show addresses.
+"""Trace each call with a span of our own, and suppress the spans of the HTTP libraries, which would show URLs.
 
-OpenTelemetry is not imported here: where it is not loaded yet, nothing is traced, and importing it costs every task.
+OpenTelemetry is not imported here, because the import would slow down every task. If nothing else has loaded it,
+nothing is traced.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from airflow_provider_zapi import __version__
 
 __all__ = ["traced"]
 
-#: The keys under which instrumentations of HTTP libraries look whether they should stay silent.
+#: The keys that suppress the instrumentations of HTTP libraries.
 _SUPPRESSING = ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
 
-#: Tells a span how its call ended: the last HTTP status and the error's class, where there is one, and the attempts.
+#: Records in a span how its call ended: the last HTTP status if any, the number of attempts, the error's class if any.
 Ended = Callable[[int | None, int, str | None], None]
 
 
 @contextmanager
 def traced(method: str, endpoint: str) -> Iterator[Ended]:
-    """Trace a call, as the span ``zapi <endpoint>``, where OpenTelemetry is loaded.
+    """Trace a call as the span ``zapi <endpoint>``, if OpenTelemetry is loaded.
 
     :param method: the HTTP method
-    :param endpoint: the endpoint's name, which holds no secret and no phone number
+    :param endpoint: the name of the endpoint, without secrets and phone numbers
     """
     trace, context = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.context")
     if trace is None or context is None:
@@ -48,7 +49,7 @@ def traced(method: str, endpoint: str) -> Iterator[Ended]:
 
 
 def _untold(status: int | None, attempts: int, error: str | None) -> None:
-    """Tell nobody."""
+    """Do nothing, because there is no span."""
 
 
 def _tell(trace: Any, span: Any, status: int | None, attempts: int, error: str | None) -> None:

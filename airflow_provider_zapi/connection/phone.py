@@ -1,4 +1,4 @@
-"""The number that must be paired with an instance: an instance is not bound to one."""
+"""Check the number that is paired with an instance. An instance can be paired with any phone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["expected_phone", "require_phone"]
 
 
 def expected_phone(value: object, conn_id: str | None) -> str | None:
-    """Return the expected phone of a connection, or None if it names none.
+    """Return the expected phone of a connection, or None if the connection does not have one.
 
-    :param value: the extra ``phone``; the form leaves an empty one as null or ``""``
-    :raises ZApiConfigurationError: it is not a phone number
+    :param value: the extra ``phone``; the form stores an empty field as null or ``""``
+    :raises ZApiConfigurationError: the value is not a phone number
     """
     if value is None or value == "":
         return None
@@ -35,9 +35,9 @@ def expected_phone(value: object, conn_id: str | None) -> str | None:
 
 
 def require_phone(client: ZApiClient, expected: str, conn_id: str | None) -> None:
-    """Check that the number paired with the instance is the expected one, in any of its forms.
+    """Check that the instance is paired with the expected number, in any of its forms.
 
-    :param expected: as `normalize_contact` returns it
+    :param expected: the number, as `normalize_contact` returns it
     :raises ZApiConfigurationError: another number is paired
     """
     paired = client.paired_phone()

@@ -1,4 +1,4 @@
-"""The form's fields for Airflow 2.11 to 3.1, which ask the hook; newer ones read the provider's metadata."""
+"""The fields of the connection form for Airflow 2.11 to 3.1. Newer versions read them from the provider's metadata."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["connection_form_widgets"]
 
 
 def connection_form_widgets() -> dict[str, Any]:
-    """Return the form's fields that are kept in Extra, as Flask-AppBuilder draws them."""
+    """Return the form fields that Airflow stores in Extra, as Flask-AppBuilder widgets."""
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from wtforms import PasswordField, StringField
     from wtforms.validators import Optional
 
     def secret_widget(field: Any, **attributes: Any) -> Any:
-        # Airflow 2.11 deletes a stored extra whose field comes back empty, and keeps it for this text.
+        # Airflow 2.11 deletes a stored extra if its field comes back empty. The placeholder makes Airflow keep it.
         stored = field.data and not field.raw_data
         value = AIRFLOW_2_PLACEHOLDER if stored else ""
         return BS3PasswordFieldWidget(hide_value=False)(field, **attributes, value=value)

@@ -1,1 +1,1 @@
-"""What is wanted of a number's privacy: settings, contacts, changes, policies, differences. No I/O, no client."""
+"""The wanted privacy of a number: settings, contacts, changes, policies, differences. No I/O, no client."""

@@ -1,4 +1,4 @@
-"""The parameters of a privacy task, read strictly: what is ambiguous is an error before anything is sent."""
+"""Parse the parameters of a privacy task strictly. Anything ambiguous is an error before a call is sent."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Action = Literal["add", "remove"]
 
 NOTHING_SENT = "Nothing was sent."
 
-#: More changes than this in one task are refused: it is the size of a mistake, such as a whole customer table.
+#: The most changes that one task accepts. More are usually a mistake, such as a whole customer table.
 MAX_CHANGES = 10_000
 
 
 class ContactChange(NamedTuple):
-    """A contact to add to, or to remove from, a setting's list of exceptions."""
+    """A contact to add to a setting's excluded contacts, or to remove from them."""
 
     action: Action
     phone: str
 
 
 def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> PrivacySetting:
-    """Return the setting of a name.
+    """Return the setting with a name.
 
-    :param name: what the task was given, after rendering; case and surrounding spaces do not matter
-    :param parameter: the operator's parameter, for messages
-    :param with_list: whether it has to have a list of exceptions
-    :raises ZApiInvalidRequestError: there is no such setting
+    :param name: the task's parameter after rendering; case and surrounding spaces do not matter
+    :param parameter: the name of the operator's parameter, for messages
+    :param with_list: accept only settings that have a list of excluded contacts
+    :raises ZApiInvalidRequestError: no such setting exists
     """
     known = {setting.name: setting for setting in SETTINGS if setting.list_scope or not with_list}
     accepted = f"Accepted: {', '.join(known)}."
@@ -65,8 +65,8 @@ def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> P
 def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
     """Return the value of a setting as Z-API spells it.
 
-    :param value: what the task was given, after rendering; case and surrounding spaces do not matter
-    :param parameter: the operator's parameter, for messages
+    :param value: the task's parameter after rendering; case and surrounding spaces do not matter
+    :param parameter: the name of the operator's parameter, for messages
     :raises ZApiInvalidRequestError: the setting has no such value
     """
     accepted = ", ".join(setting.values)
@@ -74,7 +74,7 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
         _refuse(parameter, f"is {kind(value)}", f"Accepted for {setting.title}: {accepted}.", "ZAPI-INVALID-VALUE")
     text = value.strip()
     if problem := rendered_none(text):
-        # NONE hides the number from everybody: too much for a template that found nothing.
+        # NONE hides the number from everybody. A template that finds nothing must not do that.
         _refuse(parameter, problem, f"Accepted for {setting.title}: {accepted}.", "ZAPI-INVALID-VALUE")
     spelled = {known.upper(): known for known in setting.values}
     if text.upper() in spelled:
@@ -90,36 +90,36 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
 def parse_changes(
     setting: PrivacySetting, value: str, changes: object, parameter: str, *, given: bool = False
 ) -> tuple[ContactChange, ...]:
-    """Return the changes of a setting's list: each contact once, in the order given.
+    """Return the changes to a setting's excluded contacts: each contact once, in the given order.
 
-    :param value: the setting's value that is sent with them, as `parse_value` returns it
-    :param changes: what the task was given, after rendering: None, a sequence of
-        ``{"action": "add" | "remove", "phone": ...}``, or a text that holds a JSON array of them
-    :param parameter: the operator's parameter, for messages
-    :param given: whether there has to be a list, so that None is an error
-    :raises ZApiInvalidRequestError: an item cannot be understood, contradicts another, or does not go with ``value``
+    :param value: the value that is sent with the changes, as `parse_value` returns it
+    :param changes: the task's parameter after rendering: None, a sequence of
+        ``{"action": "add" | "remove", "phone": ...}``, or a string that holds a JSON array of them
+    :param parameter: the name of the operator's parameter, for messages
+    :param given: whether a list is required, so that None is an error
+    :raises ZApiInvalidRequestError: an item is invalid or contradicts another one, or ``value`` accepts no list
     """
     if changes is None and not given:
         return ()
     items = _items(
         changes,
         parameter,
-        'Accepted is a list such as [{"action": "add", "phone": "5544991111111"}], the same as JSON in a text, '
+        'Use a list such as [{"action": "add", "phone": "5544991111111"}], a string with the same list in JSON, '
         "or the name of a .json file beside the DAG.",
     )
     if items and value != CONTACT_BLACKLIST:
         _refuse(
             parameter,
             f"is given with {value}",
-            f"Excluded contacts go with {CONTACT_BLACKLIST} only: use that value, or leave the list out.",
+            f"Only {CONTACT_BLACKLIST} has excluded contacts. Use that value, or leave the list out.",
             "ZAPI-INVALID-LIST-VALUE",
         )
     if len(items) > MAX_CHANGES:
         _refuse(
             parameter,
             f"holds {len(items)} changes",
-            f"One task sends at most {MAX_CHANGES}. For more, state the whole list in a policy "
-            "(ApplyPrivacyPolicyOperator), which takes up to 64,000 contacts.",
+            f"One task sends at most {MAX_CHANGES}. For more, write the whole list into a policy "
+            "(ApplyPrivacyPolicyOperator), which accepts up to 64,000 contacts.",
             "ZAPI-INVALID-TOO-MANY",
         )
     parsed: dict[tuple[Action, str], ContactChange] = {}
@@ -136,29 +136,29 @@ def parse_changes(
                 "Keep one.",
                 "ZAPI-INVALID-CONTRADICTION",
             )
-        # Two forms of one number are one contact to add. A removal matches only the exact string on the list
-        # (contract, rule 2), and which form that is cannot be known: both are sent.
+        # Additions: two forms of one number are one contact. Removals: both forms are sent, because WhatsApp removes
+        # only the exact string on the list (contract, rule 2), and nobody knows which form the list holds.
         parsed.setdefault((change.action, contact if change.action == "add" else change.phone), change)
     return tuple(parsed.values())
 
 
 def parse_contacts(contacts: object, parameter: str) -> tuple[str, ...]:
-    """Return contacts as Z-API takes them, each once.
+    """Return contacts in the form that Z-API accepts, each once.
 
-    :param contacts: what the task was given, after rendering: a sequence, or a text that holds a JSON array
-    :param parameter: the operator's parameter, for messages
-    :raises ZApiInvalidRequestError: an item is no contact
+    :param contacts: the task's parameter after rendering: a sequence, or a string that holds a JSON array
+    :param parameter: the name of the operator's parameter, for messages
+    :raises ZApiInvalidRequestError: an item is not a contact
     """
-    items = _items(contacts, parameter, 'Accepted is a list such as ["5544991111111"], or the same as JSON in a text.')
+    items = _items(contacts, parameter, 'Use a list such as ["5544991111111"], or a string with the same list in JSON.')
     parsed = [parse_contact(item, f"{parameter}[{index}]") for index, item in enumerate(items)]
     return tuple({contact_key(contact): contact for contact in parsed}.values())
 
 
 def parse_contact(contact: object, place: str) -> str:
-    """Return a contact as Z-API takes it.
+    """Return a contact in the form that Z-API accepts.
 
-    :param place: where it stands, for messages
-    :raises ZApiInvalidRequestError: it is none; the message shows nothing of it
+    :param place: where the contact was given, for messages
+    :raises ZApiInvalidRequestError: the contact is invalid; the message does not include it
     """
     normal = caught(lambda: normalize_contact(contact), ValueError)
     if isinstance(normal, ValueError):
@@ -185,12 +185,12 @@ def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:
 
 
 def rendered_none(text: str) -> str:
-    """Return the problem of a string that is what a template makes of a value that is missing, or ``""``."""
+    """Return what is wrong if a template rendered a missing value into this string, or ``""``."""
     return "is the string 'None': a template that finds nothing renders as 'None'" if text.strip() == "None" else ""
 
 
 class _RepeatedKeyError(Exception):
-    """A JSON object holds a key twice: which of the two is meant cannot be known."""
+    """A JSON object has the same key twice, so its meaning is ambiguous."""
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -201,7 +201,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parsed(text: str) -> tuple[object, str]:
-    """Return what JSON a string holds, and the problem with it."""
+    """Return the value of a JSON string, and what is wrong with the string."""
     try:
         return json.loads(text, object_pairs_hook=_unique), ""
     except _RepeatedKeyError:
@@ -211,7 +211,7 @@ def _parsed(text: str) -> tuple[object, str]:
 
 
 def _change(item: object, place: str) -> ContactChange:
-    accepted = 'Accepted is {"action": "add" or "remove", "phone": "5544991111111"}.'
+    accepted = 'Use {"action": "add" or "remove", "phone": "5544991111111"}.'
     if not isinstance(item, Mapping):
         _refuse(place, f"is {kind(item)}", accepted, "ZAPI-INVALID-LIST")
     known = ("action", "phone")
@@ -238,18 +238,18 @@ def _change(item: object, place: str) -> ContactChange:
 
 
 def _shown(text: str) -> str:
-    """Return a word of the user's for a message: cut, and hidden where it may be a phone number."""
+    """Return a word that the user gave, for a message: shortened, and hidden if it may be a phone number."""
     if sum(character.isdigit() for character in text) >= 5:
         return "a string with digits"
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # of a mistake alone
+    from difflib import get_close_matches  # imported only for a mistake
 
     spelled = {name.lower(): name for name in known}
     word = word.lower()
-    # The same letters in another order first: 90days is days90, which looks less like it than days7 does.
+    # Prefer the same letters in another order: 90days means days90, but difflib finds days7 more similar.
     same = [name for name in spelled if sorted(name) == sorted(word)]
     matches = same or get_close_matches(word, spelled, n=1, cutoff=0.5)
     return f" Did you mean {spelled[matches[0]]}?" if matches else ""

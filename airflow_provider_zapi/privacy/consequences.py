@@ -1,4 +1,4 @@
-"""What values do besides, in sentences: WhatsApp does not say it at the moment when they are set."""
+"""Side effects of values, as sentences. WhatsApp does not mention them when a value is set."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["consequences"]
 
 
 def consequences(values: Mapping[str, str], set_elsewhere: Collection[str] = ()) -> tuple[str, ...]:
-    """Return what setting these values does besides.
+    """Return the side effects of setting these values.
 
-    :param values: the values to set, by the settings' names
-    :param set_elsewhere: names of settings that something else sets too, such as another task of the DAG
+    :param values: the values to set, by the name of the setting
+    :param set_elsewhere: names of the settings that something else sets, such as another task of the DAG
     """
     sentences = [
         setting.consequences[values[setting.name]]

@@ -1,4 +1,4 @@
-"""A policy: how a number's privacy shall be, as a mapping from settings to wanted values.
+"""A policy: a mapping from privacy settings to the values that a number should have.
 
 In Python, JSON or YAML:
 
@@ -7,8 +7,8 @@ In Python, JSON or YAML:
     online:      SAME_LAST_SEEN
     read_receipts: disable
 
-It is parsed once, into frozen objects, and every mistake in it is found in one pass and named by its place. Settings
-that are left out are left alone.
+A policy is parsed once, into frozen objects. One pass finds every mistake and names its place. Settings that the policy
+leaves out are not changed.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from airflow_provider_zapi.wording import counted
 
 __all__ = ["MAX_EXCEPTIONS", "Policy", "SettingPolicy", "parse_policy", "policy_schema"]
 
-#: Where WhatsApp's own list of exceptions stops.
+#: The most excluded contacts that WhatsApp stores for one setting.
 MAX_EXCEPTIONS = 64_000
 
-#: More mistakes than this are counted in the message and not listed.
-MAX_TOLD = 20
+#: The most mistakes that a message lists. It gives only the number of the others.
+MAX_LISTED = 20
 
-#: Characters of a policy's text: four full lists, formatted and commented, need about half of it.
+#: The most characters of a policy. Four full lists, formatted and with comments, need about half of them.
 MAX_TEXT = 16_000_000
-#: No policy is nested deeper than a setting, its mapping and its list. The rest lets a mistake be named by its place.
+#: A policy needs three levels: a setting, its mapping and its list. With more, a message can still name the place of a
+#: mistake.
 MAX_DEPTH = 8
 
 _VISIBLE_TO, _EXCEPT = "visible_to", "except"
@@ -45,11 +46,11 @@ _VISIBLE_TO, _EXCEPT = "visible_to", "except"
 
 @dataclass(frozen=True, slots=True)
 class SettingPolicy:
-    """What a policy wants of one setting.
+    """The part of a policy for one setting.
 
-    :param setting: which
-    :param value: one of its values
-    :param exceptions: who shall be on its list, each contact once; empty for every value but CONTACT_BLACKLIST
+    :param setting: the setting
+    :param value: its wanted value
+    :param exceptions: the wanted excluded contacts, each once; empty unless the value is CONTACT_BLACKLIST
     """
 
     setting: PrivacySetting
@@ -59,7 +60,7 @@ class SettingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a policy wants, setting by setting, in the order of the settings table."""
+    """The parts of a policy, in the order of the settings table."""
 
     settings: tuple[SettingPolicy, ...]
 
@@ -69,22 +70,23 @@ class Policy:
 
 
 def parse_policy(policy: object, parameter: str = "policy") -> Policy:
-    """Read a policy.
+    """Parse a policy.
 
-    :param policy: a mapping, or a text that holds one in JSON or YAML
-    :param parameter: what messages call it, such as ``policy 'support.yaml'``
-    :raises ZApiInvalidRequestError: with all mistakes, a line each, with its place, such as ``last_seen.except[3]``
+    :param policy: a mapping, or a string that holds one in JSON or YAML
+    :param parameter: the policy's name in messages, such as ``policy 'support.yaml'``
+    :raises ZApiInvalidRequestError: the policy has mistakes. The message has one line for each, with its place, such as
+        ``last_seen.except[3]``
     """
     mistakes: list[str] = []
     settings = tuple(_settings(policy, mistakes))
     if mistakes:
         different = list(dict.fromkeys(mistakes))
-        told = [f"- {mistake}" for mistake in different[:MAX_TOLD]]
-        if len(different) > MAX_TOLD:
-            told.append(f"- and {len(different) - MAX_TOLD} more")
+        lines = [f"- {mistake}" for mistake in different[:MAX_LISTED]]
+        if len(different) > MAX_LISTED:
+            lines.append(f"- and {len(different) - MAX_LISTED} more")
         raise ZApiInvalidRequestError(
             f"{parameter} has {counted(len(different), 'mistake')}",
-            "\n".join([NOTHING_SENT, *told]),
+            "\n".join([NOTHING_SENT, *lines]),
             code="ZAPI-INVALID-POLICY",
         )
     return Policy(settings)
@@ -96,14 +98,14 @@ def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
         return
     if not isinstance(given, Mapping) or not given:
         found = "an empty mapping" if isinstance(given, Mapping) else kind(given)
-        mistakes.append(f"it is {found}, where a mapping from settings to values is due, such as 'photo: CONTACTS'")
+        mistakes.append(f"it is {found}; it must be a mapping from settings to values, such as 'photo: CONTACTS'")
         return
     known = {setting.name: setting for setting in SETTINGS}
     for name in given:
         if name not in known:
             shown = _key(name)
             close = get_close_matches(shown.lower(), known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            hint = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(known)}"
             mistakes.append(f"{shown}: no such setting; {hint}")
     for name, setting in known.items():
         if name in given and (wanted := _setting(setting, given[name], mistakes)):
@@ -116,7 +118,7 @@ def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> Set
     if isinstance(given, Mapping):
         accepted = (_VISIBLE_TO, _EXCEPT) if setting.list_scope else (_VISIBLE_TO,)
         unknown = [_key(key) for key in given if key not in accepted]
-        mistakes += [f"{place}.{key}: no such key; accepted are {', '.join(accepted)}" for key in unknown]
+        mistakes += [f"{place}.{key}: no such key; accepted: {', '.join(accepted)}" for key in unknown]
         if _VISIBLE_TO not in given:
             mistakes.append(f"{place}: {_VISIBLE_TO} is missing")
             return None
@@ -126,7 +128,9 @@ def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> Set
     if value == CONTACT_BLACKLIST and not exceptions:
         mistakes.append(f"{setting.name}: {value} needs contacts under '{_EXCEPT}'; for all contacts, use CONTACTS")
     if value and value != CONTACT_BLACKLIST and exceptions is not None:
-        mistakes.append(f"{setting.name}.{_EXCEPT}: goes with {CONTACT_BLACKLIST} alone, and the value is {value}")
+        mistakes.append(
+            f"{setting.name}.{_EXCEPT}: only {CONTACT_BLACKLIST} has excluded contacts; the value is {value}"
+        )
     return SettingPolicy(setting, value, contacts) if value else None
 
 
@@ -141,10 +145,10 @@ def _value(setting: PrivacySetting, given: object, place: str, mistakes: list[st
 def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> tuple[str, ...]:
     place = f"{setting.name}.{_EXCEPT}"
     if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
-        mistakes.append(f"{place}: is {kind(given)}, where a list of contacts is due")
+        mistakes.append(f"{place}: is {kind(given)}; it must be a list of contacts")
         return ()
     if len(given) > MAX_EXCEPTIONS:
-        mistakes.append(f"{place}: holds {len(given)} contacts; WhatsApp's list ends at {MAX_EXCEPTIONS}")
+        mistakes.append(f"{place}: has {len(given)} contacts; WhatsApp accepts at most {MAX_EXCEPTIONS}")
         return ()
     contacts: dict[str, str] = {}
     for index, item in enumerate(given):
@@ -158,16 +162,16 @@ def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> 
 
 
 def _key(key: object) -> str:
-    """Return a key for a message: cut, and without control characters."""
+    """Return a key for a message: shortened, and without control characters."""
     text = key[:40] if isinstance(key, str) else str(key)[:40] if isinstance(key, (int, float)) else kind(key)
     return text if text.isprintable() else ascii(text)
 
 
 def _loaded(text: str, mistakes: list[str]) -> object:
-    """Parse JSON or YAML. A YAML scalar stays a string: otherwise `no` would become a boolean.
+    """Parse JSON or YAML. A YAML scalar stays a string, because otherwise ``no`` would become a boolean.
 
-    It is built from the parser's events, one after another: both loaders of PyYAML build by recursion, and the one
-    in C ends the process if a text is nested deeply enough.
+    The value is built from the parser's events in a loop. Both loaders of PyYAML use recursion instead, and the one in
+    C ends the process if the input is nested deeply enough.
     """
     if len(text) > MAX_TEXT:
         mistakes.append(f"it is longer than {MAX_TEXT:,} characters")
@@ -187,7 +191,7 @@ _Parser = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class _MistakeError(Exception):
-    """What is wrong with the text of a policy, and where."""
+    """A mistake in the YAML or JSON of a policy, with its place."""
 
 
 def _place(mark: Any) -> str:
@@ -197,7 +201,7 @@ def _place(mark: Any) -> str:
 class _Builder:
     """Builds strings, lists and mappings from the events of a YAML parser.
 
-    A key that stands twice is refused, because the first one would be lost in silence.
+    It refuses a repeated key, because the first value would be lost without notice.
     """
 
     def __init__(self) -> None:
@@ -207,9 +211,9 @@ class _Builder:
         self._anchors: dict[str, Any] = {}
 
     def build(self, events: Iterator[Any]) -> Any:
-        """Return the value of the text, or None if it holds none.
+        """Return the value of the document, or None if there is no document.
 
-        :raises _MistakeError: the text cannot be a policy
+        :raises _MistakeError: the document cannot be a policy
         """
         for event in events:
             if isinstance(event, yaml.ScalarEvent):
@@ -233,7 +237,7 @@ class _Builder:
             self._anchors[event.anchor] = value
         if not self._open:
             if self._root:
-                self._refuse(event, "a second document begins; a policy is one")
+                self._refuse(event, "a second document begins; a policy is one document")
             self._root.append(value)
         elif isinstance(container := self._open[-1], list):
             container.append(value)
@@ -243,7 +247,7 @@ class _Builder:
         elif not isinstance(value, str):
             self._refuse(event, "a key is not a string")
         elif value in container:
-            self._refuse(event, "a key stands twice")
+            self._refuse(event, "the key is repeated")
         else:
             self._keys[-1] = value
 
@@ -252,7 +256,7 @@ class _Builder:
             self._refuse(event, f"the alias *{event.anchor[:40]} has no anchor")
         value = self._anchors[event.anchor]
         if any(value is container for container in self._open):
-            self._refuse(event, f"the anchor &{event.anchor[:40]} holds itself")
+            self._refuse(event, f"the anchor &{event.anchor[:40]} contains itself")
         return value
 
     def _refuse(self, event: Any, what: str) -> NoReturn:
@@ -260,7 +264,7 @@ class _Builder:
 
 
 def policy_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a policy, for editors: it is made from the settings table."""
+    """Return the JSON Schema of a policy, for editors. It is generated from the settings table."""
     contact = {
         "description": "Country code, area code and number, or an identifier such as 123456789012345@lid",
         "anyOf": [
@@ -293,4 +297,4 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(policy_schema(), indent=2))  # noqa: T201 - `make schema` keeps it
+    print(json.dumps(policy_schema(), indent=2))  # noqa: T201 - `make schema` writes it to a file

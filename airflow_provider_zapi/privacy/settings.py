@@ -1,7 +1,7 @@
-"""The privacy settings of a number, one row each: all that they differ in.
+"""The table of privacy settings. Each row holds everything that is specific to one setting.
 
-The client, the operators and the documentation read this table. The emulator does not, so that a mistake here meets an
-answer that disagrees, as it would at Z-API.
+The client, the operators and the documentation read this table. The emulator does not: it answers a mistake in this
+table with an error, as Z-API would.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ __all__ = [
     "PrivacySetting",
 ]
 
-#: The value that has a list of exceptions: everybody among the contacts, except those on it.
+#: The value with a list of excluded contacts: visible to all contacts except those on the list.
 CONTACT_BLACKLIST = "CONTACT_BLACKLIST"
 
 
-class PrivacySetting(NamedTuple):  # made in a quarter of a dataclass's time, at each parse of a DAG file
-    """One setting.
+class PrivacySetting(NamedTuple):  # loads four times as fast as a dataclass, at each parse of a DAG file
+    """One privacy setting.
 
     :param name: its name in results, messages and policies
     :param title: its name in a sentence
     :param endpoint: the path that sets it
-    :param parameter: Z-API's name of the value
-    :param values: what the value may be, from the strictest (shows least) to the most open
-    :param place: where the value travels
-    :param list_scope: Z-API's name of its list of exceptions; None where it has none
-    :param consequences: what a value does besides, which WhatsApp says nowhere at that moment
+    :param parameter: Z-API's name for the value
+    :param values: the accepted values, from the strictest (shows least) to the most open
+    :param place: where the request carries the value
+    :param list_scope: Z-API's name for the list of excluded contacts; None if the setting has no list
+    :param consequences: the side effects of values, which WhatsApp does not mention when a value is set
     """
 
     name: str
@@ -50,7 +50,7 @@ class PrivacySetting(NamedTuple):  # made in a quarter of a dataclass's time, at
     consequences: Mapping[str, str] = MappingProxyType({})
 
     def openness(self, value: str) -> float:
-        """Return how open a value is among this setting's: from 0, the strictest, to 1, the most open."""
+        """Return how open a value of this setting is, from 0 (strictest) to 1 (most open)."""
         return self.values.index(value) / (len(self.values) - 1)
 
 
@@ -86,7 +86,7 @@ GROUP_ADD = PrivacySetting(
     name="group_add",
     title="who may add to groups",
     endpoint="privacy/group-add",
-    # Not like its siblings, and there is no NONE.
+    # Unlike its siblings: another parameter name, and no NONE.
     parameter="type",
     values=(CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="groupAdd",
@@ -118,7 +118,7 @@ MESSAGES_DURATION = PrivacySetting(
     title="default message duration",
     endpoint="privacy/messages-duration",
     parameter="value",
-    # With "disable", messages stay for good, which shows the most.
+    # With "disable", messages never disappear, which shows the most.
     values=("hours24", "days7", "days90", "disable"),
     place="query",
 )

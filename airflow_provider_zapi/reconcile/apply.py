@@ -1,7 +1,7 @@
-"""Apply a plan: write every setting, and read the lists back until they are as wanted or cannot be.
+"""Apply a plan: write every setting, then read the lists until they are as wanted or waiting cannot help.
 
-A list can be read, so it is compared and verified. A value cannot: it is always sent, because it may have drifted, and
-never reported as known.
+Z-API can read lists, so a list is compared and verified. Z-API cannot read values. A value is always sent, because it
+may have drifted, and the result never calls it verified.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_policy"]
 
-#: Seconds between two looks at what is not as wanted yet: 60 at most in all, for all settings together. Each wait is
-#: drawn from its range, because two writers that met once should not meet again.
+#: The ranges of the waits between rounds, in seconds: at most 60 in total, for all settings together. Each wait is
+#: random within its range, so that two writers that collided once do not collide again.
 WAITS = ((2.0, 3.0), (4.0, 6.0), (8.0, 11.0), (14.0, 18.0), (18.0, 22.0))
 
 
@@ -38,27 +38,27 @@ def apply_policy(
     uniform: Callable[[float, float], float] = random.uniform,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dict[str, SettingResult]:
-    """Make a number what a policy says, and verify the lists.
+    """Set a number's privacy as a policy says, and verify the lists.
 
-    Stricter values are sent first. Every setting is tried, also if an earlier one failed. After the last write every
+    Stricter values are sent first. Every setting is tried, even if an earlier one failed. After the last write, every
     list is read once more.
 
-    :param plan: as `plan_policy` returned it a moment ago
-    :param allow_mass_removal: let more than half of a list of 10 or more entries be removed
-    :param settle: seconds after which all lists are read one last time; 0 for no such read
-    :param uniform: draws the seconds of a wait
-    :param now: the time, in UTC
+    :param plan: a fresh plan, as `plan_policy` returns it
+    :param allow_mass_removal: allow the removal of more than half of a list of 10 or more entries
+    :param settle: the number of seconds after which all lists are read one last time; 0 for no such read
+    :param uniform: returns a random number of seconds within a range
+    :param now: returns the time, in UTC
     :return: the result of each setting, by its name
-    :raises ZApiInvalidRequestError: too much would be removed
-    :raises ZApiConflictError: somebody else changed a list meanwhile, and it still differs
-    :raises ZApiNotVerifiedError: a list does not read as written yet
-    :raises ZApiError: a call failed; the message says which settings are done and which are not
+    :raises ZApiInvalidRequestError: too many entries would be removed
+    :raises ZApiConflictError: somebody else changed a list during the run, and the list still differs
+    :raises ZApiNotVerifiedError: a list does not show what was written to it yet
+    :raises ZApiError: a call failed; the message names the settings that are done and those that are not
     """
     return _PolicyRun(plan, client, allow_mass_removal, settle, uniform, now).run()
 
 
 class _PolicyRun:
-    """One policy while it is applied."""
+    """The state of one policy while it is applied."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class _PolicyRun:
         self._runs = sorted(runs, key=lambda run: run.plan.wanted.setting.openness(run.plan.wanted.value))
 
     def run(self) -> dict[str, SettingResult]:
-        """Apply it, and return the result of each setting in the plan's order."""
+        """Apply the policy, and return the result of each setting in the plan's order."""
         for run in self._runs:
             run.check_removals()
         self._each(self._runs, SettingRun.first_round)
@@ -102,7 +102,7 @@ class _PolicyRun:
         return {each.wanted.setting.name: results[each.wanted.setting.name] for each in self._plan}
 
     def _finish(self) -> None:
-        """Wait for what is not as wanted yet, then read again each list that was read before the last write."""
+        """Wait for the settings that are not as wanted yet, then reread the lists last read before the last write."""
         while not self._stopped:
             self._failures |= {run.name: run.verdict() for run in self._alive() if run.is_hopeless}
             unsettled = [run for run in self._alive() if not run.settled]
@@ -122,12 +122,12 @@ class _PolicyRun:
         return [run for run in self._runs if run.name not in self._failures]
 
     def _outdated(self) -> list[SettingRun]:
-        """Return the lists that were not read since the run's last write: another writer may have changed them."""
+        """Return the lists not read since the run's last write. Another writer may have changed them."""
         last_write = max(run.written for run in self._runs)
         return [run for run in self._alive() if run.plan.listed and run.read_at < last_write]
 
     def _each(self, runs: Sequence[SettingRun], step: Callable[[SettingRun], None]) -> None:
-        """Take a step of each setting. One that fails does not keep the others from being tried."""
+        """Run a step for each setting. A failure does not stop the others, unless they would fail too."""
         for run in runs:
             failed = caught(partial(step, run), ZApiError)
             if failed is not None:

@@ -1,4 +1,4 @@
-"""Make one error of all that went wrong while a policy was applied."""
+"""Combine the errors of one policy run into one error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["combined"]
 
 
 def combined(failures: Mapping[str, ZApiError], done: Sequence[str], order: Sequence[str]) -> ZApiError:
-    """Return one error that names every setting that failed, and every one that is done or was not tried.
+    """Return one error that names the settings that failed, that are done, and that were not tried.
 
-    It is transient if one of the errors is: another run then finishes what it can, and the permanent ones remain.
+    The error is transient if one of the errors is. A retry then completes what it can, and the permanent errors remain.
 
-    :param failures: what went wrong, by the settings' names
-    :param done: the settings that are as wanted
-    :param order: all settings of the policy, in the order in which they were sent
+    :param failures: the errors, by the name of the setting
+    :param done: the names of the settings that are as wanted
+    :param order: the names of all settings of the policy, in the order in which they were sent
     """
     names = [name for name in order if name in failures]
     leading = next(
@@ -26,7 +26,7 @@ def combined(failures: Mapping[str, ZApiError], done: Sequence[str], order: Sequ
     summary = f"Failed: {', '.join(names)}. Done: {', '.join(name for name in order if name in done) or 'nothing'}."
     if not_tried:
         summary += f" Not tried: {', '.join(not_tried)}."
-    summary += " Another run sends everything again, which is safe"
+    summary += " A retry sends everything again, which is safe"
     if len(names) == 1:
         return leading.after(summary)
     waits = [error.retry_after for error in failures.values() if error.retry_after is not None]

@@ -1,4 +1,4 @@
-"""Refuse to remove most of a list by mistake: a wrong policy file would show the number to everybody on it."""
+"""Refuse to remove most of a list by mistake, because a wrong policy would show the number to everybody on the list."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from airflow_provider_zapi.privacy.difference import ListChange
 
 __all__ = ["RemovalGuard"]
 
-#: A list of this length or longer is guarded.
+#: The shortest list that is guarded.
 GUARDED_LENGTH = 10
 
 
 class RemovalGuard:
-    """Counts what a run removes from one list, against what was on it.
+    """Limits how many entries one run removes from one list.
 
-    :param place: where the list stands in the policy, for messages
-    :param allowed: whether any number may be removed
+    :param place: the place of the list in the policy, for messages
+    :param allowed: accept any number of removals
     """
 
     def __init__(self, place: str, allowed: bool) -> None:
@@ -26,22 +26,22 @@ class RemovalGuard:
         self._removed: set[str] = set()
 
     def look(self, change: ListChange, sent: int) -> None:
-        """Take the first read that is not empty as the base.
+        """Use the first read that is not empty as the base of the limit.
 
-        :param sent: how many of the entries may be there only because this run added them
+        :param sent: the number of entries that may be there only because this run added them
         """
         if self._length is None and change.length:
             self._length = change.length
             self._shortest = max(change.length - sent, 0)
 
     def check(self, change: ListChange, already_sent: str = "") -> None:
-        """Refuse a change with which the run would remove more than half of the list.
+        """Refuse a change if the run would then have removed more than half of the list.
 
-        The base may hold contacts that this run added, and it cannot be known whether they were there before. So the
-        change must be right for every length that the list may have had.
+        The base may hold contacts that this run added, and nobody knows whether they were there before. So the limit
+        must hold for every length that the list may have had.
 
-        :param already_sent: what the run has changed so far, as a sentence
-        :raises ZApiInvalidRequestError: it would
+        :param already_sent: the changes that the run has sent so far, as a sentence
+        :raises ZApiInvalidRequestError: the run would remove too many entries
         """
         if self._allowed or self._length is None or self._length < GUARDED_LENGTH:
             return
@@ -49,11 +49,11 @@ class RemovalGuard:
         if removed * 2 > max(self._shortest, GUARDED_LENGTH):
             raise ZApiInvalidRequestError(
                 f"{self._place} would remove {removed} of {max(self._shortest, removed)} contacts from the list",
-                f"{already_sent} If the policy is right, allow it (allow_mass_removal): a wrong policy would show the "
-                "number to all of them.".strip(),
+                f"{already_sent} A wrong policy would show the number to all of them. If the policy is right, set "
+                "allow_mass_removal.".strip(),
                 code="ZAPI-INVALID-MASS-REMOVAL",
             )
 
     def sent(self, entries: tuple[str, ...]) -> None:
-        """Count entries whose removal was sent."""
+        """Record entries whose removal was sent."""
         self._removed.update(entries)

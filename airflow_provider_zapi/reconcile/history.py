@@ -1,4 +1,4 @@
-"""Tell a foreign change of a list from a read that lags behind."""
+"""Distinguish another writer's change of a list from a read that lags behind."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["ReadHistory"]
 
 
 class ReadHistory:
-    """What the reads of one list have shown so far in a run.
+    """The states of one list that a run has read so far.
 
-    A read may lag, even behind an earlier one, so whatever an earlier state explains is not evidence of another writer.
+    A read may lag, even behind an earlier read. So a state that the run has seen before does not prove another writer.
     """
 
     def __init__(self) -> None:
@@ -19,10 +19,10 @@ class ReadHistory:
         self.foreign = False
 
     def look(self, present: Sequence[str], unwanted: Collection[str], removed: Collection[str]) -> None:
-        """Note a read of the list while our own writes are known to be in force.
+        """Record a read that shows all of this run's own writes.
 
         :param present: the list as it was read
-        :param unwanted: the entries of it that the policy does not want
+        :param unwanted: its entries that the policy does not want
         :param removed: the entries whose removal was sent
         """
         entries = set(present)
@@ -34,5 +34,5 @@ class ReadHistory:
         self._always = entries if self._always is None else self._always & entries
 
     def look_before(self, present: Sequence[str]) -> None:
-        """Note a read that may still show an earlier state: it explains later reads, and proves nothing."""
+        """Record a read that may show an earlier state. It can explain later reads, but proves nothing."""
         self._ever.update(present)

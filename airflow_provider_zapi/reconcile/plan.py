@@ -1,4 +1,4 @@
-"""Plan what a policy means for a number now. Sends nothing but reads."""
+"""Compare a policy with a number as it is now. A plan sends only reads."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_CALL", "Contacts", "PolicyPlan", "SettingPlan", "concerns_all", "plan_policy"]
 
-#: Contacts of a list that the first call can carry, so that they are excluded from the first moment on.
+#: The most contacts that one call can carry. A list of up to this length is excluded with the first call.
 FIRST_CALL = 500
 
 
 class Contacts:
-    """What WhatsApp says about phones. Each phone is asked once in a run.
+    """A cache of WhatsApp's answers about phones. A run asks about each phone once.
 
     :param ask: `ZApiClient.resolve_contacts`
     """
@@ -41,7 +41,7 @@ class Contacts:
         self._known: dict[str, ResolvedContact | None] = {}
 
     def resolve(self, phones: Iterable[str]) -> dict[str, ResolvedContact]:
-        """Return what WhatsApp says about phones; a phone that it says nothing about is left out."""
+        """Return WhatsApp's answers, by phone. A phone without an answer is left out."""
         wanted = list(phones)
         if new := [phone for phone in dict.fromkeys(wanted) if phone not in self._known]:
             answers = self._ask(new)
@@ -49,17 +49,17 @@ class Contacts:
         return {phone: answer for phone in wanted if (answer := self._known[phone]) is not None}
 
     def known_missing(self, phones: Iterable[str]) -> set[str]:
-        """Return the phones of which WhatsApp said already that they are not registered."""
+        """Return the phones that are not registered, as far as WhatsApp was already asked."""
         return {phone for phone in phones if (answer := self._known.get(phone)) is not None and not answer.exists}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingPlan:
-    """What a policy means for one setting now.
+    """The plan for one setting.
 
-    :param wanted: the policy's value and list
-    :param change: what turns the list into the wanted one; None if no list is wanted, or if it could not be read
-    :param unreadable: why the list could not be read, if it could not
+    :param wanted: the value and the excluded contacts that the policy wants
+    :param change: the changes to the list; None if the policy wants no list, or if the list could not be read
+    :param unreadable: the error of reading the list, if it could not be read
     """
 
     wanted: SettingPolicy
@@ -68,15 +68,15 @@ class SettingPlan:
 
     @property
     def listed(self) -> bool:
-        """Whether the policy wants a list of this setting."""
+        """Whether the policy wants a list of excluded contacts for this setting."""
         return self.wanted.value == CONTACT_BLACKLIST
 
     def first_changes(self, change: ListChange) -> tuple[ContactChange, ...]:
         """Return the changes of the first write.
 
-        While another value is in force, the list may read as it was before and not come back so (contract, rule 5).
-        So up to 500 wanted contacts are all sent, whatever was read: adding a contact again is harmless (rule 10,
-        inferred). Longer lists send only what is missing.
+        While another value is in force, a read may show the list as it was before, and WhatsApp may not restore that
+        list (contract, rule 5). So up to 500 wanted contacts are all sent, whatever was read: adding a contact again is
+        harmless (rule 10, inferred). For longer lists, only the missing contacts are sent.
         """
         if len(self.wanted.exceptions) > FIRST_CALL:
             return change.changes
@@ -85,10 +85,10 @@ class SettingPlan:
 
     @property
     def exposed(self) -> tuple[str, ...]:
-        """The wanted contacts that may see more than they should until the list was read back.
+        """The wanted contacts that may see more than they should until the list has been read back.
 
         Empty for lists of up to 500 contacts. Whether these contacts see anything depends on the value in force, which
-        cannot be read: they see nothing if it is CONTACT_BLACKLIST already and they are on the list.
+        cannot be read. If it is already CONTACT_BLACKLIST and they are on the list, they see nothing.
         """
         if self.change is None or len(self.wanted.exceptions) <= FIRST_CALL:
             return ()
@@ -98,10 +98,10 @@ class SettingPlan:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPlan:
-    """What a policy means for a number now; iterates over its settings.
+    """The plan for a number. Iterating over it returns the plans of its settings.
 
-    :param settings: the settings' plans, in the order of the settings table
-    :param contacts: what WhatsApp said about phones, so that applying the plan does not ask again
+    :param settings: the plans of the settings, in the order of the settings table
+    :param contacts: WhatsApp's answers about phones, so that applying the plan does not ask again
     """
 
     settings: tuple[SettingPlan, ...]
@@ -112,11 +112,11 @@ class PolicyPlan:
 
     @property
     def drifted(self) -> tuple[str, ...]:
-        """The names of the settings whose list is not as the policy says."""
+        """The names of the settings whose list differs from the policy."""
         return tuple(plan.wanted.setting.name for plan in self if plan.change is not None and plan.change.differs)
 
     def require_readable(self) -> None:
-        """Raise the error of a list that could not be read.
+        """Raise an error if a list could not be read.
 
         :raises ZApiError: a list could not be read; the message names its endpoint
         """
@@ -125,9 +125,9 @@ class PolicyPlan:
                 raise plan.unreadable
 
     def notes(self, set_elsewhere: Collection[str] = ()) -> tuple[str, ...]:
-        """Return what a person should know before the plan is applied, as sentences.
+        """Return notes for a person who is about to apply the plan, as sentences.
 
-        :param set_elsewhere: names of settings that something else sets too, such as another task of the DAG
+        :param set_elsewhere: names of the settings that something else sets, such as another task of the DAG
         """
         return (
             *(_exposure(plan) for plan in self if plan.exposed),
@@ -139,7 +139,7 @@ def _exposure(plan: SettingPlan) -> str:
     setting, change = plan.wanted.setting, plan.change
     calls = max(1, -(-len(change.changes) // FIRST_CALL)) if change else 1
     return (
-        f"{setting.title}: if another value than {CONTACT_BLACKLIST} is in force now, up to {len(plan.exposed)} of "
+        f"{setting.title}: if the value in force now is not {CONTACT_BLACKLIST}, up to {len(plan.exposed)} of "
         f"{len(plan.wanted.exceptions)} excluded contacts can see it until {calls} "
         f"{'call has' if calls == 1 else 'calls have'} been made and the list has been read back, because one call "
         f"carries {FIRST_CALL} contacts."
@@ -147,11 +147,11 @@ def _exposure(plan: SettingPlan) -> str:
 
 
 def plan_policy(policy: Policy, client: ZApiClient) -> PolicyPlan:
-    """Read the lists that a policy is about and work out what to change. Sends nothing but reads.
+    """Read the lists of a policy's settings, and return what has to change. It sends only reads.
 
-    A list that cannot be read is kept as `SettingPlan.unreadable` and never taken for an empty one.
+    If a list cannot be read, the error is stored as `SettingPlan.unreadable`. The list never counts as empty.
 
-    :raises ZApiError: no call of this instance would succeed, such as a refused credential
+    :raises ZApiError: every call to this instance would fail, for example because of a refused credential
     """
     contacts = Contacts(client.resolve_contacts)
     return PolicyPlan(tuple(_plan(wanted, client, contacts) for wanted in policy.settings), contacts)
@@ -169,7 +169,7 @@ def _plan(wanted: SettingPolicy, client: ZApiClient, contacts: Contacts) -> Sett
         return SettingPlan(wanted, unreadable=error)
 
 
-#: Errors that would meet every call of the instance.
+#: The errors that every call to the instance would raise.
 _OF_THE_INSTANCE = (
     ZApiAuthenticationError,
     ZApiConfigurationError,
@@ -181,5 +181,5 @@ _OF_THE_INSTANCE = (
 
 
 def concerns_all(error: ZApiError, client: ZApiClient) -> bool:
-    """Return whether every other call would fail too, so that the next setting is not worth a try."""
+    """Return whether every other call would fail too, so that it is useless to try the next setting."""
     return client.cancelled or isinstance(error, _OF_THE_INSTANCE)

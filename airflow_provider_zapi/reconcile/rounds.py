@@ -1,4 +1,4 @@
-"""One setting while a policy is applied: rounds of writing and reading."""
+"""Apply the plan of one setting, in rounds of writing and reading."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = ["SettingResult", "SettingRun"]
 
 log = logging.getLogger(__name__)
 
-#: Writes of one setting. After them a list that differs is only read.
+#: The most writes of one setting. After them, a list that differs is only read.
 MAX_ROUNDS = 3
-#: Contacts that one line of the log names.
+#: The most contacts that one log line names.
 MAX_NAMED = 20
 
 
@@ -43,14 +43,14 @@ class SettingResult:
     """The result of one setting.
 
     :param value: the value that was sent; it cannot be read back
-    :param verified: whether its list was read back as wanted; None if there is none to read
-    :param verified_at: when it was read so last, in UTC
-    :param added: contacts that a read showed missing and a later one showed on the list
-    :param removed: entries that were removed
-    :param kept: entries that were on the list already
-    :param unknown: entries of the list that cannot be interpreted, left alone
-    :param not_on_whatsapp: wanted contacts that are not on WhatsApp, and therefore not on the list
-    :param rounds: how often the setting was written
+    :param verified: whether the list was read back as wanted; None if there is no list to read
+    :param verified_at: the time of the last read that verified the list, in UTC
+    :param added: number of contacts that were missing and are now on the list
+    :param removed: number of entries that were removed
+    :param kept: number of entries that were already on the list
+    :param unknown: number of entries that cannot be interpreted; they stay
+    :param not_on_whatsapp: number of wanted contacts that are not on WhatsApp, and therefore not on the list
+    :param rounds: number of times that the setting was written
     """
 
     value: str
@@ -65,13 +65,13 @@ class SettingResult:
 
 
 class SettingRun:
-    """One setting while it is applied.
+    """The state of one setting while it is applied.
 
-    :param plan: the setting's part of the plan
-    :param contacts: what WhatsApp says about phones
-    :param steps: counts the reads and writes of the whole run, in their order
-    :param allow_mass_removal: let more than half of a list be removed
-    :param now: the time, in UTC
+    :param plan: the plan for the setting
+    :param contacts: WhatsApp's answers about phones
+    :param steps: numbers the reads and writes of the whole run, in their order
+    :param allow_mass_removal: allow the removal of more than half of a list
+    :param now: returns the time, in UTC
     """
 
     def __init__(
@@ -85,15 +85,15 @@ class SettingRun:
     ) -> None:
         self.plan = plan
         self.name = plan.wanted.setting.name
-        #: Whether it is as wanted, as far as can be known.
+        #: Whether the setting is as wanted, as far as Z-API can say.
         self.settled = False
-        #: The steps of the last write and of the last read.
+        #: The numbers of the last write and of the last read.
         self.written = self.read_at = 0
         self._client = client
         self._contacts = contacts
         self._steps = steps
         self._now = now
-        #: Writes that a last look may add.
+        #: The writes that the last look may add.
         self.extra_rounds = 1
         self._rounds, self._most_rounds = 0, MAX_ROUNDS
         self._change = plan.change
@@ -109,9 +109,9 @@ class SettingRun:
             self._history.look_before(plan.change.remove)
 
     def check_removals(self) -> None:
-        """Check that the plan does not remove too much.
+        """Check that the plan does not remove too many entries.
 
-        :raises ZApiInvalidRequestError: it does; nothing was sent
+        :raises ZApiInvalidRequestError: the plan removes too many; nothing was sent
         """
         if self._change is not None:
             self._guard.check(self._change, "Nothing was sent.")
@@ -119,7 +119,7 @@ class SettingRun:
     def first_round(self) -> None:
         """Write the setting, and read its list back."""
         if self.plan.unreadable is not None:
-            # Read once more: nothing is written to a list that cannot be read.
+            # Try to read it once more. If that fails too, the error prevents the write.
             self._read()
         self._write()
         self._read()
@@ -139,7 +139,7 @@ class SettingRun:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether waiting cannot help: every round was refused, or another writer changed the list in each."""
+        """Whether waiting cannot help, because the last write was refused or another writer changed the list."""
         return (
             not self.settled
             and self._rounds >= self._most_rounds
@@ -147,7 +147,7 @@ class SettingRun:
         )
 
     def verdict(self) -> ZApiError:
-        """Return the error of a setting that did not become as wanted."""
+        """Return the error for a setting that is not as wanted."""
         if self._refused is not None:
             return self._refused
         setting, change = self.plan.wanted.setting, self._change or ListChange()
@@ -158,16 +158,16 @@ class SettingRun:
         )
         if self._history.foreign:
             return ZApiConflictError(
-                f"{what}, and somebody else changed it meanwhile",
-                "Give all tasks of the number one pool with one slot, and find out who else changes it.",
+                f"{what}, because somebody else changed it during the run",
+                "Give all tasks of the number one pool with one slot, and find out who else changes the list.",
                 endpoint=setting.endpoint,
                 code="ZAPI-CONFLICT-OTHER-WRITER",
             )
         advice = "Z-API accepted every change, so the reads may lag behind. Retry later."
         if change.undecided:
             advice += (
-                f" WhatsApp does not say who {change.undecided} of the entries are: they may be wanted contacts, and "
-                "were left alone."
+                f" WhatsApp does not say who {change.undecided} of the entries are. They may be wanted contacts, so "
+                "they were not changed."
             )
         return ZApiNotVerifiedError(what, advice, endpoint=setting.endpoint, code="ZAPI-NOT-VERIFIED-LIST")
 
@@ -217,8 +217,8 @@ class SettingRun:
         )
         self._refused = written if isinstance(written, ZApiError) else None
         self.written = next(self._steps)
-        # A refused change may be one that met another writer's: the next round reads the list again. A refused phone
-        # ends it, unless it is one that left WhatsApp: then the next round leaves it out.
+        # Z-API may refuse a change because another writer changed the list, so the next round reads the list again.
+        # A refused phone is final, unless it is no longer on WhatsApp. Then the next round leaves it out.
         if isinstance(self._refused, ZApiInvalidRequestError) and not self._names_missing(changes):
             raise self._refused
 
@@ -227,16 +227,16 @@ class SettingRun:
             return ()
         self._missing.update(self._change.add)
         changes = self._change.changes if self._rounds else self.plan.first_changes(self._change)
-        # Since the plan was made, another setting's round may have found out who left WhatsApp.
+        # After the plan was made, another setting's round may have found contacts that are no longer on WhatsApp.
         gone = self._contacts.known_missing(change.phone for change in changes if change.action == "add")
         return tuple(change for change in changes if change.phone not in gone)
 
     def _warn_of_difference(self, sent: int) -> None:
-        """Say who may see meanwhile: the write that carried all wanted contacts was refused."""
+        """Log how many contacts can see the number for now, because the write of all wanted contacts was refused."""
         setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.exceptions)
         log.warning(
-            "%s: Z-API refused the write with all wanted contacts. The next one carries only the difference (%s). If "
-            "another value than %s is in force now, up to %s can see it until the list has been read back.",
+            "%s: Z-API refused the write of all wanted contacts. The next write sends only the difference (%s). If the "
+            "value in force now is not %s, up to %s can see it until the list has been read back.",
             setting.title,
             counted(sent, "change"),
             self.plan.wanted.value,
@@ -244,9 +244,9 @@ class SettingRun:
         )
 
     def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
-        """Ask WhatsApp about the phones of a refused call; return whether one of them is not on it."""
+        """Ask WhatsApp about the phones of a refused call, and return whether one is not on WhatsApp."""
         added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
-        # A phone that is refused here too did not leave WhatsApp: it is invalid.
+        # If Z-API refuses a phone here too, the phone is invalid. It has not just left WhatsApp.
         with suppress(ZApiInvalidRequestError):
             self._contacts.resolve(added)
         return bool(self._contacts.known_missing(added))
@@ -277,13 +277,13 @@ class SettingRun:
             self._verified_at = read_at
 
     def _in_force(self, change: ListChange) -> bool:
-        """Whether a read shows everything that this run wrote to the list."""
+        """Return whether a read shows everything that this run wrote to the list."""
         return bool(self._rounds) and self._added.isdisjoint(change.add) and self._removed.isdisjoint(change.remove)
 
     def _sent_so_far(self) -> str:
         if not self._rounds:
-            return "Nothing was sent for it."
+            return "Nothing was sent for this list."
         return (
-            f"Sent before, and in force: {self.plan.wanted.value}, {counted(len(self._added), 'addition')} and "
+            f"Already sent and in force: {self.plan.wanted.value}, {counted(len(self._added), 'addition')} and "
             f"{counted(len(self._removed), 'removal')}."
         )

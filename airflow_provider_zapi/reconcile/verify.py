@@ -1,4 +1,4 @@
-"""Read back the changes of one list, for tasks that state changes and no whole list."""
+"""Verify the changes of one list, for tasks that send changes and not a whole list."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["verify_changes"]
 def verify_changes(setting: PrivacySetting, changes: Sequence[ContactChange], client: ZApiClient) -> None:
     """Read a setting's list once, and check that it shows every change.
 
-    :param changes: what was sent; each contact is on the list or not on it, in whatever form WhatsApp lists it
-    :raises ZApiNotVerifiedError: a change does not show; the message says how many
+    :param changes: the changes that were sent; WhatsApp may list a contact in any of its forms
+    :raises ZApiNotVerifiedError: the list does not show every change; the message says how many are missing
     :raises ZApiError: the list could not be read
     """
     present = client.disallowed_contacts(setting)
@@ -36,11 +36,11 @@ def verify_changes(setting: PrivacySetting, changes: Sequence[ContactChange], cl
     raise ZApiNotVerifiedError(
         f"The list of {setting.title} does not show {absent} of {len(added)} additions, and still shows {still} of "
         f"{len(removed)} removals",
-        "Z-API accepted every change. Reads may lag behind, or somebody else writes to the list; retry later."
+        "Z-API accepted every change. Reads may lag behind, or somebody else changes the list. Retry later."
         + (f" {gone} of the additions {'is' if gone == 1 else 'are'} not on WhatsApp." if gone else "")
         + (
-            " A removal matches only the exact entry that a read of the list returns; a policy, which states the whole "
-            "list, finds the entries itself."
+            " WhatsApp removes a contact only in the exact form that the list shows. A policy contains the whole list "
+            "and finds the exact form itself."
             if still
             else ""
         ),

@@ -104,7 +104,7 @@ def taken(port: int) -> Iterator[None]:
 def test_left_open_it_has_the_connections_and_pools_of_the_examples_on_the_next_free_ports(tmp_path: Path) -> None:
     with taken(AIRFLOW_PORT), taken(EMULATOR_PORT), start_demo(tmp_path / "home", "--stay") as process:
         try:
-            output = output_until(process, "Ctrl-C stops both")
+            output = output_until(process, "Press Ctrl-C to stop both")
             assert "Schedules are off" in output
             closing = output[output.index("Connections and pools") :]
             airflow_port, emulator_port = (int(port) for port in re.findall(r"http://127.0.0.1:(\d+)/", closing))
@@ -158,5 +158,5 @@ def test_a_folder_with_other_files_is_not_emptied(tmp_path: Path) -> None:
     with start_demo(tmp_path) as process:
         output = output_until(process, "never")
     assert process.returncode == 1
-    assert "has other files than this demo's" in output
+    assert "it has files that are not from this demo" in output
     assert (tmp_path / "precious").exists()

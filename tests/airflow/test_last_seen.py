@@ -74,7 +74,7 @@ FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no Client-Token", {}, {"extra": {}}, "Z-API asks for a Client-Token and received none"),
     ("wrong instance", {}, {"login": "nobody"}, "Z-API knows no instance with this id and token"),
     ("wrong token", {}, {"password": "another-token"}, "Z-API knows no instance with this id and token"),
-    ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: nothing listens"),
+    ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: no server listens"),
     ("lapsed subscription", {"subscription": "lapsed"}, {}, "the subscription of this instance lapsed"),
     ("disconnected", {"connected": False}, {}, "the instance has no WhatsApp session"),
     ("placeholder", {}, {"password": "***"}, "Instance token holds the placeholder"),

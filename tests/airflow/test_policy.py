@@ -193,7 +193,7 @@ def test_a_failure_in_the_middle_does_not_keep_the_rest_from_being_applied(
     policy = json.dumps({"photo": "NONE", "description": "CONTACTS", "online": "ALL"})
     assert states(run(dags["zapi_test_policy_text"], {**PARAMS, "policy": policy})) == {"apply": "failed"}
     log = caplog.text + "".join(capfd.readouterr())
-    assert "Failed: description. Done: photo, online. Another run sends everything again, which is safe." in folded(log)
+    assert "Failed: description. Done: photo, online. A retry sends everything again, which is safe." in folded(log)
     assert settings(zapi)["online"] == {"value": "ALL"}
 
 

@@ -3,9 +3,8 @@
     with FaultServer(FAULTS["reset"], FAULTS["drip_body"], good()) as server:
         ...  # the third request to server.url succeeds
 
-``server`` has the sockets and threads, ``steps`` what behaviours are made of, ``table`` the named rows (those
-that come from Z-API's contract are made in ``contract_rows``), ``tls`` the certificates and ``proxy`` a
-CONNECT proxy.
+``server`` has the sockets and threads, ``steps`` the parts of behaviours, ``table`` the named rows (``contract_rows``
+makes the rows from Z-API's contract), ``tls`` the certificates and ``proxy`` a CONNECT proxy.
 """
 
 from tests.faults.contract_rows import ENCODINGS, RECORDED_BODIES, STATUSES, redirect, retry_after_rows

@@ -1,4 +1,4 @@
-"""Rows made from the answers in Z-API's contract: statuses, recorded bodies, Retry-After, echoed secrets."""
+"""Rows from the answers in Z-API's contract: statuses, recorded bodies, Retry-After, echoed secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 415, 425, 429, 500, 501, 502
 
 CAPTIVE_PORTAL = b"<!DOCTYPE html><html><body><h1>Welcome</h1>Sign in to use this network.</body></html>"
 
-#: Bodies as public clients recorded them (names in place of values), and the two that any proxy adds.
+#: Bodies that public clients recorded (with names instead of values), and the two that any proxy may send.
 RECORDED_BODIES: dict[str, bytes] = {
     name: json.dumps(payload).encode()
     for name, payload in {
@@ -50,7 +50,7 @@ RECORDED_BODIES: dict[str, bytes] = {
 
 
 def retry_after_values(clock: Clock = utc_now) -> dict[str, Text]:
-    """Values of Retry-After; dates are worked out from the clock when the answer is sent."""
+    """Return values of Retry-After. Dates are computed from the clock when the answer is sent."""
     return {
         "seconds": "2",
         "zero": "0",
@@ -72,13 +72,13 @@ def status_rows() -> dict[str, Behaviour]:
     for status in (200, *STATUSES):
         for name, body in RECORDED_BODIES.items():
             rows[f"status_{status}_{name}"] = answer(status, body, HTML if name == "html" else JSON)
-    # The one pair that is no fault.
+    # The only pair that is not a fault.
     del rows["status_200_success"]
     return rows
 
 
 def retry_after_rows(clock: Clock = utc_now) -> dict[str, Behaviour]:
-    """Every status of the contract with every Retry-After: ``retry_after_<status>_<value>``."""
+    """Return every status of the contract with every Retry-After: ``retry_after_<status>_<value>``."""
     body = RECORDED_BODIES["error"]
     return {
         f"retry_after_{status}_{name}": answer(status, body, (*JSON, ("Retry-After", value)))
@@ -87,7 +87,7 @@ def retry_after_rows(clock: Clock = utc_now) -> dict[str, Behaviour]:
     }
 
 
-#: How an echoed secret may be written. PHP escapes a slash in JSON, other encoders every character.
+#: The encodings of an echoed secret. PHP escapes a slash in JSON, and other encoders escape every character.
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "url": lambda text: quote(text, safe=""),
@@ -99,7 +99,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def echo(request: Received, encode: Callable[[str], str] = str) -> str:
-    """The request's path, the instance token in it and its Client-Token, each encoded on its own."""
+    """Return the request's path, its instance token and its Client-Token, each encoded separately."""
     token = re.search("/token/([^/?]+)", request.target)
     secrets = (request.target, token.group(1) if token else "", request.header("Client-Token") or "")
     path, instance_token, client_token = map(encode, secrets)
@@ -107,7 +107,7 @@ def echo(request: Received, encode: Callable[[str], str] = str) -> str:
 
 
 def echo_rows() -> dict[str, Behaviour]:
-    """Answers that give the request's secrets back, in the reason phrase, a header and the body."""
+    """Return answers that echo the request's secrets in the reason phrase, a header and the body."""
     rows = {
         "echo_reason": answer(403, RECORDED_BODIES["error"], reason=echo),
         "echo_reason_retried": answer(503, RECORDED_BODIES["error"], reason=echo),
@@ -116,7 +116,7 @@ def echo_rows() -> dict[str, Behaviour]:
         "echo_retry_after": answer(429, RECORDED_BODIES["error"], (("Retry-After", echo),)),
     }
     for name, encode in ENCODINGS.items():
-        # In the JSON the reader finds the encoded form after parsing; in the page it stands as it is.
+        # In JSON, the encoded form appears after parsing. In HTML, it appears as it is.
         rows[f"echo_json_{name}"] = answer(403, _echo_json(encode))
         rows[f"echo_json_200_{name}"] = answer(200, _echo_json(encode))
         rows[f"echo_page_{name}"] = answer(502, _echo_page(encode), HTML)
@@ -133,6 +133,6 @@ def _echo_page(encode: Callable[[str], str]) -> Callable[[Received], bytes]:
 
 
 def redirect(status: int, to: str) -> Behaviour:
-    """A redirect to the same path at another base address; the path, and so the token, is in the Location."""
+    """Return a redirect to the same path at another base URL. Its Location contains the path, and so the token."""
     location: Fields = (("Location", lambda request: to + request.target),)
     return answer(status, b"", location)

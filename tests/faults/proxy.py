@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.server import Behaviour, FaultServer, on_request
 from tests.faults.steps import Tunnel, answer
 
-#: A proxy that wants to know who is asking, and one that does not reach the target.
+#: A proxy that requires a password, and one that cannot reach the target.
 PROXY_REFUSALS: dict[int, Behaviour] = {
     407: answer(407, b"", (("Proxy-Authenticate", 'Basic realm="proxy"'),)),
     502: answer(502, b""),
@@ -13,10 +13,10 @@ PROXY_REFUSALS: dict[int, Behaviour] = {
 
 
 class ProxyServer(FaultServer):
-    """Records what it is asked and tunnels CONNECT; with behaviours, plays those instead.
+    """Records requests, and answers CONNECT with a tunnel, or with the given behaviours.
 
-    Every tunnel ends on this machine: at ``to``, or else at the port that was asked for, whatever the host. A
-    request that is not CONNECT is recorded too, and answered 405.
+    Every tunnel ends on this machine: at ``to``, or else at the requested port, whichever host was requested. Any other
+    request is recorded too, and gets status 405.
     """
 
     def __init__(self, *behaviours: Behaviour, to: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A client on raw sockets, to see what a server really sends."""
+"""A client on raw sockets, to check exactly what a server sends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CLIENT_TOKEN = "canary/+=%"
 REQUEST = (
     f"POST {TARGET} HTTP/1.1\r\nHost: z\r\nClient-Token: {CLIENT_TOKEN}\r\n".encode() + b"Content-Length: 2\r\n\r\n{}"
 )
-#: Status, reason phrase, headers and body.
+#: An answer: status, reason phrase, headers and body.
 Read = tuple[int, str, dict[str, str], bytes]
-#: Long enough for what loopback delivers, short enough to pay for in every test of a silence.
+#: Long enough for loopback, and short enough for every test that waits for silence.
 QUIET = 0.2
 
 
@@ -22,7 +22,7 @@ def connect(port: int, timeout: float = 5.0) -> socket.socket:
 
 
 def read_until_end(sock: socket.socket, limit: int = 1 << 20) -> tuple[bytes, str]:
-    """What came, and how it ended: fin, reset, silence or (more than the limit) flood."""
+    """Return the received bytes, and how they ended: fin, reset, silence or flood (more than the limit)."""
     data = bytearray()
     while len(data) <= limit:
         try:
@@ -38,7 +38,7 @@ def read_until_end(sock: socket.socket, limit: int = 1 << 20) -> tuple[bytes, st
 
 
 def send_and_read(sock: socket.socket) -> tuple[bytes, str]:
-    """Send the request, read to the end. A connection that was reset early fails on the sending already."""
+    """Send the request, and read to the end. If the connection is reset early, sending may already fail."""
     try:
         sock.sendall(REQUEST)
     except (ConnectionResetError, BrokenPipeError):
@@ -47,13 +47,13 @@ def send_and_read(sock: socket.socket) -> tuple[bytes, str]:
 
 
 def ask(behaviour: Behaviour) -> tuple[bytes, str]:
-    """What one behaviour does to one request on a connection of its own."""
+    """Return what one behaviour sends for one request on a new connection."""
     with FaultServer(behaviour) as server, connect(server.port, QUIET) as sock:
         return send_and_read(sock)
 
 
 def read_answer(sock: socket.socket) -> Read:
-    """One answer, with a body if it has a Content-Length."""
+    """Read one answer, with a body if it has a Content-Length."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _more(sock)
@@ -74,7 +74,7 @@ def _more(sock: socket.socket) -> bytes:
 
 
 def answers(behaviours: dict[str, Behaviour]) -> dict[str, Read]:
-    """Each row's answer, all asked for over one connection."""
+    """Return each row's answer, all over one connection."""
     read = {}
     with FaultServer(*behaviours.values()) as server, connect(server.port) as sock:
         for name in behaviours:

@@ -1,8 +1,7 @@
-"""A server on raw sockets that plays one behaviour after the other, wrong ones included.
+"""A server on raw sockets that plays behaviours in turn, including wrong ones.
 
-Written on sockets rather than on an HTTP library because it must be able to stop, reset or lie at any byte.
-It listens on 127.0.0.1 alone. Each connection ends after ``lifetime`` seconds at the latest, or when the
-server closes.
+It does not use an HTTP library, because it must be able to stop, reset or send wrong data at any byte. It listens only on
+127.0.0.1. Each connection ends after at most ``lifetime`` seconds, or when the server closes.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     import ssl
 
-#: Longest life of one connection, in seconds, whatever its behaviour does.
+#: The longest life of one connection, in seconds, for every behaviour.
 LIFETIME = 60.0
-#: A request's head may be this long; no client of ours comes near.
+#: The longest head of a request. Our clients send much shorter ones.
 MAX_HEAD = 1 << 20
-#: Seconds that a clean close waits for the client's own close. Closing with unread data would send a reset.
+#: How long a clean close waits for the client to close, in seconds. Closing with unread data would send a reset.
 FIN_PATIENCE = 1.0
-#: Seconds before a reset: one that overtakes connecting or reading looks different from client to client.
+#: The wait before a reset, in seconds. If a reset came earlier, each client would report it differently.
 RESET_DELAY = 0.02
 
 BLOCK = 1 << 16
@@ -34,7 +33,7 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came over the wire."""
+    """One request, as it was received."""
 
     method: str
     target: str
@@ -46,7 +45,7 @@ class Received:
     connection: int
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, in any case of letters."""
+        """Return the first header of that name. Upper and lower case do not matter."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
@@ -55,27 +54,27 @@ Step = Callable[["Wire"], None]
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the server does with one request, or with a connection before it reads anything (even TLS)."""
+    """The server's reaction to one request, or to a connection before it reads anything (even TLS)."""
 
     steps: tuple[Step, ...]
     before_request: bool = False
 
 
 def on_request(*steps: Step) -> Behaviour:
-    """A behaviour that reads a request first."""
+    """Return a behaviour that reads a request first."""
     return Behaviour(steps)
 
 
 def on_connect(*steps: Step) -> Behaviour:
-    """A behaviour that acts on the bare connection, before a TLS handshake and before a request.
+    """Return a behaviour that acts on the bare connection, before a TLS handshake and before a request.
 
-    When its steps leave the connection open, requests on it are served by the behaviours that follow.
+    If its steps leave the connection open, the next behaviours answer the requests on it.
     """
     return Behaviour(steps, before_request=True)
 
 
 class Wire:
-    """One accepted connection, as the steps of a behaviour see it."""
+    """One accepted connection, for the steps of a behaviour."""
 
     def __init__(self, server: FaultServer, sock: socket.socket, number: int) -> None:
         self.number = number
@@ -87,7 +86,7 @@ class Wire:
 
     @property
     def request(self) -> Received:
-        """The request under way; an error for a behaviour that acts before one is read."""
+        """The current request. It is an error to use it in a behaviour that acts before a request is read."""
         if self._request is None:
             raise RuntimeError("this behaviour acts before a request is read")
         return self._request
@@ -107,12 +106,12 @@ class Wire:
         self._sock.sendall(data)
 
     def receive(self) -> bytes:
-        """What has come, or nothing once the client has closed."""
+        """Return the received bytes, or none if the client has closed."""
         self._limit()
         return self._sock.recv(BLOCK)
 
     def read_request(self) -> Received | None:
-        """The next request, or None once the client has closed. Bodies are read by Content-Length alone."""
+        """Return the next request, or None if the client has closed. The body is read by its Content-Length only."""
         data = b""
         while b"\r\n\r\n" not in data:
             block = self.receive()
@@ -136,13 +135,13 @@ class Wire:
         return self._request
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; closing the server ends it."""
+        """Wait. Closing the server ends the wait."""
         self._limit()
         if self._server.closing.wait(min(seconds, self._deadline - time.monotonic())):
             raise ConnectionAbortedError
 
     def hold(self) -> None:
-        """Say nothing until the client closes."""
+        """Send nothing until the client closes."""
         while self.receive():
             pass
         self.close()
@@ -159,7 +158,7 @@ class Wire:
         self.close()
 
     def reset(self) -> None:
-        """Close with a TCP reset, once the client has had the time to read what was sent before it."""
+        """Close with a TCP reset, after the client has had time to read what was sent before."""
         self.wait(RESET_DELAY)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -169,7 +168,7 @@ class Wire:
         self._sock.close()
 
     def relay(self, port: int, greeting: bytes) -> None:
-        """Tunnel to a port of this machine after sending ``greeting``, until either side closes."""
+        """Send ``greeting``, then tunnel to a port of this machine until one side closes."""
         with socket.create_connection(("127.0.0.1", port), timeout=5) as upstream:
             self._server.adopt(upstream)
             self.send(greeting)
@@ -191,10 +190,10 @@ class Wire:
 
 
 class FaultServer:
-    """Plays the behaviours in their order, one a request (or a connection); the last one repeats.
+    """Plays the behaviours in their order, one for each request or connection. The last one repeats.
 
-    Use it as a context manager. ``requests`` holds every request that was read whole, from before its
-    behaviour acts; ``connections`` counts accepted connections, those that brought no request included.
+    Use it as a context manager. ``requests`` holds every request that was read completely, even before its behaviour
+    acts. ``connections`` counts accepted connections, including those without a request.
     """
 
     def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, lifetime: float = LIFETIME) -> None:
@@ -234,10 +233,10 @@ class FaultServer:
         self._listener.close()
         left = [thread.name for thread in self._threads if thread.is_alive()]
         if left:
-            raise RuntimeError(f"threads left behind: {left}")
+            raise RuntimeError(f"threads are still running: {left}")
 
     def adopt(self, sock: socket.socket) -> None:
-        """Have this socket shut down when the server closes."""
+        """Register a socket to shut down when the server closes."""
         with self._lock:
             if self.closing.is_set():
                 raise ConnectionAbortedError
@@ -249,11 +248,11 @@ class FaultServer:
         thread.start()
 
     def _accept(self) -> None:
-        # Accepting fails once close() has shut the listener down.
+        # accept() fails after close() has shut down the listener.
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                # Bytes must leave when they are sent: a reset drops what still waits in the socket.
+                # Send bytes at once, because a reset drops the bytes that still wait in the socket.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     if self.closing.is_set():
@@ -264,7 +263,7 @@ class FaultServer:
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         wire = Wire(self, sock, number)
-        # The client left, the time is over, a handshake failed, the server closes: all end the connection.
+        # The connection ends if the client left, the time is over, a handshake failed or the server closes.
         with contextlib.suppress(OSError), contextlib.closing(wire):
             behaviour = self._take_before_request()
             if behaviour:
@@ -287,7 +286,7 @@ class FaultServer:
 
 @contextlib.contextmanager
 def dead_port() -> Iterator[int]:
-    """A port that refuses connections: held, so that nobody else can listen on it meanwhile."""
+    """Reserve a port that refuses connections, so that no other process can listen on it during the test."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What behaviours are made of: answers, well formed, and the pieces that break them."""
+"""The parts of behaviours: well-formed answers, and the pieces that break them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from email.utils import format_datetime
 
 from tests.faults.server import Behaviour, Received, Wire, on_request
 
-#: A text that is the same every time, or one that depends on the request or on the time.
+#: A constant string, or a function of the request.
 Text = str | Callable[[Received], str]
 Fields = tuple[tuple[str, Text], ...]
 Clock = Callable[[], datetime.datetime]
@@ -22,13 +22,13 @@ Clock = Callable[[], datetime.datetime]
 SUCCESS = b'{"success": true}'
 JSON = (("Content-Type", "application/json"),)
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
-#: Bytes of a body that outgrows every cap.
+#: The size of a body that is larger than every limit, in bytes.
 HUGE = 200_000_000
 MIB = 1 << 20
 
 
 def head(status: int = 200, *fields: tuple[str, str], reason: str | None = None) -> bytes:
-    """The head of an answer, with the empty line that ends it and no field beyond those given."""
+    """Return the head of an answer, with only the given fields and with the empty line at its end."""
     phrase = http.HTTPStatus(status).phrase if reason is None else reason
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in fields)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -36,7 +36,7 @@ def head(status: int = 200, *fields: tuple[str, str], reason: str | None = None)
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer with the right Content-Length; the connection stays open."""
+    """Send a complete answer with the right Content-Length, and keep the connection open."""
 
     status: int = 200
     body: bytes | Callable[[Received], bytes] = SUCCESS
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Send:
-    """These bytes, whatever they are."""
+    """Send these bytes."""
 
     data: bytes
 
@@ -65,7 +65,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Drip:
-    """These bytes, one at a time, ``interval`` seconds apart."""
+    """Send these bytes one at a time, ``interval`` seconds apart."""
 
     data: bytes
     interval: float
@@ -78,7 +78,7 @@ class Drip:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The same piece again and again, ``interval`` seconds apart, until the connection ends."""
+    """Send the same piece repeatedly, ``interval`` seconds apart, until the connection ends."""
 
     piece: bytes
     interval: float
@@ -91,7 +91,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Flood:
-    """A JSON success padded with spaces to ``size`` bytes, made while it is sent."""
+    """Send a JSON success that is padded with spaces to ``size`` bytes, without holding it in memory."""
 
     size: int
 
@@ -108,9 +108,9 @@ class Flood:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A proxy's part: connect the client of a CONNECT request with ``port``, or with the port it asked for.
+    """Act as a proxy: connect the client of a CONNECT request to ``port``, or to the requested port.
 
-    Whatever host is asked for, the tunnel ends at 127.0.0.1.
+    The tunnel ends at 127.0.0.1, whichever host was requested.
     """
 
     port: int | None = None
@@ -128,12 +128,12 @@ def answer(
     headers: Fields = JSON,
     reason: Text | None = None,
 ) -> Behaviour:
-    """A behaviour that is one well-formed answer."""
+    """Return a behaviour that sends one well-formed answer."""
     return on_request(Answer(status, body, headers, reason))
 
 
 def good(payload: object = None, status: int = 200) -> Behaviour:
-    """A plain good answer with this JSON; without one, ``{"success": true}``."""
+    """Return a behaviour that sends a good answer with this JSON, or with ``{"success": true}`` by default."""
     return answer(status, SUCCESS if payload is None else json.dumps(payload).encode())
 
 
@@ -153,7 +153,7 @@ def hold(wire: Wire) -> None:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; without data, the one that ends it."""
+    """Return one chunk of a chunked body. Without data, it is the last chunk."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
@@ -162,7 +162,7 @@ def utc_now() -> datetime.datetime:
 
 
 def http_date(seconds: float, clock: Clock = utc_now) -> Callable[[Received], str]:
-    """An HTTP date so many seconds after (if negative, before) the clock's time when the answer is sent."""
+    """Return an HTTP date relative to the time of the answer: so many seconds after it, or before it if negative."""
 
     def text(_: Received) -> str:
         return format_datetime(clock() + datetime.timedelta(seconds=seconds), usegmt=True)
@@ -172,9 +172,9 @@ def http_date(seconds: float, clock: Clock = utc_now) -> Callable[[Received], st
 
 @functools.cache
 def gzip_bomb() -> bytes:
-    """A few hundred kilobytes that expand to a padded JSON success of more than ``HUGE`` bytes.
+    """Return a few hundred kilobytes that expand to a padded JSON success of more than ``HUGE`` bytes.
 
-    Made in the time of an answer: one compressed block is repeated, which full flushes around it allow.
+    This is fast, because it repeats one compressed block. Full flushes around the block make that possible.
     """
     compressor = zlib.compressobj(level=9, wbits=-15)
     texts = (SUCCESS[:-1], b" " * MIB, SUCCESS[-1:])

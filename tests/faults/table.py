@@ -1,8 +1,7 @@
 """The named behaviours, as rows.
 
-``GOOD`` are answers that are a success beyond doubt, however unusual; ``FAULTS`` is all the rest. What a
-client has to make of each row is for the client's own tests to say. Rows that depend on time have factories,
-for other intervals and clocks.
+``GOOD`` has answers that are certainly a success, even if they are unusual. ``FAULTS`` has all others. The client's own
+tests say how the client must react to each row. Rows that depend on time have factories, for other intervals and clocks.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ from tests.faults.steps import (
     reset,
 )
 
-#: Seconds between the pieces of a drip, in the rows of the tables.
+#: The interval between the pieces of a slow answer, in seconds.
 INTERVAL = 0.05
 
-#: Port 9 is "discard", where nothing listens: a client that follows a redirect is refused there.
+#: Port 9 ("discard") refuses connections, so a client that follows the redirect fails.
 ELSEWHERE = "http://127.0.0.1:9"
 
 GZIP: Fields = (*JSON, ("Content-Encoding", "gzip"))
@@ -57,23 +56,23 @@ WHOLE_HEAD = head(200, *JSON, LENGTH)
 
 
 def drip_headers(interval: float = INTERVAL) -> Behaviour:
-    """A head that comes byte by byte, long enough to outlast every deadline."""
+    """Return a behaviour that sends a head byte by byte, for longer than every deadline."""
     return on_request(Drip(head(200, *JSON, LENGTH, ("X-Padding", "x" * 10_000)), interval))
 
 
 def drip_body(interval: float = INTERVAL) -> Behaviour:
-    """A whole head, then a body that comes byte by byte, long enough to outlast every deadline."""
+    """Return a behaviour that sends a complete head, then a body byte by byte, for longer than every deadline."""
     body = SUCCESS[:-1] + b" " * 10_000 + SUCCESS[-1:]
     return on_request(Send(head(200, *JSON, ("Content-Length", str(len(body))))), Drip(body, interval))
 
 
 def drip_chunk_line(interval: float = INTERVAL) -> Behaviour:
-    """A chunked body whose first size line never ends: no byte of the body comes, yet no read times out."""
+    """Return a behaviour whose first chunk-size line never ends: no byte of the body comes, but no read times out."""
     return on_request(Send(CHUNKED), Drip(b"1;" + b"x" * 10_000, interval))
 
 
 def endless_interim(interval: float = INTERVAL) -> Behaviour:
-    """Interim answers for ever, which ``http.client`` skips for ever."""
+    """Return a behaviour that sends endless interim answers, which ``http.client`` skips without end."""
     return on_request(Repeat(CONTINUE, interval))
 
 
@@ -89,7 +88,7 @@ GOOD: dict[str, Behaviour] = {
     "connection_close": on_request(Answer(headers=(*JSON, ("Connection", "close"))), fin),
     "close_after_idle": on_request(Answer(headers=(*JSON, ("Connection", "keep-alive"))), fin),
     "reset_after_idle": on_request(Answer(headers=(*JSON, ("Connection", "keep-alive"))), reset),
-    # A second answer that nobody asked for: a kept connection must not hand it to the next request.
+    # A second answer without a request. The next request on the kept connection must not get it.
     "stray_answer": on_request(Answer(), Answer(500, b'{"error": "stray"}')),
 }
 
@@ -114,7 +113,7 @@ CONNECTION_FAULTS: dict[str, Behaviour] = {
     "endless_interim": endless_interim(),
 }
 
-#: For a server with TLS: the client's handshake meets an answer in clear, as nginx gives it.
+#: For a server with TLS: the client starts a handshake and gets an answer in plain text, as from nginx.
 PLAIN_HTTP_ON_TLS_PORT = on_connect(
     Send(head(400, *HTML, ("Connection", "close")) + b"The plain HTTP request was sent to HTTPS port"), fin
 )
@@ -140,7 +139,7 @@ FRAMING_FAULTS: dict[str, Behaviour] = {
     "gzip_bad": answer(200, b"this is no gzip", GZIP),
     "gzip_cut": answer(200, COMPRESSED[:-12], GZIP),
     "gzip_bad_checksum": answer(200, COMPRESSED[:-8] + bytes(8), GZIP),
-    # http.client skips 100 alone and takes 103 for the final answer.
+    # http.client skips only 100, and treats 103 as the final answer.
     "interim_103": on_request(Send(EARLY_HINTS), Answer()),
 }
 
@@ -150,7 +149,7 @@ REDIRECTS: dict[str, Behaviour] = {
     "redirect_302_without_location": answer(302, b""),
 }
 
-#: Bodies under 200 that are not Z-API's answer, or not exactly a success.
+#: Bodies with status 200 that are not from Z-API, or not exactly a success.
 BODIES: dict[str, bytes] = {
     "captive_portal": CAPTIVE_PORTAL,
     "empty": b"",

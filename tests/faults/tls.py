@@ -22,17 +22,17 @@ DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Certificates:
-    """Server contexts for ``FaultServer(tls=...)`` and the authority that signed the good one."""
+    """Server contexts for ``FaultServer(tls=...)``, and the authority that signed the good one."""
 
-    #: PEM file of the authority, for REQUESTS_CA_BUNDLE.
+    #: The PEM file of the authority, for REQUESTS_CA_BUNDLE.
     ca_file: Path
     good: ssl.SSLContext
-    #: Each is refused by a client that trusts ``ca_file``; the names say why.
+    #: Contexts that a client refuses if it trusts ``ca_file``. The names say why.
     bad: dict[str, ssl.SSLContext]
 
 
 def certificates(folder: Path) -> Certificates:
-    """Make an authority and its certificates; the authority's PEM file is written to ``folder``."""
+    """Make an authority and its certificates, and write the authority's PEM file to ``folder``."""
     now = datetime.datetime.now(datetime.UTC)
     ca = trustme.CA()
     ca_file = folder / "ca.pem"
@@ -56,7 +56,7 @@ def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 
 def _self_signed(folder: Path, now: datetime.datetime) -> ssl.SSLContext:
-    """A certificate that is its own issuer; trustme makes none."""
+    """Return a self-signed certificate, which trustme cannot make."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self-signed")])
     certificate = (

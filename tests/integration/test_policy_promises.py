@@ -106,7 +106,7 @@ def test_a_rival_in_every_round_is_a_conflict_that_names_what_is_done(zapi: Runn
     ]
     patch(zapi, switches={"other_writer": [{"setting": "photo"}, *rivals]})
     with pytest.raises(
-        ZApiConflictError, match=r"somebody else changed it meanwhile.*Failed: last_seen\. Done: online"
+        ZApiConflictError, match=r"somebody else changed it during the run.*Failed: last_seen\. Done: online"
     ):
         apply(zapi, {"last_seen": listed(ANA), "online": "ALL"})
 

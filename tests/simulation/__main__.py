@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: many seeded runs over all profiles, and what does not hold of them."""
+"""Run many seeded simulations over all profiles, and print the violations: ``python -m tests.simulation``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.simulation.driver import run, run_again
 from tests.simulation.oracles import violations
 from tests.simulation.profiles import PROFILES
 
-#: Violations that are printed for a profile.
+#: The most violations to print for one profile.
 SHOWN = 5
 
 
 @dataclass
 class Tally:
-    """What the runs of a profile ended in."""
+    """The results of the runs of a profile."""
 
     ends: Counter[str] = field(default_factory=Counter)
     kills: int = 0
@@ -47,9 +47,9 @@ def tally(name: str, seeds: range) -> Tally:
 
 
 def main() -> int:
-    """Run, print a line for each profile, and return 1 if anything does not hold."""
+    """Run, print a line for each profile, and return 1 if there is a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
-    parser.add_argument("--runs", type=int, default=10_000, help="runs in all (default: 10000)")
+    parser.add_argument("--runs", type=int, default=10_000, help="total number of runs (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed of each profile (default: 0)")
     parser.add_argument("--profile", choices=[profile.name for profile in PROFILES], help="only this profile")
     given = parser.parse_args()

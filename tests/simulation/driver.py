@@ -1,4 +1,4 @@
-"""Runs a policy against a simulated number, and writes down what happened."""
+"""Run a policy against a simulated number, and record what happens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_zapi.reconcile import SettingResult, apply_policy, plan_po
 from tests.simulation.number import BLACKLIST, LISTED, SETTINGS, InvalidPhoneError, Number, Person, Record, person
 from tests.simulation.profiles import Profile
 
-#: Virtual seconds that a call takes.
+#: The duration of a call, in virtual seconds.
 CALL_SECONDS = 0.15
 _BY_PATH = {row[0]: name for name, row in SETTINGS.items()}
 _BY_SCOPE = {row[3]: name for name, row in SETTINGS.items() if row[3]}
@@ -54,7 +54,7 @@ class Write:
 
 @dataclass
 class World:
-    """A number, its clock, and what goes wrong."""
+    """A number, its clock and its faults."""
 
     number: Number
     profile: Profile
@@ -65,7 +65,7 @@ class World:
     kill_after: bool = False
     writes: list[Write] = field(default_factory=list)
     last_write: float = 0.0
-    #: By setting: when its list was read last, what it showed, and what was true then.
+    #: For each setting: the time and result of the last read of its list, and the true list at that time.
     last_read: dict[str, tuple[float, list[str], Record]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     rival_wrote: int = 0
@@ -78,12 +78,12 @@ class World:
 
 
 class SimulatedNetwork(BaseAdapter):
-    """Stands where the network begins, and answers for the world's number."""
+    """A transport in place of the network. It answers for the world's number."""
 
     world: World
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        # requests declares the options one by one; none of them matters here.
+        # requests passes the options one by one. None of them matters here.
         status, payload, headers = self._answer(request)
         response = requests.Response()
         response.status_code = status
@@ -94,7 +94,7 @@ class SimulatedNetwork(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Do nothing: there is nothing open."""
+        """Do nothing, because nothing is open."""
 
     def _answer(self, request: requests.PreparedRequest) -> Answer:
         world = self.world
@@ -171,7 +171,7 @@ class SimulatedNetwork(BaseAdapter):
         return answer
 
     def _rival(self, name: str) -> None:
-        """Let somebody else change a list: add somebody, or remove somebody who is wanted."""
+        """Change a list as another writer: add a person, or remove a wanted person."""
         world = self.world
         record = world.number.records[name]
         world.rival_wrote += 1
@@ -197,10 +197,10 @@ class SimulatedNetwork(BaseAdapter):
 
 @dataclass
 class Outcome:
-    """A run, as the oracles see it.
+    """A finished run, for the oracles.
 
-    :param policy: what was wanted: value, and the people on the list, by setting
-    :param exposed: by setting, whom the plan said may see meanwhile
+    :param policy: the wanted value and the wanted people on the list, by setting
+    :param exposed: the people who, according to the plan, may see a setting during the run, by setting
     """
 
     seed: int
@@ -221,7 +221,7 @@ _clients: list[ZApiClient] = []
 
 
 class _Clock:
-    """The clock of the world that is under way: one client serves all runs of a process."""
+    """The clock of the current world, because one client serves all runs of a process."""
 
     def __call__(self) -> float:
         return _NETWORK.world.now
@@ -245,7 +245,7 @@ def _now() -> datetime:
 
 
 def sizes(rng: random.Random) -> int:
-    """Draw the length of a wanted list: short ones mostly, now and then one that needs several calls."""
+    """Return a random length for a wanted list. Most are short; some need several calls."""
     drawn = rng.random()
     if drawn < 0.01:
         return rng.choice((501, 2000))
@@ -253,7 +253,7 @@ def sizes(rng: random.Random) -> int:
 
 
 def made(seed: int, profile: Profile) -> tuple[World, dict[str, tuple[str, list[int]]], dict[str, Any]]:
-    """Make up a number and a policy from a seed: the world, who is wanted on which list, and the policy itself."""
+    """Create a number and a policy from a seed. Return the world, the wanted people by list, and the policy."""
     rng = random.Random(f"{profile.name} {seed}")
     chosen = rng.sample(list(SETTINGS), rng.randint(1, len(SETTINGS)))
     count = max([sizes(rng) for _ in range(3)]) + 12
@@ -307,7 +307,7 @@ def run(seed: int, profile: Profile) -> Outcome:
 
 
 def run_again(outcome: Outcome) -> Outcome:
-    """Run the policy of a run once more, from scratch, with nothing that goes wrong."""
+    """Run the policy of a run once more, from the start and without faults."""
     _, wanted, policy = made(outcome.seed, outcome.profile)
     quiet = Profile("nothing", outcome.profile.rules)
     world = World(outcome.world.number, quiet, random.Random(outcome.seed), outcome.world.now + 60)

@@ -1,6 +1,6 @@
-"""A WhatsApp number as Z-API shows it, by the contract's rules alone. Knows neither the client nor the emulator.
+"""A simulated WhatsApp number that follows only the contract's rules, and uses neither the client nor the emulator.
 
-Everything that the contract leaves open is a row of `Rules`. Time is virtual: whoever runs a number moves its clock.
+`Rules` has a field for everything that the contract leaves open. Time is virtual: the caller moves the clock.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ STRANGER = -1
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody on WhatsApp, or not: the two ways to write the phone, and how WhatsApp knows it.
+    """A person, who may be on WhatsApp: the forms of the phone, and its form on WhatsApp.
 
-    :param forms: how the phone may be written
+    :param forms: the forms in which the phone may be written
     :param registered: the form that WhatsApp registered
-    :param listed_as: how a list names the person: the registered phone, or the ``@lid``
-    :param lid_told: whether WhatsApp says the ``@lid`` when it is asked about the phone
+    :param listed_as: the entry of the person on a list: the registered phone, or the ``@lid``
+    :param lid_told: whether WhatsApp returns the ``@lid`` when it is asked about the phone
     """
 
     number: int
@@ -46,7 +46,7 @@ class Person:
 
 
 def person(rng: random.Random, number: int, *, lids: bool, on_whatsapp: bool = True, lid_told: bool = True) -> Person:
-    """Make up a person: most have one form, Brazilians two."""
+    """Create a random person. Most have one form of phone, Brazilians have two."""
     if rng.random() < 0.5:
         eight = f"{rng.choice('6789')}{number:07d}"
         forms: tuple[str, ...] = (f"55449{eight}", f"5544{eight}")
@@ -59,7 +59,7 @@ def person(rng: random.Random, number: int, *, lids: bool, on_whatsapp: bool = T
 
 @dataclass
 class Record:
-    """A setting: its value and its list, by person, and the list that was left behind with another value."""
+    """The state of a setting: its value, its list by person, and the list from before another value was set."""
 
     value: str
     people: dict[int, str] = field(default_factory=dict)
@@ -71,11 +71,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the contract leaves open.
+    """The behaviour that the contract leaves open.
 
-    :param away_reads: what a list reads like while another value is in force (rule 5)
-    :param comes_back: whether it is there again when the value comes back (rule 5)
-    :param missing_refused: whether a phone that is not on WhatsApp refuses the whole call, or is passed over
+    :param away_reads: the result of reading a list while another value is in force (rule 5)
+    :param comes_back: whether the list returns when its value is set again (rule 5)
+    :param missing_refused: whether a phone that is not on WhatsApp makes the whole call fail, or is ignored
     """
 
     away_reads: str = "as it was"
@@ -84,13 +84,13 @@ class Rules:
 
 
 class InvalidPhoneError(Exception):
-    """The call names a phone that is refused."""
+    """The call contains a phone that is refused."""
 
 
 class Number:
-    """One number: who is on which list, and what reads of them return.
+    """One number: the people on its lists, and the results of reads.
 
-    :param people: everybody there is; whoever writes to the lists has to know them
+    :param people: all people; a writer can use only these
     """
 
     def __init__(self, people: Iterable[Person], rules: Rules) -> None:
@@ -98,11 +98,11 @@ class Number:
         self.rules = rules
         self._by_text = {text: each for each in self.people.values() for text in (*each.forms, each.lid)}
         self.records: dict[str, Record] = {name: Record(row[2][0]) for name, row in SETTINGS.items()}
-        #: What reads showed from when on, by setting: for reads that lag behind.
+        #: The states of each setting with their start times, for reads that lag behind.
         self._shown: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in LISTED}
 
     def start(self, states: dict[str, tuple[str, list[int]]], now: float) -> None:
-        """Set values and lists as they are before a run."""
+        """Set the values and lists before a run."""
         for name, (value, numbers) in states.items():
             on_list = {number: self.people[number].listed_as for number in numbers}
             record = self.records[name] = Record(value)
@@ -118,13 +118,13 @@ class Number:
         return {name: record.copy() for name, record in self.records.items()}
 
     def whose(self, text: str) -> Person | None:
-        """Return the person that a phone or ``@lid`` means."""
+        """Return the person with a phone or ``@lid``."""
         return self._by_text.get(text)
 
     def write(self, name: str, value: str, changes: Iterable[tuple[str, str]], now: float) -> None:
-        """Set a value and change its list, as one record.
+        """Set a value and change its list in one step.
 
-        :raises InvalidPhoneError: a phone of it refuses the whole call; nothing is changed
+        :raises InvalidPhoneError: the call contains a phone that is refused; nothing is changed
         """
         given = list(changes)
         if self.rules.missing_refused:
@@ -144,14 +144,14 @@ class Number:
                 if found is not None and found.on_whatsapp:
                     record.people.setdefault(found.number, found.listed_as)
             else:
-                # Only the exact text that a read returns (rule 2).
+                # A removal must match the exact string that a read returns (rule 2).
                 for number in [number for number, entry in record.people.items() if entry == text]:
                     del record.people[number]
         if name in LISTED:
             self._shown[name].append((now, self._visible_list(name)))
 
     def read(self, name: str, as_of: float) -> list[str]:
-        """Return what a read of a list showed at a moment."""
+        """Return the result of reading a list at a given time."""
         return next(entries for since, entries in reversed(self._shown[name]) if since <= as_of)
 
     def _visible_list(self, name: str) -> list[str]:
@@ -161,7 +161,7 @@ class Number:
         return list(record.left.values()) if self.rules.away_reads == "as it was" else []
 
     def exists(self, text: str) -> dict[str, object]:
-        """Answer for one phone of ``phone-exists-batch``."""
+        """Return the answer for one phone of ``phone-exists-batch``."""
         found = self.whose(text)
         if found is None or not found.on_whatsapp:
             return {"exists": False, "inputPhone": text, "outputPhone": text, "lid": None}
@@ -170,7 +170,7 @@ class Number:
 
 
 def sees(records: dict[str, Record], name: str, who: int) -> bool:
-    """Return whether somebody sees a setting of the number."""
+    """Return whether a person sees a setting of the number."""
     record = records[name]
     if record.value == "SAME_LAST_SEEN":
         return sees(records, "last_seen", who)

@@ -1,4 +1,4 @@
-"""What must hold of every run. Each oracle returns its violations, as sentences; none means that it holds."""
+"""The oracles: rules that every run must keep. Each oracle yields its violations as sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ORACLES", "violations"]
 
 
 def _wanted_people(outcome: Outcome, name: str) -> set[int]:
-    """Return who is to be on a list: of those who are wanted, the ones who are on WhatsApp."""
+    """Return the wanted people of a list who are on WhatsApp."""
     people = outcome.world.number.people
     return {number for number in outcome.policy[name][1] if people[number].on_whatsapp}
 
@@ -23,7 +23,7 @@ def _listed(outcome: Outcome) -> list[str]:
 
 
 def a_green_run_has_the_lists_of_the_policy(outcome: Outcome) -> Iterator[str]:
-    """What was verified was so at the last read, unless a rival writes while reads lag."""
+    """A verified list was as wanted at the last read, unless another writer changes it while reads lag."""
     if outcome.results is None or (outcome.profile.rival and outcome.profile.lags):
         return
     for name in _listed(outcome):
@@ -31,11 +31,11 @@ def a_green_run_has_the_lists_of_the_policy(outcome: Outcome) -> Iterator[str]:
         if set(record.people) != _wanted_people(outcome, name):
             yield f"{name} is called verified and differs"
         if outcome.results[name].verified is not True:
-            yield f"{name} is green and not verified"
+            yield f"{name} succeeded and is not verified"
 
 
 def a_green_run_has_the_values_of_the_policy(outcome: Outcome) -> Iterator[str]:
-    """A value is in force when the run ends, unless Z-API said so and did not do it, which nobody can see."""
+    """Every value is in force when the run ends, unless Z-API confirmed a write that it did not apply."""
     if outcome.results is None or outcome.profile.ignored:
         return
     for name, (value, _) in outcome.policy.items():
@@ -57,7 +57,7 @@ def no_moment_shows_more_than_the_plan_says(outcome: Outcome) -> Iterator[str]:
         if write.outcome != "applied":
             continue
         for name in ("last_seen", "photo", "description", "group_add", "online"):
-            # After a first write that was refused, the next one carries only the difference (docs: what this rests on).
+            # If the first write is refused, the next write sends only the difference (docs: what this rests on).
             base = "last_seen" if write.after[name].value == "SAME_LAST_SEEN" else name
             if first.get(base) in ("refused", "invalid"):
                 continue
@@ -73,7 +73,7 @@ def no_moment_shows_more_than_the_plan_says(outcome: Outcome) -> Iterator[str]:
 
 
 def no_guard_is_passed(outcome: Outcome) -> Iterator[str]:
-    """Without leave, a run never removes more than half of a list of ten or more."""
+    """Without permission, a run never removes more than half of a list of ten or more."""
     if outcome.world.mass_removal_allowed or outcome.profile.rival:
         return
     for name in _listed(outcome):
@@ -88,7 +88,7 @@ def no_guard_is_passed(outcome: Outcome) -> Iterator[str]:
 
 
 def what_is_no_fault_is_not_red(outcome: Outcome) -> Iterator[str]:
-    """Contacts that left, and reads that are late by up to 25 seconds, keep no run from ending green."""
+    """Every run succeeds in spite of contacts that left WhatsApp, and of reads that lag by up to 25 seconds."""
     profile = outcome.profile
     harmless = profile.name in ("nothing", "lids") or profile.name.startswith(("list reads", "contacts that left"))
     late = profile.only_lags and not profile.name.endswith("90 s")
@@ -97,15 +97,15 @@ def what_is_no_fault_is_not_red(outcome: Outcome) -> Iterator[str]:
 
 
 def lag_alone_is_no_permanent_error(outcome: Outcome) -> Iterator[str]:
-    """Late reads are worth a task retry, however late they are."""
+    """Lagging reads lead to a task retry, however long the lag is."""
     if outcome.profile.only_lags and isinstance(outcome.error, ZApiPermanentError) and not _is_guard(outcome):
         yield f"it is permanent: {outcome.error}"
 
 
 def a_conflict_is_somebody_else(outcome: Outcome) -> Iterator[str]:
-    """Nobody is blamed where nobody else wrote."""
+    """A run does not report another writer if there is none."""
     if isinstance(outcome.error, ZApiConflictError) and not outcome.world.rival_wrote:
-        yield f"there is no rival: {outcome.error}"
+        yield f"there was no other writer: {outcome.error}"
 
 
 def every_setting_is_tried(outcome: Outcome) -> Iterator[str]:
@@ -126,7 +126,7 @@ def every_setting_is_tried(outcome: Outcome) -> Iterator[str]:
 
 
 def results_are_true(outcome: Outcome) -> Iterator[str]:
-    """Counts are what reads proved, and times are those of the reads."""
+    """Counts agree with the reads, and times are the times of the reads."""
     if outcome.results is None:
         return
     for name in _listed(outcome):
@@ -135,7 +135,7 @@ def results_are_true(outcome: Outcome) -> Iterator[str]:
             yield f"{name}: impossible counts {result}"
         missing = len(outcome.policy[name][1]) - len(_wanted_people(outcome, name))
         if result.not_on_whatsapp != missing:
-            yield f"{name}: {result.not_on_whatsapp} not on WhatsApp, where {missing} are not"
+            yield f"{name}: {result.not_on_whatsapp} counted as not on WhatsApp instead of {missing}"
         read_at = outcome.world.last_read[name][0]
         if result.verified_at is None or abs(result.verified_at.timestamp() - read_at) > 0.001:
             yield f"{name}: verified_at is not the time of the last read"
@@ -144,18 +144,18 @@ def results_are_true(outcome: Outcome) -> Iterator[str]:
             added = len(_wanted_people(outcome, name) - set(start.people))
             removed = len(set(start.people) - _wanted_people(outcome, name))
             if (result.added, result.removed) != (added, removed) and not outcome.profile.ignored:
-                yield f"{name}: +{result.added} -{result.removed}, where it was +{added} -{removed}"
+                yield f"{name}: +{result.added} -{result.removed} instead of +{added} -{removed}"
 
 
 def each_phone_is_asked_once(outcome: Outcome) -> Iterator[str]:
-    """WhatsApp is asked about a phone once in a run."""
+    """A run asks WhatsApp about each phone only once."""
     often = [phone for phone, count in Counter(outcome.world.asked).items() if count > 1]
     if often:
-        yield f"{len(often)} phones were asked more than once"
+        yield f"the run asked about {len(often)} phones more than once"
 
 
 def lists_are_read_after_the_last_write(outcome: Outcome) -> Iterator[str]:
-    """Every list of a green run was read after the run's last write."""
+    """In a successful run, every list was read after the run's last write."""
     if outcome.results is None:
         return
     for name in _listed(outcome):
@@ -179,7 +179,7 @@ ORACLES: tuple[Callable[[Outcome], Iterator[str]], ...] = (
 
 
 def violations(outcome: Outcome) -> list[str]:
-    """Return everything that does not hold of a run, with what it takes to see it again."""
+    """Return all violations of a run, with the seed and profile to repeat it."""
     return [
         f"seed {outcome.seed}, profile {outcome.profile.name!r}: {oracle.__name__}: {said}"
         for oracle in ORACLES

@@ -1,4 +1,4 @@
-"""What goes wrong in a run: one row a profile."""
+"""The profiles of faults in a run, one row each."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def _between(low: float, high: float) -> Draw:
 
 @dataclass(frozen=True)
 class Profile:
-    """One way in which things go wrong.
+    """One combination of faults.
 
-    :param lag: seconds by which a read is late, drawn for each read
+    :param lag: the lag of a read in seconds, random for each read
     :param read_fails: probability that a read of a list answers 503
     :param refused: probability that a write is refused (``success: false``) and not applied
     :param lost: probability that a write is applied and its answer lost (504)
-    :param ignored: probability that a write answers success and is not applied
+    :param ignored: probability that a write gets a success as answer but is not applied
     :param busy: probability that a call answers 429 with Retry-After
     :param batch_fails: probability that phone-exists-batch answers 503
     :param rival: how another writer behaves
     :param gone: probability that a wanted contact is not on WhatsApp
     :param lids: whether lists name some people by ``@lid``
-    :param lids_untold: probability that WhatsApp does not say a person's ``@lid``
+    :param lids_untold: probability that WhatsApp does not return a person's ``@lid``
     :param kill: whether the run is killed at one of its requests
     """
 
@@ -58,12 +58,12 @@ class Profile:
 
     @property
     def lags(self) -> bool:
-        """Whether reads are late."""
+        """Whether reads lag behind."""
         return self.lag is not _never
 
     @property
     def only_lags(self) -> bool:
-        """Whether nothing but late reads goes wrong."""
+        """Whether lagging reads are the only fault."""
         return self.lags and not (
             self.rival or self.gone or self.lids_untold or self.kill
             or any((self.read_fails, self.refused, self.lost, self.ignored, self.busy, self.batch_fails))

@@ -1,4 +1,4 @@
-"""The oracles hold in a fixed 500 runs, and the number that they are judged by keeps the contract's rules."""
+"""500 fixed runs keep the oracles' rules, and the simulated number keeps the contract's rules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_promise_holds_in_every_run(profile: Profile) -> None:
 
 
 def test_profiles_do_what_they_are_named_for() -> None:
-    """Each profile that can end a run does end some, so that the oracles are asked about something."""
+    """Each profile that can fail a run does fail some, so that the oracles have something to check."""
     assert len({profile.name for profile in PROFILES}) == len(PROFILES) >= 25
     assert any(run(seed, PROFILES[-3]).killed for seed in range(20))
     rivals = [profile for profile in PROFILES if profile.rival]
@@ -135,7 +135,7 @@ def test_at_every_moment_whoever_sees_more_was_announced(name: str, old: str, ne
         if size <= 500:
             assert exposed == set()
         if old == "NONE" and new == BLACKLIST and not comes_back:
-            # The worst case that the plan has to reckon with: nothing of the list is there.
+            # The worst case for the plan: the list is empty.
             assert seen == exposed
 
 

@@ -87,7 +87,7 @@ def test_a_child_that_outlives_its_parent_is_stopped_too(tmp_path: Path) -> None
 def test_waiting_ends_with_the_end_of_the_output_when_the_time_is_over(tmp_path: Path) -> None:
     with parent(tmp_path / "log") as process:
         child = child_of(process)
-        with pytest.raises(BackgroundError, match=f"the sun: not seen within 0 s(.|\n)*child {child}"):
+        with pytest.raises(BackgroundError, match=f"the sun: nothing after 0 s(.|\n)*child {child}"):
             process.wait_for("the sun", lambda: None, 0)
 
 

@@ -119,5 +119,5 @@ def test_a_site_that_loads_from_elsewhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text('<a href="https://a.example">a</a><img src="x.png">')
     docs_site.check_site(tmp_path)
     (tmp_path / "other.css").write_text("src: url(https://a.example/x.woff2)")
-    with pytest.raises(ValueError, match=r"other\.css loads from elsewhere: https://a\.example/x\.woff2"):
+    with pytest.raises(ValueError, match=r"other\.css loads from another server: https://a\.example/x\.woff2"):
         docs_site.check_site(tmp_path)

@@ -77,14 +77,14 @@ def test_a_row_of_the_answers_has_a_code_of_its_class(failure: Failure) -> None:
 def test_a_quoted_message_is_one_of_the_code(code: str) -> None:
     if code not in CLASSES.values():
         assert SECTIONS[code].messages
-    texts = "\n".join(USED[code].texts if code in USED and code not in CLASSES.values() else every_text())
+    texts = "\n".join(USED[code].strings if code in USED and code not in CLASSES.values() else every_text())
     for message in SECTIONS[code].messages:
         for piece in message.split(VARIABLE):
             assert piece.strip() in texts, piece
 
 
 def every_text() -> set[str]:
-    return set().union(*(use.texts for use in USED.values()))
+    return set().union(*(use.strings for use in USED.values()))
 
 
 def test_the_table_has_each_class_and_what_its_task_does() -> None:

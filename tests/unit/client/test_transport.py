@@ -190,13 +190,13 @@ def test_the_environments_proxies_are_for_https_alone(
 
 #: The environment's proxy, and what is wrong with it.
 PROXIES = [
-    ("socks5://" + "user:canary-password@127.0.0.1:1080", "names a SOCKS proxy, which is not supported"),
-    ("SOCKS4a://127.0.0.1", "names a SOCKS proxy, which is not supported"),
+    ("socks5://" + "user:canary-password@127.0.0.1:1080", "is the address of a SOCKS proxy, which is not supported"),
+    ("SOCKS4a://127.0.0.1", "is the address of a SOCKS proxy, which is not supported"),
     ("ftp://proxy.example", "is neither an http:// nor an https:// URL"),
     ("localhost:3128", "is neither an http:// nor an https:// URL"),
-    ("http://", "names no host"),
-    ("http://" + "user:canary-password@:3128", "names no host"),
-    ("http://proxy.example:0", "names port 0"),
+    ("http://", "does not include a host"),
+    ("http://" + "user:canary-password@:3128", "does not include a host"),
+    ("http://proxy.example:0", "has port 0"),
     ("http://" + "user:canary-password@proxy.example:70000", "is not a URL with a valid host, port, user and password"),
     ("0:canary-password@", "is not a URL with a valid host, port, user and password"),
     ("http://proxy.example:x", "is not a URL with a valid host, port, user and password"),
@@ -251,7 +251,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         lambda: requests.exceptions.ProxyError(urllib3.exceptions.NameResolutionError("x", POOL, OSError())),  # type: ignore[arg-type]
         4,
         4,
-        "the proxy did not",
+        "failed at the proxy",
     ),
     ("407", lambda: requests.exceptions.ProxyError(OSError("Tunnel connection failed: 407 Who")), 1, 1, "user and a pass"),
     (
@@ -273,16 +273,16 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
     ),
     ("refused, as a cause", lambda: linked("__cause__"), 4, 4, "refused"),
     ("refused, as a context", lambda: linked("__context__"), 4, 4, "refused"),
-    ("connect timeout", lambda: requests.ConnectTimeout(TimeoutError(URL)), 4, 4, "no connection could be made in time"),
-    ("TLS", lambda: requests.exceptions.SSLError(URL), 4, 1, "no TLS connection"),
+    ("connect timeout", lambda: requests.ConnectTimeout(TimeoutError(URL)), 4, 4, "connecting to the server took too long"),
+    ("TLS", lambda: requests.exceptions.SSLError(URL), 4, 1, "a TLS connection could not"),
     (
         "connection",
         lambda: requests.ConnectionError(urllib3.exceptions.NewConnectionError(POOL, URL)),  # type: ignore[arg-type]
         4,
         4,
-        "no connection could be made (",
+        "a connection could not be made (",
     ),
-    ("read timeout", lambda: requests.ReadTimeout(TimeoutError(URL)), 4, 1, "no whole answer"),
+    ("read timeout", lambda: requests.ReadTimeout(TimeoutError(URL)), 4, 1, "a complete answer did not arrive"),
     ("gzip", lambda: requests.exceptions.ContentDecodingError(urllib3.exceptions.DecodeError(URL)), 4, 1, "decompressed"),
     ("reset", lambda: requests.ConnectionError(ConnectionResetError(URL)), 4, 1, "broke"),
     ("urllib3's own", lambda: urllib3.exceptions.ProtocolError(URL), 4, 1, "broke"),
@@ -372,9 +372,9 @@ def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) ->
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(said) == 2
     assert said[0].startswith(
-        "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. The next one is in 2."
+        "Z-API call privacy/last-seen: attempt 1 of 4 failed: Z-API could not answer. Retrying in 2."
     )
-    assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. The next" in said[1]
+    assert "attempt 2 of 4 failed: Z-API could not answer: busy ***. Retrying" in said[1]
 
 
 @pytest.mark.parametrize("form", FORMS)

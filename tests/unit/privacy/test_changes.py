@@ -73,8 +73,8 @@ CHANGES_REFUSED: list[tuple[Any, str, str]] = [
     ([{**ADD, "phones": 1}], "contacts_blacklist[0]", "Did you mean phone?"),
     ([{**ADD, "action": "ad"}], "contacts_blacklist[0].action", "Did you mean add?"),
     ([{**ADD, "action": None}], "contacts_blacklist[0].action", "is None"),
-    ([{**ADD, "phone": None}], "contacts_blacklist[0].phone", "None is no phone number"),
-    ([{**ADD, "phone": True}], "contacts_blacklist[0].phone", "true or false is no phone number"),
+    ([{**ADD, "phone": None}], "contacts_blacklist[0].phone", "None is not a phone number"),
+    ([{**ADD, "phone": True}], "contacts_blacklist[0].phone", "true or false is not a phone number"),
     ([{**ADD, "phone": 5544991111111.0}], "contacts_blacklist[0].phone", "decimal point"),
     ([{**ADD, "phone": 1234567}], "contacts_blacklist[0].phone", "it has 7 digits"),
     ([{**ADD, "phone": 10**15}], "contacts_blacklist[0].phone", "integer"),
@@ -83,15 +83,15 @@ CHANGES_REFUSED: list[tuple[Any, str, str]] = [
     ([{**ADD, "phone": ""}], "contacts_blacklist[0].phone", "it is empty"),
     ([{**ADD, "phone": "1234567"}], "contacts_blacklist[0].phone", "it has 7 digits"),
     ([{**ADD, "phone": "1234567890123456"}], "contacts_blacklist[0].phone", "it has 16 digits"),
-    ([{**ADD, "phone": "٥٥٤٤٩٩١١١١١١١"}], "contacts_blacklist[0].phone", "something else than digits"),
-    ([{**ADD, "phone": "call me"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "٥٥٤٤٩٩١١١١١١١"}], "contacts_blacklist[0].phone", "characters other than digits"),
+    ([{**ADD, "phone": "call me"}], "contacts_blacklist[0].phone", "characters other than digits"),
     ([{**ADD, "phone": "120363019502650977-group"}], "contacts_blacklist[0].phone", "a group"),
     ([{**ADD, "phone": "120363019502650977@g.us"}], "contacts_blacklist[0].phone", "a group"),
-    ([{**ADD, "phone": "@lid"}], "contacts_blacklist[0].phone", "something else than digits"),
-    ([{**ADD, "phone": "5544991111111.0"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
-    ([{**ADD, "phone": "5544991111111."}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
-    ([{**ADD, "phone": "+5544991111111.00"}], "contacts_blacklist[0].phone", "as spreadsheets write phones"),
-    ([{**ADD, "phone": "5.54499E+12"}], "contacts_blacklist[0].phone", "something else than digits"),
+    ([{**ADD, "phone": "@lid"}], "contacts_blacklist[0].phone", "characters other than digits"),
+    ([{**ADD, "phone": "5544991111111.0"}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
+    ([{**ADD, "phone": "5544991111111."}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
+    ([{**ADD, "phone": "+5544991111111.00"}], "contacts_blacklist[0].phone", "probably from a spreadsheet"),
+    ([{**ADD, "phone": "5.54499E+12"}], "contacts_blacklist[0].phone", "characters other than digits"),
     ([{**ADD, "phone": "+55 (0) 44 99111-1111"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
     ([{**ADD, "phone": "+49 ( 0 ) 151 1234567"}], "contacts_blacklist[0].phone", "trunk prefix '(0)'"),
     ([{**ADD, "phone": "044 99111-1111"}], "contacts_blacklist[0].phone", "it begins with 0"),
@@ -125,7 +125,7 @@ def test_a_list_that_got_lost_is_refused() -> None:
 
 @pytest.mark.parametrize("value", ["ALL", "NONE", "CONTACTS"])
 def test_a_list_with_another_value_is_refused(value: str) -> None:
-    with pytest.raises(ZApiInvalidRequestError, match="go with CONTACT_BLACKLIST only"):
+    with pytest.raises(ZApiInvalidRequestError, match="Only CONTACT_BLACKLIST has excluded contacts"):
         parse_changes(LAST_SEEN, value, [ADD], "contacts_blacklist")
 
 

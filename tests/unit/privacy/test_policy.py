@@ -56,20 +56,20 @@ LISTED = {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}
 
 #: What is given, and the mistakes that are told, each with its place.
 MISTAKES: list[tuple[Any, list[str]]] = [
-    ("", ["it is None, where a mapping"]),
-    (None, ["it is None, where a mapping"]),
-    ("None", ["it is a string, where a mapping"]),
+    ("", ["it is None; it must be a mapping"]),
+    (None, ["it is None; it must be a mapping"]),
+    ("None", ["it is a string; it must be a mapping"]),
     ({}, ["it is an empty mapping"]),
     ([LISTED], ["it is a list"]),
     ("- a", ["it is a list"]),
     ("photo: [", ["line 2, column 1: did not find expected node content"]),
-    ("photo: ALL\nphoto: NONE", ["line 2, column 1: a key stands twice"]),
-    ("photo: {visible_to: ALL, visible_to: NONE}", ["line 1, column 26: a key stands twice"]),
+    ("photo: ALL\nphoto: NONE", ["line 2, column 1: the key is repeated"]),
+    ("photo: {visible_to: ALL, visible_to: NONE}", ["line 1, column 26: the key is repeated"]),
     ("[a]: b", ["line 1, column 1: a key is not a string"]),
     ("!!python/object:os.system {}", ["it is "]),
-    ("a: &a [*a]", ["line 1, column 8: the anchor &a holds itself"]),
+    ("a: &a [*a]", ["line 1, column 8: the anchor &a contains itself"]),
     ({"last_sen": "ALL"}, ["last_sen: no such setting; did you mean last_seen?"]),
-    ({"status": "ALL"}, ["status: no such setting; known are last_seen, photo"]),
+    ({"status": "ALL"}, ["status: no such setting; the settings are last_seen, photo"]),
     ({5: "ALL"}, ["5: no such setting"]),
     ({"photo": "CONTACT"}, ["photo: is 'CONTACT'. Accepted for profile photo"]),
     (
@@ -85,11 +85,11 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ("photo: ALL\n---\nphoto: ALL", ["line 3, column 1: a second document begins"]),
     ("x" * 16_000_001, ["it is longer than 16,000,000 characters"]),
     ({"photo": True}, ["photo: is true or false"]),
-    ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: no such key; accepted are visible_to, except"]),
+    ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: no such key; accepted: visible_to, except"]),
     ({"photo": {"except": ["5544991111111"]}}, ["photo: visible_to is missing"]),
     ({"photo": {"visible_to": "NOBODY"}}, ["photo.visible_to: is 'NOBODY'"]),
     ({"photo": {"visible_to": {}}}, ["photo.visible_to: is a mapping"]),
-    ({"online": {"visible_to": "ALL", "except": []}}, ["online.except: no such key; accepted are visible_to"]),
+    ({"online": {"visible_to": "ALL", "except": []}}, ["online.except: no such key; accepted: visible_to"]),
     (
         {"photo": "CONTACT_BLACKLIST"},
         ["photo: CONTACT_BLACKLIST needs contacts under 'except'; for all contacts, use CONTACTS"],
@@ -97,16 +97,16 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ({"photo": {"visible_to": "CONTACT_BLACKLIST", "except": []}}, ["photo: CONTACT_BLACKLIST needs contacts"]),
     (
         {"photo": {"visible_to": "ALL", "except": ["5544991111111"]}},
-        ["photo.except: goes with CONTACT_BLACKLIST alone"],
+        ["photo.except: only CONTACT_BLACKLIST has excluded contacts"],
     ),
-    ({"photo": {**LISTED, "except": "5544991111111"}}, ["photo.except: is a string, where a list of contacts is due"]),
+    ({"photo": {**LISTED, "except": "5544991111111"}}, ["photo.except: is a string; it must be a list of contacts"]),
     ({"photo": {**LISTED, "except": {"5544991111111": 1}}}, ["photo.except: is a mapping"]),
-    ({"photo": {**LISTED, "except": ["5544991111111"] * 64_001}}, ["photo.except: holds 64001 contacts"]),
+    ({"photo": {**LISTED, "except": ["5544991111111"] * 64_001}}, ["photo.except: has 64001 contacts"]),
     (
         {"last_seen": {**LISTED, "except": ["5544991111111", "12", None]}, "photos": "ALL", "online": "NONE"},
         [
             "last_seen.except[1]: it has 2 digits",
-            "last_seen.except[2]: None is no phone number",
+            "last_seen.except[2]: None is not a phone number",
             "photos: no such setting",
             "online: is 'NONE'",
         ],
@@ -151,7 +151,7 @@ def test_a_text_that_is_nested_too_deeply_is_a_mistake_and_no_crash(number: int)
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"line 1, column [0-9]+: (it is nested more than 8 levels deep|a key is not a string|the anchor &a holds itself)",
+        r"line 1, column [0-9]+: (it is nested more than 8 levels deep|a key is not a string|the anchor &a contains itself)",
         done.stdout,
     )
 
@@ -178,7 +178,7 @@ def test_a_mistake_that_a_list_repeats_is_told_once_and_a_file_by_its_name() -> 
     assert str(caught.value) == (
         "policy 'support.yaml' has 2 mistakes. Nothing was sent.\n"
         "- pho: no such setting; did you mean photo?\n"
-        "- photo.other: no such key; accepted are visible_to, except\n"
+        "- photo.other: no such key; accepted: visible_to, except\n"
         "[ZAPI-INVALID-POLICY]"
     )
 

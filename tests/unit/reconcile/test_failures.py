@@ -43,7 +43,7 @@ def test_the_error_is_worth_a_retry_if_one_of_them_is(failures: dict[str, ZApiEr
 def test_it_says_what_is_done_and_what_was_not_tried() -> None:
     error = combined({"photo": ZApiRefusedError("refused", "Retry later.")}, done=["online", "last_seen"], order=ORDER)
     assert str(error) == (
-        "refused. Failed: photo. Done: last_seen, online. Not tried: group_add. Another run sends everything again, which "
+        "refused. Failed: photo. Done: last_seen, online. Not tried: group_add. A retry sends everything again, which "
         "is safe. Retry later. [ZAPI-REFUSED]"
     )
 

@@ -80,7 +80,7 @@ def test_a_refusal_says_what_was_sent_before() -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         guard.check(change, "Sent before: 3 additions.")
     assert str(caught.value) == (
-        "last_seen.except would remove 12 of 13 contacts from the list. Sent before: 3 additions. If the policy is right, "
-        "allow it (allow_mass_removal): a wrong policy would show the number to all of them. "
+        "last_seen.except would remove 12 of 13 contacts from the list. Sent before: 3 additions. A wrong policy would "
+        "show the number to all of them. If the policy is right, set allow_mass_removal. "
         "[ZAPI-INVALID-MASS-REMOVAL]"
     )
