@@ -82,13 +82,14 @@ class Call:
 
 
 class Transport:
-    """Speaks HTTP to one instance over one kept connection. Not for use by several threads at once.
+    """Speaks HTTP to one target over one kept connection. Not for use by several threads at once.
 
-    :param target: whom to talk to: an instance, by its `Credentials`
+    :param target: whom to talk to: an instance, by its `Credentials`, or an account, by its `AccountCredentials`
     :param read_timeout: seconds without a byte after which an attempt is given up
     :param total: seconds that a call may take, with its retries and waits
     :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
+    :param redactor: what knows the secrets; by default one that knows those of the target
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -101,6 +102,7 @@ class Transport:
         total: float = TOTAL_SECONDS,
         max_attempts: int = MAX_ATTEMPTS,
         adapter: BaseAdapter | None = None,
+        redactor: Redactor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -111,7 +113,7 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._deadline = Deadline(clock)
-        self._redactor = Redactor(target.secrets)
+        self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._verify, context = authorities(target.conn_id)
         # Once: with many variables in the environment the look at them takes as long as the rest of a call.
