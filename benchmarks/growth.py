@@ -43,12 +43,13 @@ class Worst(NamedTuple):
 
 
 def worst() -> Mapping[str, Worst]:
-    """Return the rows, by name."""
-    from airflow_provider_zapi.client import answers, api, redaction, targets
+    """Return each row by its name."""
+    from airflow_provider_zapi.client import answers, api, moments, redaction, targets
     from airflow_provider_zapi.notifications import zapi as notifications
     from airflow_provider_zapi.privacy import phones, policy
 
     redactor = redaction.Redactor([TOKEN, "secret/+=%"])
+    account = redaction.Redactor([f"{TOKEN}{number}" for number in range(100)], urls=True)
 
     def quiet(read: Callable[[str], object]) -> Callable[[str], object]:
         def reading(text: str) -> object:
@@ -64,8 +65,9 @@ def worst() -> Mapping[str, Worst]:
     digits, spaces = ("1", "55449", "5", " 1"), (" ", "\t ", "\n")
     return {
         "scrubbing": Worst(
-            redactor.scrub,
+            lambda text: [redactor.scrub(text), account.scrub(text)],
             (
+                *("https://", "a://", "a+", "http%3A%2F%2F"),
                 *("\\", "%", "%25", "&#", "&#00", "&amp;", "&a", "\\u00", "\\u0041", "\\\\"),
                 *(PARTIAL, "A1", "A", "%41", PARTIAL.replace("A", "%41"), TOKEN, "secret/", "secret%2F"),
                 *(
@@ -93,6 +95,7 @@ def worst() -> Mapping[str, Worst]:
                 "client.redaction._SHAPES",
                 "client.redaction._REFUSED",
                 "client.redaction._REFUSAL",
+                "client.redaction._URL",
             ),
         ),
         "reading an error text": Worst(
@@ -115,7 +118,7 @@ def worst() -> Mapping[str, Worst]:
             lambda text: api._LONG_NUMBER.sub("", text), digits, ("client.api._LONG_NUMBER",)
         ),
         "a date": Worst(
-            api._moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.api._ISO_DATE",), end="2026-01-01"
+            moments.moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.moments._ISO_DATE",), end="2026-01-01"
         ),
         "a base URL": Worst(
             lambda text: targets._BASE_URL.fullmatch(text),

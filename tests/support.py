@@ -28,6 +28,8 @@ from airflow_provider_zapi.exceptions import ZApiError
 #: Secrets that must not appear in any string. The instance token is part of paths, so it accepts fewer characters.
 TOKEN = "canary-instance-token_0"
 CLIENT_TOKEN = "canary/client+token=50%"
+#: Of an account, whose client knows it.
+PARTNER_TOKEN = "canary.partner/token+of=90%"
 CANARIES = (TOKEN, CLIENT_TOKEN)
 
 
@@ -60,7 +62,9 @@ def certain_part(name: str, written: str) -> str:
     return written[4:-4] if name.startswith(("base64", "URL-safe base64")) else written
 
 
-_CANARY_FORMS = {certain_part(name, write(canary)) for name, write in FORMS.items() for canary in CANARIES}
+_CANARY_FORMS = {
+    certain_part(name, write(canary)) for name, write in FORMS.items() for canary in (*CANARIES, PARTNER_TOKEN)
+}
 
 
 def leaks(*texts: str) -> list[str]:

@@ -101,7 +101,7 @@ _WRITERS: Mapping[str, Callable[[Report], str]] = {
 
 
 def _check(arguments: argparse.Namespace) -> Report:
-    with _client(arguments.conn_id) as (client, hook):
+    with _client(arguments) as (client, hook):
         status = client.status()
         data: dict[str, Any] = {
             "instance": client.instance_id,
@@ -137,7 +137,7 @@ def _check(arguments: argparse.Namespace) -> Report:
 
 
 def _show(arguments: argparse.Namespace) -> Report:
-    with _client(arguments.conn_id) as (client, _):
+    with _client(arguments) as (client, _):
         status = client.status()
         if not status.connected:
             return Report(
@@ -175,7 +175,7 @@ def _show(arguments: argparse.Namespace) -> Report:
 
 def _plan(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
-    with _client(arguments.conn_id, check_phone=True) as (client, _):
+    with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
         digest = plan_digest(plan, client)
     settings, drifted = planned_settings(plan), list(plan.drifted)
@@ -196,7 +196,7 @@ def _plan(arguments: argparse.Namespace) -> Report:
 def _apply(arguments: argparse.Namespace) -> Report:
     policy = _policy(arguments.policy)
     expected = None if arguments.expect is None else parse_digest(arguments.expect, "--expect")
-    with _client(arguments.conn_id, check_phone=True) as (client, _):
+    with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
         if expected is not None:
             require_plan(plan, client, expected, arguments.conn_id)
@@ -234,12 +234,12 @@ def _settings_rows(
 
 
 @contextmanager
-def _client(conn_id: str, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
-    hook = ZApiHook(conn_id)
+def _client(arguments: argparse.Namespace, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
+    hook = ZApiHook(arguments.conn_id, instance=arguments.instance)
     # The connection is kept in no variable: a traceback would show it.
-    with hook.client_of(_connection(conn_id)) as client:
+    with hook.client_of(_connection(arguments.conn_id)) as client:
         if check_phone and hook.expected_phone:
-            require_phone(client, hook.expected_phone, conn_id)
+            require_phone(client, hook.expected_phone, arguments.conn_id)
         yield client, hook
 
 

@@ -59,14 +59,21 @@ def _output(*more: str) -> Argument:
 
 
 _OUTPUT = _output()
+_INSTANCE = Argument(
+    ("--instance",),
+    {"metavar": "INSTANCE", "help": "the ID or the exact name of an instance, if the connection has a whole account"},
+)
 
 COMMANDS = (
-    Command("check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _OUTPUT)),
+    Command(
+        "check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
+    ),
     Command(
         "show",
         "Show whether a number is connected, and its lists of exceptions",
         (
             _CONN_ID,
+            _INSTANCE,
             Argument(("--contacts",), {"action": "store_true", "help": "name the contacts of the lists, in full"}),
             _OUTPUT,
         ),
@@ -74,7 +81,7 @@ COMMANDS = (
     Command(
         "plan",
         "Show what a policy would change; exit code 1 if a list differs",
-        (_CONN_ID, _POLICY, _output("markdown")),
+        (_CONN_ID, _POLICY, _INSTANCE, _output("markdown")),
     ),
     Command(
         "apply",
@@ -82,6 +89,7 @@ COMMANDS = (
         (
             _CONN_ID,
             _POLICY,
+            _INSTANCE,
             Argument(
                 ("--expect",),
                 {"metavar": "DIGEST", "help": "apply only if the plan is still the one with this digest"},

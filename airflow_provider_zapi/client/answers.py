@@ -297,7 +297,7 @@ def success_is_true(payload: Any) -> Failure | None:
 def object_without_error(payload: Any) -> dict[str, Any] | Failure:
     """Read an answer that is an object and carries no ``error``."""
     if not isinstance(payload, dict):
-        return not_zapi(f"JSON, but {_kind(payload)} where an object is due")
+        return not_zapi(f"JSON, but {_kind(payload)} instead of an object")
     return REFUSED if payload.get("error") else payload
 
 

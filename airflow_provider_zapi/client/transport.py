@@ -83,14 +83,15 @@ class Call:
 
 
 class Transport:
-    """Speaks HTTP to one instance over one kept connection. Not for use by several threads at once.
+    """Speaks HTTP to one target over one kept connection. Not for use by several threads at once.
 
-    :param target: whom to talk to: an instance, by its `Credentials`
+    :param target: whom to talk to: an instance, by its `Credentials`, or an account, by its `AccountCredentials`
     :param read_timeout: seconds without a byte after which an attempt is given up
     :param total: seconds that a call may take, with its retries and waits
     :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
     :param observe: told of each call that ended: its attempts, and the name of its error's class or None
+    :param redactor: what knows the secrets; by default one that knows those of the target
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -104,6 +105,7 @@ class Transport:
         max_attempts: int = MAX_ATTEMPTS,
         adapter: BaseAdapter | None = None,
         observe: Callable[[int, str | None], None] | None = None,
+        redactor: Redactor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -114,7 +116,7 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._deadline = Deadline(clock)
-        self._redactor = Redactor(target.secrets)
+        self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._observe = observe
         self._verify, context = authorities(target.conn_id)

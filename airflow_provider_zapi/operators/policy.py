@@ -42,7 +42,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     Lists of exceptions are read, compared by contact, changed by what differs, and read again. Values cannot be read:
     they are always sent, and their result says ``verified: null``. Settings that the policy leaves out are left alone.
-    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``.
+    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
+    ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
 
     :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
         "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
@@ -57,6 +58,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param expected_plan: the ``digest`` that an earlier task with ``mode="plan"`` returned, and that somebody approved.
         The task plans again and fails before anything is sent if the plan is another one. One that renders to nothing
         is an error. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
     :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
@@ -65,7 +67,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :raises ZApiError: a call failed; the message names each setting that failed, and those that are done
     """
 
-    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "expected_plan", "zapi_conn_id")
+    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "expected_plan", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
     template_ext: Sequence[str] = (".yaml", ".yml", ".json")
     ui_color = "#b8e6cc"
@@ -82,6 +84,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         settle: float = 0,
         expected_phone: str | None = None,
         expected_plan: str | XComArg | None = _NO_PLAN,
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -100,6 +103,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         self.expected_plan = None if expected_plan is _NO_PLAN else expected_plan
         if expected_plan is not _NO_PLAN:
             self._plan_given = True
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
     @classmethod
@@ -196,13 +201,17 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         )
         if changed and events is not None:
             # Flat, because Airflow up to 3.0 puts the values of an alias's event into a set.
-            extra: dict[str, Any] = {"conn_id": self.zapi_conn_id}
+            extra: dict[str, Any] = self._number()
             extra |= {f"{_ASSERTED}{name}": value for name, value in {**asserted, **values}.items()}
             for name, result in results.items():
                 if result.verified is not None:
                     extra |= {f"{name}.{count}": getattr(result, count) for count in ("added", "removed", "kept")}
-            events[PRIVACY_ALIAS].add(Asset(privacy_uri(self.zapi_conn_id)), extra=extra)
+            events[PRIVACY_ALIAS].add(Asset(privacy_uri(self.zapi_conn_id, self._picked)), extra=extra)
         return changed
+
+    def _number(self) -> dict[str, Any]:
+        """Return what an event says about whose privacy changed."""
+        return {"conn_id": self.zapi_conn_id, **({"instance": self._picked} if self._picked else {})}
 
     def _asserted_last(self, context: Context) -> dict[str, str]:
         inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
@@ -212,7 +221,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         # Older versions can only give all there ever were, the oldest first.
         newest_first = events.ascending(False).limit(_NEWEST_EVENTS) if AIRFLOW_V_3_2_PLUS else reversed(events)
         for event in newest_first:
-            if event.extra.get("conn_id") == self.zapi_conn_id:
+            if {name: event.extra[name] for name in ("conn_id", "instance") if name in event.extra} == self._number():
                 return {
                     name.removeprefix(_ASSERTED): value
                     for name, value in event.extra.items()
