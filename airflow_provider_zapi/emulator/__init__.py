@@ -12,6 +12,7 @@ except ModuleNotFoundError as error:
         f"the emulator needs {error.name}: pip install 'airflow-provider-zapi[emulator]'", name=error.name
     ) from None
 from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.fleet import fleet_emulator
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "InvalidInputError",
     "RunningEmulator",
     "demo_emulator",
+    "fleet_emulator",
     "running_emulator",
 ]

@@ -6,9 +6,11 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.fleet import account_connection, fleet_numbers
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
 
@@ -26,6 +28,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         metavar="ID:TOKEN[:CLIENT_TOKEN]",
         help="an instance to serve, repeatable; without CLIENT_TOKEN it requires none (default: a demo)",
+    )
+    parser.add_argument(
+        "--numbers",
+        type=int,
+        metavar="N",
+        help="so many instances of one account, named and in mixed states, instead of the demo",
     )
     parser.add_argument("--quiet", action="store_true", help="no line per request")
     return parser.parse_args(arguments)
@@ -64,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     emulator = Emulator()
     try:
-        instances = _instances(options.instance)
+        instances = _instances(options.instance) if options.numbers is None or options.instance else {}
+        if options.numbers is not None:
+            instances |= fleet_numbers(options.numbers)
         for instance_id, parts in instances.items():
             emulator.put(instance_id, parts)
         listening = listen(options.host, options.port)
@@ -75,9 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listening:
         url = url_of(listening)
         print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
-        for number, (instance_id, parts) in enumerate(instances.items()):
+        # One account serves many numbers: their own connections would fill the screen.
+        shown = len(instances) - (options.numbers or 1) + 1
+        for number, (instance_id, parts) in enumerate(islice(instances.items(), shown)):
             name = "DEFAULT" if number == 0 else instance_id.upper().replace("-", "_")
             print(f"AIRFLOW_CONN_ZAPI_{name}={shlex.quote(_connection(url, instance_id, parts))}")
+        if options.numbers is not None:
+            print(f"AIRFLOW_CONN_ZAPI_ACCOUNT={shlex.quote(account_connection(url, emulator))}")
         sys.stdout.flush()
         serve(
             emulator,

@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone
 from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, SETTINGS
+from airflow_provider_zapi.emulator.partner import Account
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
@@ -188,6 +189,7 @@ class Emulator:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.lock = threading.RLock()
+        self.account = Account()
         self.instances: dict[str, Instance] = {}
         self._requests: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._received = 0

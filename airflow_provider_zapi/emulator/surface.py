@@ -30,6 +30,7 @@ from airflow_provider_zapi.emulator.contract import (
     client_token_refused,
     refusal,
 )
+from airflow_provider_zapi.emulator.partner import is_account_call, list_instances, subscription
 from airflow_provider_zapi.emulator.privacy_list import registered
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.switches import are_changes
@@ -56,6 +57,8 @@ def answer(emulator: Emulator, incoming: Incoming) -> tuple[Answer, Instance | N
     the recorded text for a missing path is that of a router, which comes first. The order of the others is
     chosen.
     """
+    if is_account_call(incoming.path):
+        return list_instances(emulator, incoming), None
     address = _ADDRESS.fullmatch(incoming.path)
     if address is None:
         return NO_SUCH_PATH, None
@@ -173,17 +176,14 @@ def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
 
 
 def _me(instance: Instance, incoming: Incoming, path: str) -> Answer:
-    active = instance.subscription == "active"
     return Answer(
         200,
         {
             "id": instance.id,
             "token": instance.token,
             "name": instance.name,
-            # Milliseconds since the epoch: the first of January 2100 or of 2020.
-            "due": 4_102_444_800_000 if active else 1_577_836_800_000,
+            **subscription(instance),
             "connected": instance.connected,
-            "paymentStatus": "PAID" if active else "PENDING",
             "connectedCallbackUrl": f"https://hooks.example/{instance.id}/connected",
             "receivedCallbackUrl": f"https://hooks.example/{instance.id}/received",
         },

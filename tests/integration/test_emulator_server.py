@@ -75,6 +75,18 @@ def test_the_command_serves_the_instances_given() -> None:
         assert httpx.get(f"{url}/instances/a/token/token-a/status").json()["connected"] is True
 
 
+def test_the_command_serves_many_numbers_and_prints_two_connections() -> None:
+    with started("--numbers", "40") as (process, lines):
+        assert process.stdout is not None
+        one, account = connection(lines[1]), connection(process.stdout.readline())
+        assert one["login"] == "number-0001"
+        assert account.keys() == {"conn_type", "host", "extra"}
+        extra = account["extra"]
+        assert isinstance(extra, dict)
+        headers = {"Authorization": f"Bearer {extra['partner_token']}", "Content-Type": "application/json"}
+        assert httpx.get(f"{account['host']}/instances", headers=headers).json()["total"] == 40
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_command_cleanly_while_streams_are_open(number: signal.Signals) -> None:
     with started() as (process, lines):
@@ -105,6 +117,7 @@ def test_the_request_log_hides_the_token(arguments: tuple[str, ...], logged: boo
     [
         (("--instance", "a"), 2, "ID:TOKEN"),
         (("--instance", "a:b/c"), 2, "token must be"),
+        (("--numbers", "0"), 2, "from 1 to"),
         (("--port", "99999"), 1, "99999"),
         (("--host", "192.0.2.1"), 1, "192.0.2.1"),
     ],

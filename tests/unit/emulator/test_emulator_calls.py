@@ -133,7 +133,7 @@ def test_an_unknown_path_answers_not_found_under_a_success_status(
 
 
 @pytest.mark.parametrize(
-    "path", ["/instances", "/instances/shop/token/shop-token", "/favicon.ico", "//", "/instances/"]
+    "path", ["/instances/shop", "/instances/shop/token/shop-token", "/favicon.ico", "//", "/instances//"]
 )
 def test_paths_outside_an_instance_answer_not_found_too(http: httpx.Client, path: str) -> None:
     assert http.get(f"http://127.0.0.1{path}").json() == NOT_FOUND

@@ -1,0 +1,211 @@
+"""The account above the instances: Z-API's list for integrators, as a function from a request to an answer."""
+
+from __future__ import annotations
+
+import copy
+import random
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.contract import WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
+from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.emulator.state import Emulator, Instance
+    from airflow_provider_zapi.emulator.surface import Incoming
+
+__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "is_account_call", "list_instances", "subscription"]
+
+#: The integrator token of an emulator that was given no other.
+DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
+#: Answers to a missing or wrong integrator token are not published; 401 is chosen.
+UNAUTHORIZED = refusal("Unauthorized", 401)
+#: The size of a page that was asked for without one. Z-API publishes none.
+_PAGE_SIZE = 10
+_MAX_NUMBER = 1_000_000
+_MIDDLEWARE = ("web", "mobile")
+_ORDERS = ("stable", "shuffled", "shifting")
+#: The eight addresses of a row, which users fill with secrets.
+_CALLBACKS = (
+    "delivery",
+    "received",
+    "disconnected",
+    "messageStatus",
+    "receivedAndDelivery",
+    "presenceChat",
+    "connected",
+    "receivedStatus",
+)
+
+#: What can be turned on for the list of an account.
+ACCOUNT_SWITCHES = (
+    Switch(
+        "status",
+        "200 or 201",
+        lambda value: value in (200, 201) and not isinstance(value, bool),
+        200,
+        "The status of a page. Z-API documents both.",
+    ),
+    Switch(
+        "order",
+        " or ".join(f'"{order}"' for order in _ORDERS),
+        lambda value: isinstance(value, str) and value in _ORDERS,
+        _ORDERS[0],
+        "The order of the list, which Z-API doesn't publish: as created; shuffled, but the same in every request; or "
+        "shifted by one row with every request, so that pages miss and repeat instances.",
+    ),
+    Switch(
+        "total_changes",
+        SWITCH_BY_NAME["conflicts"].accepts,
+        SWITCH_BY_NAME["conflicts"].check,
+        0,
+        "For the next so many pages, `total` changes from page to page.",
+    ),
+    Switch(
+        "fail_next",
+        SWITCH_BY_NAME["fail_next"].accepts,
+        SWITCH_BY_NAME["fail_next"].check,
+        [],
+        "Answers given to the next requests that carry the integrator token.",
+    ),
+    Switch(
+        "callback_url",
+        "a string",
+        lambda value: isinstance(value, str) and len(value) <= 500,
+        "https://hooks.example",
+        "The beginning of each instance's callback addresses.",
+    ),
+)
+_BY_NAME = {switch.name: switch for switch in ACCOUNT_SWITCHES}
+
+
+class Account:
+    """Whom all instances of an emulator belong to."""
+
+    def __init__(self) -> None:
+        self.partner_token: str = DEMO_PARTNER_TOKEN
+        self.switches: dict[str, Any] = {switch.name: copy.deepcopy(switch.default) for switch in ACCOUNT_SWITCHES}
+        self._listed = 0
+
+    def patch(self, changes: Mapping[str, Any]) -> None:
+        """Change switches; all or, if one is wrong, none.
+
+        :raises InvalidInputError: a name is unknown, or a value cannot be used
+        """
+        given = require_names(dict(changes), _BY_NAME, "an account")
+        for name, value in given.items():
+            if not _BY_NAME[name].check(value):
+                raise InvalidInputError(f"switch {name} must be {_BY_NAME[name].accepts}")
+        self.switches.update(copy.deepcopy(given))
+
+    def ordered(self, instances: list[Instance]) -> list[Instance]:
+        """Return the instances in the order in which this request lists them."""
+        self._listed += 1
+        order = self.switches["order"]
+        if order == "shuffled":
+            return random.Random(len(instances)).sample(instances, len(instances))  # noqa: S311
+        if order == "shifting" and instances:
+            first = self._listed % len(instances)
+            return instances[first:] + instances[:first]
+        return instances
+
+    def total(self, instances: int) -> int:
+        """Return what a page says as ``total``."""
+        left = self.switches["total_changes"]
+        if left:
+            self.switches["total_changes"] = left - 1
+        return instances + int(left % 2)
+
+
+def is_account_call(path: str) -> bool:
+    """Tell whether a path is an account's and not an instance's."""
+    return path in ("/instances", "/instances/")
+
+
+def list_instances(emulator: Emulator, incoming: Incoming) -> Answer:
+    """Answer one page of the account's instances.
+
+    Only 405 and 415 are documented. That they come before the credentials is chosen, as for an instance's calls.
+    """
+    if incoming.method != "GET":
+        return WRONG_METHOD
+    if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return WRONG_CONTENT_TYPE
+    with emulator.lock:
+        account = emulator.account
+        if incoming.headers.get("authorization") != f"Bearer {account.partner_token}":
+            return UNAUTHORIZED
+        if account.switches["fail_next"]:
+            canned = account.switches["fail_next"].pop(0)
+            return Answer(canned["status"], canned.get("body", ""), canned.get("headers", {}))
+        try:
+            return Answer(account.switches["status"], _page(emulator, account, incoming.query))
+        except InvalidInputError as error:
+            return refusal(str(error))
+
+
+def subscription(instance: Instance) -> dict[str, Any]:
+    """Return an instance's ``due`` (milliseconds since 1970) and ``paymentStatus``.
+
+    The texts of ``paymentStatus`` are not documented.
+    """
+    active = instance.subscription == "active"
+    # The first of January 2100 or of 2020.
+    return {
+        "due": 4_102_444_800_000 if active else 1_577_836_800_000,
+        "paymentStatus": "PAID" if active else "PENDING",
+    }
+
+
+def _page(emulator: Emulator, account: Account, query: Mapping[str, str]) -> dict[str, Any]:
+    page, size = _number(query, "page", 1), _number(query, "pageSize", _PAGE_SIZE)
+    wanted, middleware = query.get("query", "").casefold(), query.get("middleware")
+    if middleware is not None and middleware not in _MIDDLEWARE:
+        raise InvalidInputError(f"middleware must be one of {', '.join(_MIDDLEWARE)}")
+    found = [
+        instance
+        for instance in emulator.instances.values()
+        if (wanted in instance.name.casefold() or wanted in instance.id.casefold())
+        and middleware in (None, _middleware(instance))
+    ]
+    total = account.total(len(found))
+    listed = account.ordered(found)[(page - 1) * size : page * size]
+    return {
+        "total": total,
+        "totalPage": -(-total // size),
+        "pageSize": size,
+        "page": page,
+        "content": [_row(instance, account) for instance in listed],
+    }
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= _MAX_NUMBER:
+        raise InvalidInputError(f"{name} must be a number from 1 to {_MAX_NUMBER}")
+    return int(text)
+
+
+def _row(instance: Instance, account: Account) -> dict[str, Any]:
+    address = account.switches["callback_url"]
+    return {
+        "token": instance.token,
+        "tenant": "demo-tenant",
+        "created": "2024-01-01T12:00:00.000Z",
+        **subscription(instance),
+        **{f"{name}CallbackUrl": f"{address}/{instance.id}/{name}" for name in _CALLBACKS},
+        "phoneConnected": instance.smartphone_connected,
+        "whatsappConnected": instance.connected,
+        "middleware": _middleware(instance),
+        "name": instance.name,
+        "id": instance.id,
+    }
+
+
+def _middleware(instance: Instance) -> str:
+    """Split the instances in two fixed parts, about one in ten under ``mobile``."""
+    return _MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]
