@@ -44,8 +44,8 @@ class Listed(Protocol):
         """Whether it has a WhatsApp session."""
 
     @property
-    def paid(self) -> bool:
-        """Whether its subscription is paid."""
+    def paid(self) -> bool | None:
+        """Whether its subscription is paid; None if Z-API does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _part(instance_id: str, count: int) -> int:
 
 def _left_out(instance: Listed) -> Outcome | None:
     # Whoever is not paid is not connected for long.
-    return Outcome.LAPSED if not instance.paid else None if instance.connected else Outcome.NOT_CONNECTED
+    return Outcome.LAPSED if instance.paid is False else None if instance.connected else Outcome.NOT_CONNECTED
 
 
 def _phones(given: Any) -> dict[str, str]:
