@@ -12,6 +12,7 @@ __all__ = [
     "INSTANCES_PAGE",
     "INSTANCE_ID",
     "INSTANCE_TOKEN",
+    "INTEGRATOR_TOKEN",
     "SECURITY_PAGE",
 ]
 
@@ -20,5 +21,6 @@ SECURITY_PAGE = "https://app.z-api.io/app/security"
 
 INSTANCE_ID = "Instance ID"
 INSTANCE_TOKEN = "Instance token"  # noqa: S105 - its name
+INTEGRATOR_TOKEN = "Integrator token"  # noqa: S105 - its name
 BASE_URL = "Base URL"
 ACCOUNT_SECURITY_TOKEN = "Account security token"  # noqa: S105 - its name

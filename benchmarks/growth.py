@@ -44,11 +44,12 @@ class Worst(NamedTuple):
 
 def worst() -> Mapping[str, Worst]:
     """Return each row by its name."""
-    from airflow_provider_zapi.client import answers, api, redaction, targets
+    from airflow_provider_zapi.client import answers, api, moments, redaction, targets
     from airflow_provider_zapi.notifications import zapi as notifications
     from airflow_provider_zapi.privacy import phones, policy
 
     redactor = redaction.Redactor([TOKEN, "secret/+=%"])
+    account = redaction.Redactor([f"{TOKEN}{number}" for number in range(100)], urls=True)
 
     def quiet(read: Callable[[str], object]) -> Callable[[str], object]:
         def reading(text: str) -> object:
@@ -95,6 +96,23 @@ def worst() -> Mapping[str, Worst]:
                 "client.redaction._REFUSAL",
             ),
         ),
+        "scrubbing for an account": Worst(
+            account.scrub,
+            (
+                "https://",
+                "a",
+                "://",
+                "a://",
+                "http%3A%2F%2F",
+                " h",
+                "+",
+                PARTIAL,
+                TOKEN,
+                TOKEN.replace("A", "%41"),
+                "%25",
+            ),
+            ("client.redaction._URL",),
+        ),
         "reading an error text": Worst(
             lambda text: answers.read_answer(
                 400, {}, b'{"error": "' + text.encode() + b'"}', answers.success_is_true, redactor.scrub, 0.0
@@ -115,7 +133,7 @@ def worst() -> Mapping[str, Worst]:
             lambda text: api._LONG_NUMBER.sub("", text), digits, ("client.api._LONG_NUMBER",)
         ),
         "a date": Worst(
-            api._moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.api._ISO_DATE",), end="2026-01-01"
+            moments.moment, (*digits, "2026-01-01", "2026-01-01T", ":"), ("client.moments._ISO_DATE",), end="2026-01-01"
         ),
         "a base URL": Worst(
             lambda text: targets._BASE_URL.fullmatch(text),
@@ -150,6 +168,7 @@ def _patterns(schema: Any) -> list[str]:
 
 NAMES = (
     "scrubbing",
+    "scrubbing for an account",
     "reading an error text",
     "a Retry-After",
     "a path",

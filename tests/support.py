@@ -28,7 +28,8 @@ from airflow_provider_zapi.exceptions import ZApiError
 #: Secrets that no text may hold. The instance token stands in paths and is therefore refused with other characters.
 TOKEN = "canary-instance-token_0"
 CLIENT_TOKEN = "canary/client+token=50%"
-CANARIES = (TOKEN, CLIENT_TOKEN)
+PARTNER_TOKEN = "canary.partner/token+of=90%"
+CANARIES = (TOKEN, CLIENT_TOKEN, PARTNER_TOKEN)
 
 
 #: How a secret may be written. Not the package's own list: what that one forgets has to be found here.

@@ -104,9 +104,7 @@ COMMANDS = (
 _ACCOUNT = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection with an integrator token"})
 _NAMES = {"action": "append", "metavar": "PATTERN"}
 _CHOICE = (
-    Argument(
-        ("--select",), {**_NAMES, "help": "only this id, or names like 'shop-*'; may be repeated"}
-    ),
+    Argument(("--select",), {**_NAMES, "help": "only this id, or names like 'shop-*'; may be repeated"}),
     Argument(("--exclude",), {**_NAMES, "help": "leave these out; may be repeated"}),
 )
 _RUN = (

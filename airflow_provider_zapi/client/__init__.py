@@ -1,7 +1,18 @@
-"""Speaks HTTP to one Z-API instance. Knows nothing of DAGs, tasks or connections."""
+"""Speaks HTTP to Z-API: to one instance, or to an account. Knows nothing of DAGs, tasks or connections."""
 
+from airflow_provider_zapi.client.account import AccountInstance, ZApiAccountClient
 from airflow_provider_zapi.client.api import AccountState, InstanceStatus, ResolvedContact, ZApiClient
-from airflow_provider_zapi.client.targets import Credentials
+from airflow_provider_zapi.client.targets import AccountCredentials, Credentials
 from airflow_provider_zapi.client.transport import Transport
 
-__all__ = ["AccountState", "Credentials", "InstanceStatus", "ResolvedContact", "Transport", "ZApiClient"]
+__all__ = [
+    "AccountCredentials",
+    "AccountInstance",
+    "AccountState",
+    "Credentials",
+    "InstanceStatus",
+    "ResolvedContact",
+    "Transport",
+    "ZApiAccountClient",
+    "ZApiClient",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as encoding
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from airflow_provider_zapi.client.answers import (
     success_is_true,
     unexpected,
 )
+from airflow_provider_zapi.client.moments import moment
 from airflow_provider_zapi.client.targets import Credentials
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
@@ -40,9 +41,6 @@ _METHODS = ("GET", "POST", "PUT", "DELETE")
 #: No segment of dots alone, which would lead out of the instance's address.
 _SEGMENT = r"(?!\.+(?:/|$))[A-Za-z0-9_.~@-]+"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
-#: Moments from 2010 to 2200, which no number of seconds of these years is taken for.
-_MILLISECONDS = range(1_262_304_000_000, 7_258_118_400_000)
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)", re.ASCII)
 #: A path can hold a phone number, which its name in messages may not.
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
@@ -271,7 +269,7 @@ def _account(payload: Any) -> AccountState | Failure:
     checked = object_without_error(payload)
     if isinstance(checked, Failure):
         return checked
-    connected, payment, due = checked.get("connected"), checked.get("paymentStatus"), _moment(checked.get("due"))
+    connected, payment, due = checked.get("connected"), checked.get("paymentStatus"), moment(checked.get("due"))
     if not isinstance(connected, bool):
         return unexpected("'connected' is neither true nor false")
     if not isinstance(payment, str) or not payment.strip():
@@ -279,21 +277,6 @@ def _account(payload: Any) -> AccountState | Failure:
     if due is None:
         return unexpected("'due' is neither milliseconds since 1970 nor an ISO 8601 date")
     return AccountState(connected, due, payment.strip())
-
-
-def _moment(value: Any) -> datetime | None:
-    """Return the moment that ``due`` names; its form is not published, so all but two unmistakable ones are refused."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        # Seconds in place of milliseconds would be a date in January 1970.
-        return datetime.fromtimestamp(value / 1000, UTC) if value in _MILLISECONDS else None
-    if not isinstance(value, str) or not _ISO_DATE.match(value):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        # A date without a time, or a time without a zone, is read as UTC: wrong by less than a day.
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the latter at the ends of the calendar, which a zone can lead out of
-        return None
 
 
 def _anything_done(payload: Any) -> Any | Failure:

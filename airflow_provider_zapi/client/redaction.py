@@ -16,10 +16,11 @@ import logging
 import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from html.entities import html5
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
+
+from airflow_provider_zapi.client.finding import Finder
 
 __all__ = ["HIDDEN", "Redactor", "encodings", "scrub_event"]
 
@@ -54,31 +55,33 @@ _SHAPES = (
     re.compile(r"(?i)/token/([^/\s\"'?#<>,;)]+)"),
     re.compile(r"(?i)client-token[\"']{0,2}\s*[:=]\s*[\"']{0,2}([^\s\"'<>,;)]+)"),
 )
+#: An address. In the answers of an account they are callbacks, which users fill with secrets.
+_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{0,15}://[^\s\"'<>]+")
 #: Z-API's own refusal of a Client-Token, which repeats the token between these two.
 _REFUSED, _REFUSAL = re.compile(r"(?i)client-token\s+(?=\S)"), re.compile(r"(?i)\snot allowed")
 #: The longest token between them, in characters.
 _LONGEST_REFUSED = 1000
 
-#: The shortest beginning of a secret that is hidden, in characters.
-_SHORTEST_PART = 8
-
 #: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
 _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
 #: Names under which a reporter may keep a token: of headers, connection fields and our own parameters.
-_SECRET_KEYS = frozenset({"client-token", "client_token", "instance_token"})
+_SECRET_KEYS = frozenset({"authorization", "client-token", "client_token", "instance_token", "partner_token"})
 
 
 class Redactor:
     """Takes given secrets out of texts, raw and in the encodings that servers echo.
 
     :param secrets: the values to hide, of visible ASCII characters; empty ones are passed over
+    :param urls: whether `scrub` hides every address too
     """
 
-    def __init__(self, secrets: Iterable[str | None]) -> None:
-        self._secrets = [secret for secret in secrets if secret]
-        # A mark that is part of a secret could form that secret anew, together with what stands around it.
-        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
+    def __init__(self, secrets: Iterable[str | None], *, urls: bool = False) -> None:
+        self._secrets: tuple[str, ...] = ()
+        #: Made when a text comes up, for most tasks have none; with the secrets that they find.
+        self._finders: tuple[tuple[str, ...], Finder, Finder] | None = None
+        self._urls = urls
+        self.learn(secrets)
         _remember(self)
 
     def __repr__(self) -> str:
@@ -87,30 +90,42 @@ class Redactor:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a redactor is not pickled: it holds the secrets that it hides")
 
-    @cached_property
-    def _forms(self) -> tuple[str, ...]:
-        # Made when a text comes up: most tasks have none.
-        return tuple({form for secret in self._secrets for form in (secret, *_base64(secret))})
+    def learn(self, secrets: Iterable[str | None]) -> None:
+        """Hide these values too, from now on. Their number costs a scrub next to nothing."""
+        # One assignment each: other threads scrub meanwhile.
+        self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
+        # A mark that is part of a secret could form that secret anew, together with what stands around it.
+        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
 
-    @cached_property
-    def _decoded_forms(self) -> tuple[str, ...]:
-        # A secret may itself look like an escape, and then decodes to something else together with the text.
-        decoded = {layer.text for secret in self._secrets for layer in _decoded_layers(secret)}
-        return tuple(decoded.union(self._forms))
+    def _both_finders(self) -> tuple[Finder, Finder]:
+        """Return what finds the secrets in a text as it is, and in a text that was decoded."""
+        secrets, finders = self._secrets, self._finders
+        if finders is None or finders[0] is not secrets:
+            forms = {form for secret in secrets for form in (secret, *_base64(secret))}
+            # A secret may itself look like an escape, and then decodes to something else together with the text.
+            decoded = {layer.text for secret in secrets for layer in _decoded_layers(secret)} - forms
+            plain = Finder(forms)
+            finders = self._finders = secrets, plain, Finder(forms | decoded) if decoded else plain
+        return finders[1:]
 
     def scrub(self, text: str) -> str:
         """Return ``text`` with every known secret, and everything shaped like one, replaced by ``***``."""
-        hidden = list(_shaped(text))
-        for form in self._forms:
-            hidden += _places(text, form)
+        return self.without_secrets(text, urls=self._urls)
+
+    def without_secrets(self, text: str, *, urls: bool = False) -> str:
+        """Do as `scrub` does.
+
+        :param urls: whether every address is hidden too
+        """
+        plain, decoded = self._both_finders()
+        hidden = [*_shaped(text, urls), *plain.places(text)]
         for layer in _decoded_layers(text):
-            hidden += [layer.span(start, end) for start, end in _shaped(layer.text)]
-            for form in self._decoded_forms:
-                for start, end in _places(layer.text, form):
-                    span = layer.span(start, end)
-                    # As long as the match: nothing in it was escaped, so the undecoded text has settled it.
-                    if span[1] - span[0] > end - start:
-                        hidden.append(span)
+            hidden += [layer.span(start, end) for start, end in _shaped(layer.text, urls)]
+            for start, end in decoded.places(layer.text):
+                span = layer.span(start, end)
+                # As long as the match: nothing in it was escaped, so the undecoded text has settled it.
+                if span[1] - span[0] > end - start:
+                    hidden.append(span)
         return _replaced(text, hidden, self._mark)
 
 
@@ -160,22 +175,10 @@ def _decoded_layers(text: str) -> Iterator[_Layer]:
         yield layer
 
 
-def _places(text: str, form: str) -> Iterator[tuple[int, int]]:
-    """Yield where ``form`` stands in ``text``, or its beginning: a server may cut what it repeats.
-
-    A beginning of less than half, or of less than 8 characters, could be any text.
-    """
-    head = form[: max(_SHORTEST_PART, -(-len(form) // 2))]
-    at = text.find(head)
-    while at >= 0:
-        end = at + len(head)
-        while end < len(text) and end - at < len(form) and text[end] == form[end - at]:
-            end += 1
-        yield at, end
-        at = text.find(head, at + 1)
-
-
-def _shaped(text: str) -> Iterator[tuple[int, int]]:
+def _shaped(text: str, urls: bool = False) -> Iterator[tuple[int, int]]:
+    if urls:
+        for match in _URL.finditer(text):
+            yield match.span()
     for shape in _SHAPES:
         for match in shape.finditer(text):
             yield match.span(1)
@@ -246,7 +249,7 @@ def _scrub_for_all(text: str) -> str:
     for reference in list(_live.values()):
         redactor = reference()
         if redactor is not None:
-            text = redactor.scrub(text)
+            text = redactor.without_secrets(text)
     return text
 
 

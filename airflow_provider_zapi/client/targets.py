@@ -15,10 +15,11 @@ from airflow_provider_zapi.panel import (
     INSTANCE_ID,
     INSTANCE_TOKEN,
     INSTANCES_PAGE,
+    INTEGRATOR_TOKEN,
     SECURITY_PAGE,
 )
 
-__all__ = ["DEFAULT_BASE_URL", "Credentials", "Target"]
+__all__ = ["DEFAULT_BASE_URL", "AccountCredentials", "Credentials", "Target"]
 
 DEFAULT_BASE_URL = "https://api.z-api.io"
 
@@ -56,39 +57,17 @@ class Target(Protocol):
         """Values that must never be logged."""
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """One Z-API instance as a target: its address and its credentials.
+class _OfAccount:
+    """What the targets of an account have in common, and how their fields are checked."""
 
-    :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
-    :param instance_token: the instance's token (the same characters); it is part of every URL
-    :param client_token: the account security token, sent as header ``Client-Token``; None where the account has none
-    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback only
-    :param conn_id: the Airflow connection that these come from, for messages
-    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
-    """
+    client_token: str | None
+    base_url: str
+    conn_id: str | None
 
-    instance_id: str = field(repr=False)
-    instance_token: str = field(repr=False)
-    client_token: str | None = field(default=None, repr=False)
-    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
-    conn_id: str | None = None
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Z-API credentials are not pickled: pass the connection id and look it up where it is used")
 
-    def __post_init__(self) -> None:
-        self._check(
-            self.instance_id,
-            INSTANCE_ID,
-            _PATH_SAFE,
-            "letters, digits, '_' and '-'",
-            f"It is listed under {INSTANCES_PAGE}.",
-        )
-        self._check(
-            self.instance_token,
-            INSTANCE_TOKEN,
-            _PATH_SAFE,
-            "letters, digits, '_' and '-'",
-            f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
-        )
+    def _check_shared(self) -> None:
         if self.client_token is not None:
             self._check(
                 self.client_token,
@@ -98,24 +77,6 @@ class Credentials:
                 f"It is found under {SECURITY_PAGE}.",
             )
         object.__setattr__(self, "base_url", self._checked_base_url())
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("Z-API credentials are not pickled: pass the connection id and look it up where it is used")
-
-    @property
-    def secrets(self) -> tuple[str | None, ...]:
-        """Values that must never be logged."""
-        return self.instance_token, self.client_token
-
-    @property
-    def path_prefix(self) -> str:
-        """What stands before each path on the wire. It holds the instance token: it is itself a secret."""
-        return f"/instances/{self.instance_id}/token/{self.instance_token}"
-
-    @property
-    def secret_headers(self) -> Mapping[str, str]:
-        """The headers that hold a secret; they too are added on the wire only."""
-        return {} if self.client_token is None else {"Client-Token": self.client_token}
 
     def _check(self, value: object, name: str, accepted: re.Pattern[str], described: str, source: str) -> None:
         if not isinstance(value, str) or not value:
@@ -149,6 +110,99 @@ class Credentials:
 
     def _refuse(self, what: str, advice: str) -> NoReturn:
         raise ZApiConfigurationError(what, advice, conn_id=self.conn_id)
+
+
+@dataclass(frozen=True)
+class Credentials(_OfAccount):
+    """One Z-API instance as a target: its address and its credentials.
+
+    :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
+    :param instance_token: the instance's token (the same characters); it is part of every URL
+    :param client_token: the account security token, sent as header ``Client-Token``; None where the account has none
+    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback only
+    :param conn_id: the Airflow connection that these come from, for messages
+    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
+    """
+
+    instance_id: str = field(repr=False)
+    instance_token: str = field(repr=False)
+    client_token: str | None = field(default=None, repr=False)
+    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
+    conn_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check(
+            self.instance_id,
+            INSTANCE_ID,
+            _PATH_SAFE,
+            "letters, digits, '_' and '-'",
+            f"It is listed under {INSTANCES_PAGE}.",
+        )
+        self._check(
+            self.instance_token,
+            INSTANCE_TOKEN,
+            _PATH_SAFE,
+            "letters, digits, '_' and '-'",
+            f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
+        )
+        self._check_shared()
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Values that must never be logged."""
+        return self.instance_token, self.client_token
+
+    @property
+    def path_prefix(self) -> str:
+        """What stands before each path on the wire. It holds the instance token: it is itself a secret."""
+        return f"/instances/{self.instance_id}/token/{self.instance_token}"
+
+    @property
+    def secret_headers(self) -> Mapping[str, str]:
+        """The headers that hold a secret; they too are added on the wire only."""
+        return {} if self.client_token is None else {"Client-Token": self.client_token}
+
+
+@dataclass(frozen=True)
+class AccountCredentials(_OfAccount):
+    """A Z-API account as a target: the list of its instances is read with its integrator token.
+
+    :param partner_token: the integrator token, sent as header ``Authorization``
+    :param client_token: the account security token that its instances share; None if the account has none
+    :param base_url: as in `Credentials`
+    :param conn_id: the Airflow connection that these come from, for messages
+    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
+    """
+
+    partner_token: str = field(repr=False)
+    client_token: str | None = field(default=None, repr=False)
+    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
+    conn_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self._check(
+            self.partner_token,
+            INTEGRATOR_TOKEN,
+            _VISIBLE_ASCII,
+            "visible ASCII characters",
+            "Z-API's support hands it out; it is neither an instance token nor a header with 'Bearer' in it.",
+        )
+        self._check_shared()
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """Values that must never be logged."""
+        return self.partner_token, self.client_token
+
+    @property
+    def path_prefix(self) -> str:
+        """Nothing: an account's paths begin at the host."""
+        return ""
+
+    @property
+    def secret_headers(self) -> Mapping[str, str]:
+        """The header with the integrator token; these calls take no Client-Token."""
+        return {"Authorization": f"Bearer {self.partner_token}"}
 
 
 def _is_loopback(host: str) -> bool:

@@ -96,15 +96,16 @@ class Pace(Protocol):
 
 
 class Transport:
-    """Speaks HTTP to one instance over one kept connection. Not for use by several threads at once.
+    """Speaks HTTP to one target over one kept connection. Not for use by several threads at once.
 
-    :param target: whom to talk to: an instance, by its `Credentials`
+    :param target: whom to talk to: an instance, by its `Credentials`, or an account, by its `AccountCredentials`
     :param read_timeout: seconds without a byte after which an attempt is given up
     :param total: seconds that a call may take, with its retries and waits
     :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
     :param wire: the connection to use, which is not closed with the transport; by default one of its own
     :param pace: what other instances of the account have to say about when a call may go out
+    :param redactor: what knows the secrets; by default one that knows those of the target
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -119,6 +120,7 @@ class Transport:
         adapter: BaseAdapter | None = None,
         wire: Wire | None = None,
         pace: Pace | None = None,
+        redactor: Redactor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -129,7 +131,7 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._deadline = Deadline(clock)
-        self._redactor = Redactor(target.secrets)
+        self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._pace = pace
         self._owned = wire is None

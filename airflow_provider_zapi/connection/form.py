@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_zapi.panel import ACCOUNT_SECURITY_TOKEN, BASE_URL, INSTANCE_ID, INSTANCE_TOKEN
+from airflow_provider_zapi.panel import ACCOUNT_SECURITY_TOKEN, BASE_URL, INSTANCE_ID, INSTANCE_TOKEN, INTEGRATOR_TOKEN
 
 __all__ = [
     "AIRFLOW_2_PLACEHOLDER",
@@ -62,6 +62,13 @@ FIELDS: tuple[Field, ...] = (
         "client_token",
         ACCOUNT_SECURITY_TOKEN,
         "From Security in the Z-API panel. Leave it empty as long as the account has not activated it.",
+        custom=True,
+        secret=True,
+    ),
+    Field(
+        "partner_token",
+        INTEGRATOR_TOKEN,
+        "Only for a connection with a whole account: in place of the instance's id and token.",
         custom=True,
         secret=True,
     ),

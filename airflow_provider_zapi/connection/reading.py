@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from airflow_provider_zapi.client.redaction import encodings
-from airflow_provider_zapi.client.targets import DEFAULT_BASE_URL, Credentials
+from airflow_provider_zapi.client.targets import DEFAULT_BASE_URL, AccountCredentials, Credentials, Target
 from airflow_provider_zapi.connection.form import (
     AIRFLOW_2_PLACEHOLDER,
     CONNECTION_TYPE,
@@ -21,7 +21,7 @@ from airflow_provider_zapi.connection.form import (
 from airflow_provider_zapi.connection.phone import expected_phone
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 
-__all__ = ["InstanceConnection", "mask", "read_connection"]
+__all__ = ["AccountConnection", "InstanceConnection", "mask", "read_connection"]
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,12 @@ MAX_TIMEOUT = 120.0
 
 #: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
 _PLACEHOLDERS = ("***", AIRFLOW_2_PLACEHOLDER)
+
+
+_EITHER = (
+    f"Fill in {LABELS['login']} and {LABELS['password']} for one instance, or {LABELS['partner_token']} for all "
+    "instances of an account."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,20 @@ class InstanceConnection:
     read_timeout: float | None
 
 
-def read_connection(connection: Any, conn_id: str) -> InstanceConnection:
-    """Read an Airflow connection.
+@dataclass(frozen=True, slots=True)
+class AccountConnection:
+    """What a connection says about an account.
+
+    :param target: whom to call
+    :param read_timeout: seconds without a byte after which an attempt is given up; None for the default
+    """
+
+    target: AccountCredentials
+    read_timeout: float | None
+
+
+def read_connection(connection: Any, conn_id: str) -> InstanceConnection | AccountConnection:
+    """Read an Airflow connection: of one instance, or of an account.
 
     :param connection: Airflow's connection object
     :param conn_id: its id, for messages: the form's Test button tries a copy under another one
@@ -67,8 +85,17 @@ def read_connection(connection: Any, conn_id: str) -> InstanceConnection:
         "login": connection.login or "",
         "password": connection.password or "",
         "client_token": extra.get("client_token") or None,
+        "partner_token": extra.get("partner_token") or None,
     }
     _check_placeholders(fields, conn_id)
+    if fields["partner_token"] is not None:
+        return _account(fields, extra, connection.host, conn_id)
+    if not fields["login"] and not fields["password"]:
+        _refuse(
+            f"{LABELS['login']}, {LABELS['password']} and {LABELS['partner_token']} are empty",
+            _EITHER,
+            conn_id,
+        )
     return InstanceConnection(
         Credentials(
             instance_id=fields["login"],
@@ -82,7 +109,32 @@ def read_connection(connection: Any, conn_id: str) -> InstanceConnection:
     )
 
 
-def mask(target: Credentials) -> None:
+def _account(fields: dict[str, Any], extra: dict[str, Any], host: str | None, conn_id: str) -> AccountConnection:
+    given = [LABELS[name] for name in ("login", "password") if fields[name]]
+    if given:
+        _refuse(
+            f"{LABELS['partner_token']} cannot be used together with {' and '.join(given)}",
+            f"{_EITHER} Make one connection for each.",
+            conn_id,
+        )
+    if extra.get("phone"):
+        _refuse(
+            f"{LABELS['phone']} cannot be used together with {LABELS['partner_token']}",
+            "An account has many numbers. Leave it empty, and give the tasks 'expected_phone'.",
+            conn_id,
+        )
+    return AccountConnection(
+        AccountCredentials(
+            partner_token=fields["partner_token"],
+            client_token=fields["client_token"],
+            base_url=host or DEFAULT_BASE_URL,
+            conn_id=conn_id,
+        ),
+        _timeout(extra.get("timeout"), conn_id),
+    )
+
+
+def mask(target: Target) -> None:
     """Tell Airflow's masker the secrets in all their forms, so that it hides what other code of a task may print."""
     try:
         masker = importlib.import_module("airflow.sdk.log")

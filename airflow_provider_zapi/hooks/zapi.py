@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection in, a client of its Z-API instance out."""
+"""The hook: an Airflow connection in, a client of its Z-API instance, or of its account, out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_zapi.catching import caught
-from airflow_provider_zapi.connection.form import CONNECTION_TYPE, DEFAULT_CONN_ID, HOOK_NAME, ui_field_behaviour
+from airflow_provider_zapi.connection.form import (
+    CONNECTION_TYPE,
+    DEFAULT_CONN_ID,
+    HOOK_NAME,
+    LABELS,
+    ui_field_behaviour,
+)
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError
 
 if TYPE_CHECKING:
-    from airflow_provider_zapi.client import ZApiClient
+    from airflow_provider_zapi.client import ZApiAccountClient, ZApiClient
 
 __all__ = ["ZApiHook"]
 
@@ -21,6 +27,7 @@ class ZApiHook(BaseHook):
 
     :param zapi_conn_id: the Airflow connection, of type ``zapi``
     :param retry: whether a failed call is tried again before its error is raised; disable for callers that poll
+    :param instance: the id or the exact name of an instance, for a connection with a whole account
     """
 
     conn_name_attr = "zapi_conn_id"
@@ -28,11 +35,16 @@ class ZApiHook(BaseHook):
     conn_type = CONNECTION_TYPE
     hook_name = HOOK_NAME
 
-    def __init__(self, zapi_conn_id: str = DEFAULT_CONN_ID, *, retry: bool = True) -> None:
+    def __init__(self, zapi_conn_id: str = DEFAULT_CONN_ID, *, retry: bool = True, instance: str | None = None) -> None:
         super().__init__()
         self.zapi_conn_id = zapi_conn_id
         self.retry = retry
+        self.instance = instance
+        #: The id of the instance that was picked from an account; None for a connection with one instance.
+        self.picked: str | None = None
         self._client: ZApiClient | None = None
+        self._account: ZApiAccountClient | None = None
+        self._cancelled = False
         self._expected_phone: str | None = None
         self._connection_read = False
 
@@ -47,16 +59,56 @@ class ZApiHook(BaseHook):
 
     def __getstate__(self) -> dict[str, Any]:
         # A client holds credentials and a socket; whoever unpickles the hook looks the connection up again.
-        return {**self.__dict__, "_client": None}
+        return {**self.__dict__, "_client": None, "_account": None}
 
     def get_conn(self) -> ZApiClient:
         """Return the client of the connection's instance: one look-up and one client for all calls of a task.
 
-        :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
+        For a connection with a whole account, it reads which instance ``instance`` is.
+
+        :raises ZApiConfigurationError: a field of the connection cannot be used, or ``instance`` is missing; nothing
+            was sent
+        :raises ZApiInvalidRequestError: ``instance`` is unknown or ambiguous; nothing was sent to any instance
+        :raises ZApiError: the account's instances could not be read
         """
         if self._client is None:
             self._client = self.client_of(self.get_connection(self.zapi_conn_id))
         return self._client
+
+    def get_account(self) -> ZApiAccountClient:
+        """Return the client of the connection's account. Close it, or use it as a context manager.
+
+        :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
+        """
+        return self.account_of(self.get_connection(self.zapi_conn_id))
+
+    def account_of(self, connection: Any) -> ZApiAccountClient:
+        """Return the client of the account of a connection that was looked up already.
+
+        :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
+        :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
+        """
+        from airflow_provider_zapi.client import ZApiAccountClient
+
+        made = self._new_or_refusal(connection)
+        del connection
+        if isinstance(made, ZApiError):
+            raise made.with_traceback(None)
+        if not isinstance(made, ZApiAccountClient):
+            made.close()
+            raise ZApiConfigurationError(
+                "The connection has one instance, and a whole account is needed",
+                f"Use a connection with the account's {LABELS['partner_token']}. Nothing was sent.",
+                conn_id=self.zapi_conn_id,
+            )
+        return made
+
+    def cancel(self) -> None:
+        """Send nothing more, from now on. Safe in a signal handler: it sets flags and takes no lock."""
+        self._cancelled = True
+        for client in (self._account, self._client):
+            if client is not None:
+                client.cancel()
 
     @property
     def expected_phone(self) -> str | None:
@@ -74,12 +126,21 @@ class ZApiHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection: read the instance's status and, if one is expected, its phone. Nothing is changed.
 
+        Of an account it reads how many instances there are.
+
         :return: whether the credentials are good, the phone is connected and the expected one, and what to do if not
         """
+        from airflow_provider_zapi.client import ZApiAccountClient
         from airflow_provider_zapi.connection.phone import require_phone
+        from airflow_provider_zapi.wording import counted
 
         try:
-            with self as client:
+            made = self._opened()
+            if isinstance(made, ZApiAccountClient) and self.instance is None:
+                with made:
+                    found = counted(made.count(), "instance")
+                return True, f"Z-API accepts the integrator token, and the account has {found}."
+            with self._picked_from(made, mask=True) if isinstance(made, ZApiAccountClient) else made as client:
                 status = client.status()
                 instance, expected = client.instance_id, self.expected_phone
                 if status.connected and expected is not None:
@@ -113,31 +174,73 @@ class ZApiHook(BaseHook):
         :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
         :param mask: tell Airflow's masker the secrets in their other forms too; it is a blocking call to the
             supervisor, which is not allowed in a trigger
-        :raises ZApiConfigurationError: a field of the connection cannot be used; nothing was sent
+        :raises ZApiError: as ``get_conn`` does
         """
         made = self.client_or_refusal(connection, mask=mask)
         # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them: this one
         # and those below hold credentials.
         del connection
-        if isinstance(made, ZApiConfigurationError):
+        if isinstance(made, ZApiError):
             raise made.with_traceback(None)
         return made
 
-    def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiConfigurationError:
+    def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiError:
         """Do as `client_of` does, but return the error: one raised in a thread shows the arguments in its traceback."""
-        return caught(lambda: self._new_client(connection, mask), ZApiConfigurationError)
+        return caught(lambda: self._new_client(connection, mask), ZApiError)
+
+    def _opened(self) -> ZApiClient | ZApiAccountClient:
+        """Look the connection up, and return the client of its instance or of its account."""
+        made = self._new_or_refusal(self.get_connection(self.zapi_conn_id))
+        if isinstance(made, ZApiError):
+            raise made.with_traceback(None)
+        return made
+
+    def _new_or_refusal(self, connection: Any) -> ZApiClient | ZApiAccountClient | ZApiError:
+        return caught(lambda: self._new(connection, mask=True), ZApiError)
 
     def _new_client(self, connection: Any, mask: bool) -> ZApiClient:
+        from airflow_provider_zapi.client import ZApiClient
+
+        made = self._new(connection, mask)
+        return made if isinstance(made, ZApiClient) else self._picked_from(made, mask)
+
+    def _new(self, connection: Any, mask: bool) -> ZApiClient | ZApiAccountClient:
         # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.
-        from airflow_provider_zapi.client import Transport, ZApiClient
+        from airflow_provider_zapi.client import Transport, ZApiAccountClient, ZApiClient
+        from airflow_provider_zapi.connection.picking import check_instance
+        from airflow_provider_zapi.connection.reading import AccountConnection, read_connection
         from airflow_provider_zapi.connection.reading import mask as tell_masker
-        from airflow_provider_zapi.connection.reading import read_connection
 
         read = read_connection(connection, self.zapi_conn_id)
-        self._expected_phone, self._connection_read = read.expected_phone, True
-        if mask:
-            tell_masker(read.target)
+        self._connection_read = True
         options: dict[str, Any] = {} if self.retry else {"max_attempts": 1}
         if read.read_timeout is not None:
             options["read_timeout"] = read.read_timeout
+        if mask:
+            tell_masker(read.target)
+        if isinstance(read, AccountConnection):
+            return ZApiAccountClient(read.target, **options)
+        if self.instance is not None:
+            check_instance(self.instance, read.target.instance_id, self.zapi_conn_id)
+        self._expected_phone = read.expected_phone
         return ZApiClient(read.target, transport=Transport(read.target, **options))
+
+    def _picked_from(self, account: ZApiAccountClient, mask: bool) -> ZApiClient:
+        """Return the client of the instance that ``instance`` names, and close the account's."""
+        from airflow_provider_zapi.connection.picking import pick_instance
+        from airflow_provider_zapi.connection.reading import mask as tell_masker
+
+        self._account = account
+        try:
+            with account:
+                if self._cancelled:  # meanwhile
+                    account.cancel()
+                picked = pick_instance(account, self.instance, self.zapi_conn_id)
+                client = account.client_for(picked)
+        finally:
+            self._account = None
+        if mask:
+            tell_masker(picked.credentials())
+        self.picked = picked.id
+        self.log.info("Connection %s: the instance is %s (%s).", self.zapi_conn_id, picked.id, picked.name)
+        return client

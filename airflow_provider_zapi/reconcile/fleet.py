@@ -16,7 +16,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError, ZApiPermanentError, ZApiTransientError
@@ -27,7 +27,7 @@ from airflow_provider_zapi.reconcile.ledger import Ledger, digest
 from airflow_provider_zapi.reconcile.outcomes import DONE, Outcome, Tally, of_error, of_plan, of_results, shown_name
 from airflow_provider_zapi.reconcile.pace import AccountPace
 from airflow_provider_zapi.reconcile.plan import plan_policy
-from airflow_provider_zapi.reconcile.selection import Chosen, Listed
+from airflow_provider_zapi.reconcile.selection import Chosen
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiClient
@@ -36,8 +36,8 @@ __all__ = ["ClientOf", "FleetRun", "failure_of"]
 
 log = logging.getLogger(__name__)
 
-#: Lends a client for one instance, to one thread.
-ClientOf = Callable[[Listed], AbstractContextManager["ZApiClient"]]
+#: Lends a client for one instance, as the account lists it, to one thread.
+ClientOf = Callable[[Any], AbstractContextManager["ZApiClient"]]
 
 #: Seconds after which a killed task is noticed by the thread that gives out the numbers.
 _LOOK = 0.25

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_zapi.exceptions import ZApiConfigurationError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from tests.support import CLIENT_TOKEN, TOKEN, check_error, leaks
+from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN, check_error, leaks
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
@@ -21,6 +21,13 @@ CONNECTION: dict[str, Any] = {
     "login": "instance-1",
     "password": TOKEN,
     "extra": {"client_token": CLIENT_TOKEN},
+}
+
+#: What makes an account of it.
+ACCOUNT: dict[str, Any] = {
+    "login": None,
+    "password": None,
+    "extra": {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN},
 }
 
 
@@ -55,6 +62,23 @@ def test_a_connection_becomes_a_client(monkeypatch: pytest.MonkeyPatch, connecti
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"login": None}, "Instance ID is empty"),
+    ({"login": None, "password": None}, "Instance ID, Instance token and Integrator token are empty"),
+    (
+        {"extra": {"partner_token": PARTNER_TOKEN}},
+        "Integrator token cannot be used together with Instance ID and Instance token",
+    ),
+    (
+        {"login": None, "extra": {"partner_token": PARTNER_TOKEN}},
+        "Integrator token cannot be used together with Instance token",
+    ),
+    ({**ACCOUNT, "extra": {"partner_token": f"Bearer {PARTNER_TOKEN}"}}, "Integrator token holds a space"),
+    ({**ACCOUNT, "extra": {"partner_token": "***"}}, "Integrator token holds the placeholder"),
+    ({**ACCOUNT, "extra": {"partner_token": 5}}, "Integrator token is not a string"),
+    (
+        {**ACCOUNT, "extra": {"partner_token": PARTNER_TOKEN, "phone": "5544991111111"}},
+        "Expected phone number cannot be used together with Integrator token",
+    ),
+    ({**ACCOUNT, "extra": {"partner_token": PARTNER_TOKEN, "timeout": 0}}, "Read timeout (seconds)"),
     ({"password": None}, "Instance token is empty"),
     ({"password": "***"}, "Instance token holds the placeholder"),
     ({"extra": {"client_token": "a b"}}, "Account security token holds a space"),
@@ -126,5 +150,5 @@ def test_an_unknown_key_of_extra_is_said_in_the_log(
     hook.get_conn()
     # Airflow 2 logs by the standard library, Airflow 3 prints by structlog.
     said = caplog.text + "".join(capfd.readouterr())
-    assert "'clientToken', which is not used. Used are client_token, phone, timeout." in said
+    assert "'clientToken', which is not used. Used are client_token, partner_token, phone, timeout." in said
     assert not leaks(said)

@@ -1,0 +1,290 @@
+"""The account above the instances: the list of them, and a client for each.
+
+Z-API publishes no order of that list. If it shifts between two pages, an instance is missed or shown twice. So what was
+read counts only if it holds as many instances as Z-API says there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, NoReturn, TypeGuard
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.client.answers import STATUSES, Failure, object_without_error, unexpected
+from airflow_provider_zapi.client.api import MAX_LIST_BODY, ZApiClient
+from airflow_provider_zapi.client.moments import moment
+from airflow_provider_zapi.client.redaction import Redactor
+from airflow_provider_zapi.client.targets import AccountCredentials, Credentials
+from airflow_provider_zapi.client.transport import Call, Pace, Transport
+from airflow_provider_zapi.client.wires import Route, Wires
+from airflow_provider_zapi.exceptions import ZApiAuthenticationError, ZApiError, ZApiTransientError
+from airflow_provider_zapi.panel import INTEGRATOR_TOKEN
+
+__all__ = ["AccountInstance", "ZApiAccountClient"]
+
+ENDPOINT = "instances"
+#: Z-API publishes no largest page; this one is in use.
+PAGE_SIZE = 50
+#: Far more than any account has; a server that never ends its list is not read for ever.
+MAX_PAGES = 10_000
+#: How often the list is read until it is complete.
+READINGS = 3
+
+
+class _Token:
+    """The token of an instance, in an object that shows nothing of it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInstance:
+    """One instance of an account, without the addresses of its callbacks. Its ``repr`` shows no token.
+
+    :ivar id: its id
+    :ivar name: its name in the Z-API panel
+    :ivar connected: whether its phone and its WhatsApp session are connected
+    :ivar paid: whether its subscription had not ended when the list was read; None if Z-API names no date
+    :ivar due: when its subscription ends, in UTC
+    :ivar payment_status: Z-API's word for whether it is paid; the words are not documented, so ``due`` decides
+    """
+
+    id: str
+    name: str
+    connected: bool
+    paid: bool | None
+    due: datetime | None
+    payment_status: str
+    _token: _Token = field(repr=False, compare=False)
+    _account: AccountCredentials = field(repr=False, compare=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an instance is not pickled: it holds its token")
+
+    def credentials(self) -> Credentials:
+        """Return this instance as a target, with the account's own Client-Token.
+
+        :raises ZApiConfigurationError: Z-API lists it with an id or a token that cannot stand in a path
+        """
+        account = self._account
+        return Credentials(self.id, self._token.value, account.client_token, account.base_url, account.conn_id)
+
+
+class _Page(NamedTuple):
+    total: int
+    pages: int | None
+    rows: list[AccountInstance]
+
+
+class _Reading(NamedTuple):
+    """All pages once; no ``total`` if they do not agree about it."""
+
+    total: int | None
+    rows: dict[str, AccountInstance]
+
+
+class ZApiAccountClient:
+    """Reads which instances an account has. Holds one kept connection: close it, or use it as a context manager.
+
+    :param account: whose instances
+    :param transport: sends the calls; by default a `Transport` of this account with ``options``
+    :param now: the time, to tell who has paid
+    :param options: what each `Transport` gets that this client makes, such as ``read_timeout``
+    """
+
+    def __init__(
+        self,
+        account: AccountCredentials,
+        *,
+        transport: Transport | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        **options: Any,
+    ) -> None:
+        self._account = account
+        self._options = options
+        self._now = now
+        #: Knows the tokens of all instances that were listed; the clients of `client_for` share it.
+        self.redactor = Redactor(account.secrets, urls=True)
+        self._transport = transport or Transport(account, redactor=self.redactor, **options)
+
+    def __enter__(self) -> ZApiAccountClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport!r})"
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        self._transport.close()
+
+    def cancel(self) -> None:
+        """Send nothing more, from now on; a call that waits ends within a quarter of a second."""
+        self._transport.cancel()
+
+    def count(self) -> int:
+        """Read how many instances the account has.
+
+        :raises ZApiError: there is no such answer
+        """
+        return self._page(1, 1, {}).total
+
+    def instances(self, query: str | None = None, middleware: str | None = None) -> Iterator[AccountInstance]:
+        """Read all instances of the account, each once. They are known to be all before the first one is yielded.
+
+        :param query: only those whose name or id Z-API finds by this
+        :param middleware: only ``web`` or only ``mobile`` ones
+        :raises ZApiTransientError: the list changed each time it was read
+        :raises ZApiError: there is no list in the answer; a malformed one is never taken for an empty one
+        """
+        wanted = {"query": query, "middleware": middleware}
+        clean = self._transport.clean
+        for row in self._complete({name: value for name, value in wanted.items() if value}).values():
+            yield replace(row, name=clean(row.name), payment_status=clean(row.payment_status))
+
+    def client_for(self, instance: AccountInstance, **options: Any) -> ZApiClient:
+        """Return a client of one instance, with a connection of its own.
+
+        :param options: what its `Transport` gets besides what this client was given
+        :raises ZApiConfigurationError: Z-API lists it with an id or a token that cannot stand in a path
+        """
+        credentials = instance.credentials()
+        transport = Transport(credentials, **{"redactor": self.redactor, **self._options, **options})
+        return ZApiClient(credentials, transport=transport)
+
+    @contextmanager
+    def lending(self, pace: Pace) -> Iterator[Callable[[AccountInstance], AbstractContextManager[ZApiClient]]]:
+        """Yield what lends clients to threads, one for each instance at a time, over a few kept connections.
+
+        :param pace: when their calls may go out, and whether any may
+        :raises ZApiConfigurationError: the environment names a proxy or a file that cannot be used
+        """
+        wires = Wires(Route(self._account.base_url, self._account.conn_id))
+
+        @contextmanager
+        def lent(instance: AccountInstance) -> Iterator[ZApiClient]:
+            with wires.lent() as wire:
+                yield self.client_for(instance, wire=wire, pace=pace)
+
+        try:
+            yield lent
+        finally:
+            wires.close()
+
+    def _complete(self, wanted: dict[str, str]) -> dict[str, AccountInstance]:
+        known: dict[str, AccountInstance] = {}
+        total: int | None = None
+        for _ in range(READINGS):
+            reading = self._read(wanted)
+            if reading.total is None:
+                known, total = {}, None
+                continue
+            if len(reading.rows) == reading.total:
+                return reading.rows
+            # A list that only changes its order shows in one reading what it hid in another.
+            known = known | reading.rows if reading.total == total else reading.rows
+            total = reading.total
+            if len(known) == total:
+                return known
+            if len(known) > total:  # one of them is gone
+                known = reading.rows
+        raise ZApiTransientError(
+            f"the list of instances changed while it was read, {READINGS} times",
+            "Nothing was sent to any instance, because one could have been missed. Retry later.",
+            endpoint=ENDPOINT,
+            conn_id=self._account.conn_id,
+        )
+
+    def _read(self, wanted: dict[str, str]) -> _Reading:
+        rows: dict[str, AccountInstance] = {}
+        totals = set()
+        for number in range(1, MAX_PAGES + 1):
+            page = self._page(number, PAGE_SIZE, wanted)
+            before = len(rows)
+            rows |= {row.id: row for row in page.rows}
+            totals.add(page.total)
+            # At once: a text of the next answer may hold a token of this one.
+            self.redactor.learn(row._token.value for row in page.rows)
+            # A page that brings nothing new ends the list too, should the server ignore its number.
+            if len(rows) == before or (page.pages is not None and number >= page.pages):
+                break
+        return _Reading(totals.pop() if len(totals) == 1 else None, rows)
+
+    def _page(self, number: int, size: int, wanted: dict[str, str]) -> _Page:
+        call = Call(
+            "GET",
+            ENDPOINT,
+            endpoint=ENDPOINT,
+            params={"page": str(number), "pageSize": str(size), **wanted},
+            max_body=MAX_LIST_BODY,
+        )
+        read = partial(_page, account=self._account, now=self._now())
+        page = caught(lambda: self._transport.call(call, read), ZApiAuthenticationError)
+        if isinstance(page, ZApiAuthenticationError):
+            raise _about_the_integrator_token(page)
+        return page
+
+
+def _page(payload: Any, account: AccountCredentials, now: datetime) -> _Page | Failure:
+    checked = object_without_error(payload)
+    if isinstance(checked, Failure):
+        return checked
+    total, pages, content = checked.get("total"), checked.get("totalPage"), checked.get("content")
+    if not _is_count(total):
+        return unexpected("'total' is no count of instances")
+    if pages is not None and not _is_count(pages):
+        return unexpected("'totalPage' is no count of pages")
+    if not isinstance(content, list):
+        return unexpected("'content' is no list of instances")
+    rows = []
+    for item in content:
+        if not isinstance(item, dict) or not all(
+            isinstance(item.get(name), str) and item[name] for name in ("id", "token")
+        ):
+            return unexpected("an instance lacks its 'id' or 'token'")
+        rows.append(_row(item, account, now))
+    return _Page(total, pages, rows)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _row(item: dict[str, Any], account: AccountCredentials, now: datetime) -> AccountInstance:
+    """Return what is kept of an instance: no callback address, for users fill those with secrets."""
+    name, payment, due = item.get("name"), item.get("paymentStatus"), moment(item.get("due"))
+    return AccountInstance(
+        item["id"],
+        name if isinstance(name, str) else "",
+        item.get("phoneConnected") is True and item.get("whatsappConnected") is True,
+        None if due is None else due > now,
+        due,
+        payment if isinstance(payment, str) else "",
+        _Token(item["token"]),
+        account,
+    )
+
+
+def _about_the_integrator_token(error: ZApiAuthenticationError) -> ZApiError:
+    """Return an error of a status, which speaks of an instance's credentials, as one that speaks of the account's."""
+    if error.advice not in {STATUSES[status].advice for status in (401, 403)}:
+        return error
+    return ZApiAuthenticationError(
+        "Z-API refused the integrator token",
+        f"Copy the token that Z-API's support gave you into the connection's \"{INTEGRATOR_TOKEN}\"; it is neither the "
+        "instance token nor, with more than 25 instances, the account security token.",
+        endpoint=error.endpoint,
+        conn_id=error.conn_id,
+        status=error.status,
+        attempts=error.attempts,
+        elapsed=error.elapsed,
+    )
