@@ -43,8 +43,8 @@ ClientOf = Callable[[Any], AbstractContextManager["ZApiClient"]]
 _LOOK = 0.25
 #: Failed numbers that the log names one by one; the result has the rest.
 _MAX_TOLD = 20
-#: Outcomes at which a canary says nothing of the policy: the next number takes its place.
-_NO_CANARY = frozenset({Outcome.NOT_CONNECTED, Outcome.LAPSED})
+#: Outcomes that say nothing of the policy: as a canary such a number is replaced by the next one.
+_NOT_READY = frozenset({Outcome.NOT_CONNECTED, Outcome.LAPSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class FleetRun:
         self._executor = executor
         self._most = pace.limit
         self._answered = False
+        self._told = 0
         self._policy_texts: dict[int, str] = {}
         self._handled: SimpleQueue[_Handled] = SimpleQueue()
 
@@ -169,7 +170,7 @@ class FleetRun:
             self._answered = True
             self._pace.finished()
             self._count(each.chosen, each.outcome, each.error)
-            if self._canaries > 0 and each.outcome not in _NO_CANARY:
+            if self._canaries > 0 and each.outcome not in _NOT_READY:
                 if each.outcome in DONE:
                     self._canaries -= 1
                 else:
@@ -181,13 +182,14 @@ class FleetRun:
         self.tally.add(name, outcome)
         if error is not None and outcome is not Outcome.NOT_TRIED:
             self.errors.setdefault(outcome, error)
-            failed = self.tally.counts.total() - self.tally.done
-            if failed <= _MAX_TOLD:
+            self._told += 1
+            if self._told <= _MAX_TOLD:
                 log.warning("%s is %s: %s", name, outcome.value, error)
 
     def _tell_progress(self) -> None:
-        handled = self.tally.counts.total()
-        self._progress(handled, handled - self.tally.done, len(self._numbers))
+        counts = self.tally.counts
+        failed = counts.total() - self.tally.done - sum(counts[outcome] for outcome in _NOT_READY)
+        self._progress(counts.total(), failed, len(self._numbers))
 
     def _key(self, chosen: Chosen) -> str:
         """Return what is equal where the same is wanted of the same number, in the same mode."""
