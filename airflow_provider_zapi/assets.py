@@ -1,4 +1,8 @@
-"""The asset that stands for a number's privacy: ``zapi://<connection id>/privacy``."""
+"""The asset that stands for a number's privacy.
+
+It is ``zapi://<connection id>/privacy``, or ``zapi://<connection id>/<instance id>/privacy`` if the connection has a
+whole account.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,24 @@ if TYPE_CHECKING:
 __all__ = ["privacy_uri", "sanitize_uri"]
 
 
-def privacy_uri(conn_id: str) -> str:
-    """Return the URI of the asset that is updated when the privacy of a connection's number changes."""
-    return f"zapi://{quote(conn_id, safe='')}/privacy"
+def privacy_uri(conn_id: str, instance_id: str | None = None) -> str:
+    """Return the URI of the asset that is updated when the privacy of a number changes.
+
+    :param conn_id: the number's connection
+    :param instance_id: which instance, if the connection has a whole account
+    """
+    of_account = "" if instance_id is None else f"/{quote(instance_id, safe='')}"
+    return f"zapi://{quote(conn_id, safe='')}{of_account}/privacy"
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Check a ``zapi://`` URI, as Airflow asks a provider to.
 
-    :raises ValueError: it is not ``zapi://<connection id>/privacy``
+    :raises ValueError: it is neither ``zapi://<connection id>/privacy`` nor
+        ``zapi://<connection id>/<instance id>/privacy``
     """
-    if not uri.netloc or uri.path != "/privacy" or uri.query or uri.fragment:
-        raise ValueError("a zapi:// URI must be zapi://<connection id>/privacy")
+    instance, _, _ = uri.path.removeprefix("/").rpartition("/")
+    wanted = f"/{instance}/privacy" if instance else "/privacy"
+    if not uri.netloc or uri.path != wanted or "/" in instance or uri.query or uri.fragment:
+        raise ValueError("a zapi:// URI must be zapi://<connection id>[/<instance id>]/privacy")
     return uri

@@ -58,7 +58,7 @@ _WRITERS: Mapping[str, Callable[[Report], str]] = {"table": _as_table, "json": _
 
 
 def _check(arguments: argparse.Namespace) -> Report:
-    with _client(arguments.conn_id) as (client, hook):
+    with _client(arguments) as (client, hook):
         status = client.status()
         data: dict[str, Any] = {
             "instance": client.instance_id,
@@ -94,7 +94,7 @@ def _check(arguments: argparse.Namespace) -> Report:
 
 
 def _show(arguments: argparse.Namespace) -> Report:
-    with _client(arguments.conn_id) as (client, _):
+    with _client(arguments) as (client, _):
         status = client.status()
         if not status.connected:
             return Report(
@@ -132,7 +132,7 @@ def _show(arguments: argparse.Namespace) -> Report:
 
 def _plan(arguments: argparse.Namespace) -> Report:
     policy = parse_policy(policy_text(arguments.policy), f"policy {arguments.policy!r}")
-    with _client(arguments.conn_id, check_phone=True) as (client, _):
+    with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
         plan.require_readable()
     settings, drifted = planned_settings(plan), list(plan.drifted)
@@ -150,7 +150,7 @@ def _plan(arguments: argparse.Namespace) -> Report:
 
 def _apply(arguments: argparse.Namespace) -> Report:
     policy = parse_policy(policy_text(arguments.policy), f"policy {arguments.policy!r}")
-    with _client(arguments.conn_id, check_phone=True) as (client, _):
+    with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
         settings = applied_settings(apply_policy(plan, client, allow_mass_removal=arguments.allow_mass_removal))
     return Report(
@@ -181,10 +181,10 @@ def _settings_rows(
 
 
 @contextmanager
-def _client(conn_id: str, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
-    hook = ZApiHook(conn_id)
+def _client(arguments: argparse.Namespace, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
+    hook = ZApiHook(arguments.conn_id, instance=arguments.instance)
     # The connection is kept in no variable: a traceback would show it.
-    with hook.client_of(connection_of(conn_id)) as client:
+    with hook.client_of(connection_of(arguments.conn_id)) as client:
         if check_phone and hook.expected_phone:
-            require_phone(client, hook.expected_phone, conn_id)
+            require_phone(client, hook.expected_phone, arguments.conn_id)
         yield client, hook

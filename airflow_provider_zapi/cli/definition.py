@@ -69,29 +69,41 @@ class Group:
 
 _CONN_ID = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection of type Z-API"})
 _POLICY = Argument(("policy",), {"metavar": "POLICY", "help": "a YAML or JSON file with the wanted settings"})
+_INSTANCE = Argument(
+    ("--instance",),
+    {"metavar": "INSTANCE", "help": "the ID or the exact name of an instance, if the connection has a whole account"},
+)
 _OUTPUT = Argument(
     ("-o", "--output"),
     {"choices": ("table", "json", "yaml"), "default": "table", "help": "how to print it (default: table)"},
 )
 
 COMMANDS = (
-    Command("check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _OUTPUT)),
+    Command(
+        "check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
+    ),
     Command(
         "show",
         "Show whether a number is connected, and its lists of exceptions",
         (
             _CONN_ID,
+            _INSTANCE,
             Argument(("--contacts",), {"action": "store_true", "help": "name the contacts of the lists, in full"}),
             _OUTPUT,
         ),
     ),
-    Command("plan", "Show what a policy would change; exit code 1 if a list differs", (_CONN_ID, _POLICY, _OUTPUT)),
+    Command(
+        "plan",
+        "Show what a policy would change; exit code 1 if a list differs",
+        (_CONN_ID, _POLICY, _INSTANCE, _OUTPUT),
+    ),
     Command(
         "apply",
         "Make a number's privacy what a policy says",
         (
             _CONN_ID,
             _POLICY,
+            _INSTANCE,
             Argument(
                 ("--allow-mass-removal",),
                 {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},

@@ -40,15 +40,25 @@ class ZApiNotifier(BaseNotifier):
     :param phone: who gets it: country code, area code and number, an ``@lid``, or a group's id
         such as ``120363019502650977-group`` or ``120363019502650977@g.us``. (templated)
     :param message: what it says. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
     """
 
-    template_fields: Sequence[str] = ("phone", "message", "zapi_conn_id")
+    template_fields: Sequence[str] = ("phone", "message", "instance", "zapi_conn_id")
 
-    def __init__(self, *, phone: str, message: str, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        phone: str,
+        message: str,
+        instance: str | None = None,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.phone = phone
         self.message = message
+        self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
     def render_template(
@@ -70,7 +80,7 @@ class ZApiNotifier(BaseNotifier):
         :raises ZApiError: it was not sent, or may have been (``perhaps_done``)
         """
         body = self._body()
-        with ZApiHook(self.zapi_conn_id) as client:
+        with ZApiHook(self.zapi_conn_id, instance=self.instance) as client:
             self._send(client, body)
 
     async def async_notify(self, context: Context) -> None:
@@ -81,7 +91,7 @@ class ZApiNotifier(BaseNotifier):
         from airflow.providers.common.compat.connection import get_async_connection
 
         body = self._body()
-        hook = ZApiHook(self.zapi_conn_id)
+        hook = ZApiHook(self.zapi_conn_id, instance=self.instance)
         # The connection is kept in no variable, and no error is raised where it is an argument: tracebacks show both.
         made = await asyncio.to_thread(
             hook.client_or_refusal, await get_async_connection(self.zapi_conn_id), mask=False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -17,10 +17,11 @@ from airflow_provider_zapi.links import ZApiPanelLink
 from airflow_provider_zapi.rendering import is_plain
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
     from jinja2 import Environment
 
     from airflow_provider_zapi.client import ZApiClient
+    from airflow_provider_zapi.hooks.zapi import ZApiHook
 
 __all__ = ["ZApiOperator", "settings_of_other_tasks"]
 
@@ -32,12 +33,13 @@ class ZApiOperator(BaseOperator):
     """A task that calls one Z-API instance.
 
     It has no ``__init__``: Airflow wraps that of each class, which would cost more than all else that is ours when a
-    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``. So what an instance may hold besides has a class
-    attribute as its default, and is set only where it differs: ``_client`` and ``_killed`` while a task runs, and
-    ``_list_given``, ``_phone_given`` and ``_policy_file`` for what rendering would hide.
+    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``, and ``instance`` if it was given one. So what an
+    object may hold besides has a class attribute as its default, and is set only where it differs: ``_hook`` and
+    ``_killed`` while a task runs, and ``_list_given``, ``_phone_given`` and ``_policy_file`` for what rendering would
+    hide.
     """
 
-    template_fields: Sequence[str] = ("zapi_conn_id",)
+    template_fields: Sequence[str] = ("instance", "zapi_conn_id")
     ui_color = "#d9f2e3"
     operator_extra_links = (ZApiPanelLink(),)
     #: Whether a failed call is tried again before its error is raised.
@@ -45,7 +47,11 @@ class ZApiOperator(BaseOperator):
 
     #: The Z-API connection.
     zapi_conn_id: str = DEFAULT_CONN_ID
-    _client: ZApiClient | None = None
+    #: Which instance of a connection with a whole account.
+    instance: str | XComArg | None = None
+    #: The id of that instance, once the task has looked it up.
+    _picked: str | None = None
+    _hook: ZApiHook | None = None
     _killed: bool = False
     _phone_of_connection: str | None = None
     #: Whether the task was given an ``expected_phone``.
@@ -73,19 +79,20 @@ class ZApiOperator(BaseOperator):
         """
         from airflow_provider_zapi.hooks.zapi import ZApiHook
 
-        hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls)
-        with hook as client:
-            self._client = client
-            if self._killed:  # meanwhile
-                client.cancel()
-            try:
-                self._phone_of_connection = hook.expected_phone
+        # Rendered by now.
+        hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls, instance=cast("str | None", self.instance))
+        self._hook = hook
+        if self._killed:  # meanwhile
+            hook.cancel()
+        try:
+            with hook as client:
+                self._phone_of_connection, self._picked = hook.expected_phone, hook.picked
                 if check_phone:
                     self.require_phone(client, expected_phone)
                 yield client
-            finally:
-                # Airflow copies and pickles operators; credentials refuse both.
-                self._client = None
+        finally:
+            # Airflow copies and pickles operators; credentials refuse both.
+            self._hook = None
 
     def require_phone(self, client: ZApiClient, expected_phone: object = None) -> None:
         """Check which number is paired, if this task or its connection says which one must be.
@@ -107,20 +114,26 @@ class ZApiOperator(BaseOperator):
     def warn_about_pool(self) -> None:
         """Log a warning if this task, which writes, may run beside another one that writes to the same number."""
         if self.pool == "default_pool":
+            pool = self.zapi_conn_id if self.instance is None else _pool_name(f"{self.zapi_conn_id}_{self.instance}")
             self.log.warning(
                 "This task runs in default_pool, so another task may write to the same number at the same time. Create "
                 "a pool with one slot (airflow pools set %s 1 'one task at a time on this number') and give all tasks "
                 "of the number pool='%s'. Reason: %s",
-                self.zapi_conn_id,
-                self.zapi_conn_id,
+                pool,
+                pool,
                 POOL_REASON,
             )
 
     def on_kill(self) -> None:
         """Send nothing more. Airflow calls it in a signal handler, so it sets flags and takes no lock."""
         self._killed = True
-        if self._client is not None:
-            self._client.cancel()
+        if self._hook is not None:
+            self._hook.cancel()
+
+
+def _pool_name(text: str) -> str:
+    """Return a text as the name of a pool: Airflow accepts ASCII only, and a shell needs no quotes around it."""
+    return "".join(one if one.isascii() and (one.isalnum() or one in "_-.") else "_" for one in text)
 
 
 def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:

@@ -35,8 +35,11 @@ def publish(context: Context, alias: AssetAlias, asset: Any, extra: Mapping[str,
         events[alias].add(asset, extra=dict(extra))
 
 
-def last_events(context: Context, alias: AssetAlias, conn_id: str) -> Iterator[Mapping[str, Any]]:
-    """Return what the last events of a connection say, the newest first; nothing before Airflow 3."""
+def last_events(context: Context, alias: AssetAlias, of: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Return what the last events say, the newest first; nothing before Airflow 3.
+
+    :param of: whose events: ``conn_id``, and ``instance`` if the connection has a whole account
+    """
     inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
     if inlets is None:
         return
@@ -44,7 +47,7 @@ def last_events(context: Context, alias: AssetAlias, conn_id: str) -> Iterator[M
     # Older versions can only give all there ever were, the oldest first.
     newest_first = events.ascending(False).limit(_NEWEST_EVENTS) if AIRFLOW_V_3_2_PLUS else reversed(events)
     for event in newest_first:
-        if event.extra.get("conn_id") == conn_id:
+        if {name: event.extra[name] for name in ("conn_id", "instance") if name in event.extra} == of:
             yield event.extra
 
 

@@ -186,7 +186,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
                 self._run = None
 
     def _events(self, context: Context) -> Any:
-        return last_events(context, FLEET_ALIAS, self.zapi_conn_id)
+        return last_events(context, FLEET_ALIAS, {"conn_id": self.zapi_conn_id})
 
     def _publish(self, context: Context, report: FleetReport) -> None:
         from airflow_provider_zapi.assets import privacy_uri

@@ -32,6 +32,7 @@ class CheckInstanceOperator(ZApiOperator):
         ``phone``; without either, no number is compared. (templated)
     :param require_paid: fail unless Z-API's payment status is ``PAID``. That word is assumed: Z-API publishes
         none, so that an account that names it otherwise has to switch this off
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiSubscriptionError: it is not paid, or ends too soon; no retry
     :raises ZApiNotConnectedError: the phone is not connected; worth a retry
@@ -39,7 +40,7 @@ class CheckInstanceOperator(ZApiOperator):
     :raises ZApiInvalidRequestError: ``min_days_left`` cannot be used; nothing was sent
     """
 
-    template_fields: Sequence[str] = ("min_days_left", "expected_phone", "zapi_conn_id")
+    template_fields: Sequence[str] = ("min_days_left", "expected_phone", "instance", "zapi_conn_id")
     ui_color = "#cfeaf0"
 
     def __init__(
@@ -48,6 +49,7 @@ class CheckInstanceOperator(ZApiOperator):
         min_days_left: int | str | XComArg = 0,
         expected_phone: str | XComArg | None = None,
         require_paid: bool = True,
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -57,6 +59,8 @@ class CheckInstanceOperator(ZApiOperator):
         if expected_phone is not None:
             self._phone_given = True
         self.require_paid = require_paid
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:

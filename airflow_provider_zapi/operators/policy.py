@@ -33,7 +33,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     Lists of exceptions are read, compared by contact, changed by what differs, and read again. Values cannot be read:
     they are always sent, and their result says ``verified: null``. Settings that the policy leaves out are left alone.
-    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``.
+    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
+    ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
 
     :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
         "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
@@ -45,6 +46,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         Use it if Z-API's reads lag behind its writes and somebody else may write too
     :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
         ``phone``. With one, another number fails the task before anything is sent. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
     :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
@@ -52,7 +54,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :raises ZApiError: a call failed; the message names each setting that failed, and those that are done
     """
 
-    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "zapi_conn_id")
+    template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
     template_ext: Sequence[str] = (".yaml", ".yml", ".json")
     ui_color = "#b8e6cc"
@@ -67,6 +69,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         allow_mass_removal: bool = False,
         settle: float = 0,
         expected_phone: str | None = None,
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -82,6 +85,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         self.expected_phone = expected_phone
         if expected_phone is not None:
             self._phone_given = True
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
     @classmethod
@@ -146,16 +151,20 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
             asserted.get(name) != value for name, value in values.items()
         )
         if changed:
-            extra: dict[str, Any] = {"conn_id": self.zapi_conn_id}
+            extra = self._number()
             extra |= {f"{_ASSERTED}{name}": value for name, value in {**asserted, **values}.items()}
             for name, result in results.items():
                 if result.verified is not None:
                     extra |= {f"{name}.{count}": getattr(result, count) for count in ("added", "removed", "kept")}
-            publish(context, PRIVACY_ALIAS, Asset(privacy_uri(self.zapi_conn_id)), extra)
+            publish(context, PRIVACY_ALIAS, Asset(privacy_uri(self.zapi_conn_id, self._picked)), extra)
         return changed
 
+    def _number(self) -> dict[str, Any]:
+        """Return what an event says about whose privacy changed."""
+        return {"conn_id": self.zapi_conn_id, **({"instance": self._picked} if self._picked else {})}
+
     def _asserted_last(self, context: Context) -> dict[str, str]:
-        for said in last_events(context, PRIVACY_ALIAS, self.zapi_conn_id):
+        for said in last_events(context, PRIVACY_ALIAS, self._number()):
             return {name.removeprefix(_ASSERTED): value for name, value in said.items() if name.startswith(_ASSERTED)}
         return {}
 

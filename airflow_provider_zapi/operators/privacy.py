@@ -107,21 +107,28 @@ class SettingOperator(ZApiOperator):
 class VisibilityOperator(SettingOperator):
     """Sets who sees something."""
 
-    template_fields: Sequence[str] = ("visualization_type", "zapi_conn_id")
+    template_fields: Sequence[str] = ("visualization_type", "instance", "zapi_conn_id")
     value_parameter = "visualization_type"
 
     def __init__(
-        self, *, visualization_type: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any
+        self,
+        *,
+        visualization_type: str | XComArg,
+        instance: str | XComArg | None = None,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.visualization_type = visualization_type
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
 
 class VisibilityWithListOperator(SettingOperator):
     """Sets who sees something, with a list of exceptions."""
 
-    template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "zapi_conn_id")
+    template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
     value_parameter = "visualization_type"
@@ -134,6 +141,7 @@ class VisibilityWithListOperator(SettingOperator):
         visualization_type: str | XComArg,
         contacts_blacklist: Sequence[Mapping[str, Any]] | str | XComArg | None = None,
         verify: bool = False,
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -141,6 +149,8 @@ class VisibilityWithListOperator(SettingOperator):
         self.visualization_type = visualization_type
         self.contacts_blacklist = contacts_blacklist
         self.verify = verify
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
         if contacts_blacklist is not None:
             self._list_given = True
@@ -176,12 +186,21 @@ class VisibilityWithListOperator(SettingOperator):
 class ValueOperator(SettingOperator):
     """Sets something that is no question of who."""
 
-    template_fields: Sequence[str] = ("value", "zapi_conn_id")
+    template_fields: Sequence[str] = ("value", "instance", "zapi_conn_id")
     value_parameter = "value"
 
-    def __init__(self, *, value: str | XComArg, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        value: str | XComArg,
+        instance: str | XComArg | None = None,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.value = value
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
 
@@ -198,6 +217,7 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
         Without it the list stays as it is. At most 10,000. (templated)
     :param verify: read the list once after the last call and fail with `ZApiNotVerifiedError`, which is worth a task
         retry, unless it shows every change. The result then has ``verified``
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -212,6 +232,7 @@ class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -226,6 +247,7 @@ class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes of the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -240,6 +262,7 @@ class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
     :param contacts_blacklist: changes of this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -252,6 +275,7 @@ class SetOnlinePrivacyOperator(VisibilityOperator):
     Source: Z-API, ``POST privacy/online``.
 
     :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN``: whoever sees last seen. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -264,6 +288,7 @@ class SetReadReceiptsOperator(ValueOperator):
     Source: Z-API, ``POST privacy/read-receipts``.
 
     :param value: ``enable`` or ``disable``. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -276,6 +301,7 @@ class SetMessagesDurationOperator(ValueOperator):
     Source: Z-API, ``POST privacy/messages-duration``.
 
     :param value: ``days90``, ``days7``, ``hours24`` or ``disable``. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -293,22 +319,26 @@ class GetDisallowedContactsOperator(ZApiOperator):
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param as_count: return how many there are, in place of who
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
-    template_fields: Sequence[str] = ("setting", "zapi_conn_id")
+    template_fields: Sequence[str] = ("setting", "instance", "zapi_conn_id")
 
     def __init__(
         self,
         *,
         setting: str | XComArg,
         as_count: bool = False,
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.setting = setting
         self.as_count = as_count
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
 
     def execute(self, context: Context) -> list[str] | int:

@@ -31,11 +31,12 @@ class DisallowedContactsSensor(ZApiSensor):
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param present: contacts that the list has to hold: a list, or the same as a JSON array in a text. (templated)
     :param absent: contacts that it has to lack, likewise. (templated)
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
     """
 
-    template_fields: Sequence[str] = ("setting", "present", "absent", "zapi_conn_id")
+    template_fields: Sequence[str] = ("setting", "present", "absent", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"present": "json", "absent": "json"}
 
     def __init__(
@@ -44,6 +45,7 @@ class DisallowedContactsSensor(ZApiSensor):
         setting: str | XComArg,
         present: Sequence[str | int] | str | XComArg = (),
         absent: Sequence[str | int] | str | XComArg = (),
+        instance: str | XComArg | None = None,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -51,6 +53,8 @@ class DisallowedContactsSensor(ZApiSensor):
         self.setting = setting
         self.present = present
         self.absent = absent
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
         self._wanted: tuple[PrivacySetting, tuple[str, ...], tuple[str, ...]] | None = None
 

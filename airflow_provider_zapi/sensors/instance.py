@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -30,13 +30,23 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
     Source: Z-API, ``GET status``.
 
     :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
     check_phone: ClassVar[bool] = False
 
-    def __init__(self, *, deferrable: bool | None = None, zapi_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        deferrable: bool | None = None,
+        instance: str | None = None,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        if instance is not None:
+            self.instance = instance
         self.zapi_conn_id = zapi_conn_id
         if deferrable is None:
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -59,7 +69,12 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         if not connected and self.deferrable:
             self.defer(
                 trigger=InstanceConnectedTrigger(
-                    self.zapi_conn_id, self.poke_interval, self.max_consecutive_errors, self._errors
+                    self.zapi_conn_id,
+                    self.poke_interval,
+                    self.max_consecutive_errors,
+                    self._errors,
+                    # By its id, if it is known: the name may change while the task waits.
+                    self._picked or cast("str | None", self.instance),
                 ),
                 method_name="execute_complete",
                 timeout=timedelta(seconds=self.timeout),

@@ -73,14 +73,23 @@ class InstanceConnectedTrigger(BaseTrigger):
     :param poke_interval: seconds between two reads, at least 2
     :param max_consecutive_errors: after so many transient errors one after another, the last of them is the result
     :param errors: how many of them there were already
+    :param instance: which instance, by its ID or its exact name, if the connection has a whole account
     """
 
-    def __init__(self, zapi_conn_id: str, poke_interval: float, max_consecutive_errors: int, errors: int = 0) -> None:
+    def __init__(
+        self,
+        zapi_conn_id: str,
+        poke_interval: float,
+        max_consecutive_errors: int,
+        errors: int = 0,
+        instance: str | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's
         self.zapi_conn_id = zapi_conn_id
         self.poke_interval = poke_interval
         self.max_consecutive_errors = max_consecutive_errors
         self.errors = errors
+        self.instance = instance
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer makes this trigger of: the connection's id and plain numbers."""
@@ -89,6 +98,7 @@ class InstanceConnectedTrigger(BaseTrigger):
             "poke_interval": self.poke_interval,
             "max_consecutive_errors": self.max_consecutive_errors,
             "errors": self.errors,
+            "instance": self.instance,
         }
 
     async def sleep(self, seconds: float) -> None:
@@ -119,20 +129,23 @@ class InstanceConnectedTrigger(BaseTrigger):
 
     async def _read(self) -> bool:
         # The loop looks again by itself: one attempt, so that a thread is soon free for the next trigger.
-        client_of = partial(ZApiHook(self.zapi_conn_id, retry=False).client_of, mask=False)
+        hook = ZApiHook(self.zapi_conn_id, retry=False, instance=self.instance)
+        client_of = partial(hook.client_of, mask=False)
         loop = asyncio.get_running_loop()
         client = None
-        with suppress(AirflowNotFoundException):
-            # The connection is kept in no variable: a traceback would show it.
-            client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
-        if client is None:
-            raise ZApiConfigurationError("The connection does not exist any more", conn_id=self.zapi_conn_id)
         try:
+            with suppress(AirflowNotFoundException):
+                # The connection is kept in no variable: a traceback would show it.
+                client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
+            if client is None:
+                raise ZApiConfigurationError("The connection does not exist any more", conn_id=self.zapi_conn_id)
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:
             # Also when the task was cleared meanwhile: the thread then gives up by itself.
-            client.cancel()
-            client.close()
+            hook.cancel()
+            if client is not None:
+                client.cancel()
+                client.close()
 
 
 def _event(error: ZApiError | None = None) -> TriggerEvent:

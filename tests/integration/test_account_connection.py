@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_zapi.client import AccountCredentials, ZApiAccountClient
-from airflow_provider_zapi.emulator import RunningEmulator, fleet_emulator, running_emulator
+from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiConfigurationError,
@@ -21,32 +21,11 @@ from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN, check_error, leaks
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
-NUMBERS = 230
-
 
 @pytest.fixture
-def running() -> Iterator[RunningEmulator]:
-    emulator = fleet_emulator(NUMBERS)
-    emulator.account.partner_token = PARTNER_TOKEN
-    emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})
-    for number, instance in enumerate(emulator.instances.values()):
-        instance.patch({"client_token": CLIENT_TOKEN, "token": f"{TOKEN}-{number}"})
-    with running_emulator(emulator) as served:
-        yield served
-
-
-@pytest.fixture
-def account(running: RunningEmulator) -> Iterator[ZApiAccountClient]:
-    with ZApiAccountClient(AccountCredentials(PARTNER_TOKEN, CLIENT_TOKEN, running.url, "zapi_account")) as client:
+def account(fleet: RunningEmulator) -> Iterator[ZApiAccountClient]:
+    with ZApiAccountClient(AccountCredentials(PARTNER_TOKEN, CLIENT_TOKEN, fleet.url, "zapi_account")) as client:
         yield client
-
-
-@pytest.fixture
-def conn_id(running: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
-    extra = {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN}
-    connection = {"conn_type": "zapi", "host": running.url, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ACCOUNT", json.dumps(connection))
-    return "zapi_account"
 
 
 @pytest.mark.parametrize(
@@ -55,63 +34,63 @@ def conn_id(running: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
     ids=str,
 )
 def test_every_number_is_listed_once(
-    account: ZApiAccountClient, running: RunningEmulator, switches: dict[str, object]
+    account: ZApiAccountClient, fleet: RunningEmulator, switches: dict[str, object]
 ) -> None:
-    running.emulator.account.patch(switches)
+    fleet.emulator.account.patch(switches)
     listed = [instance.id for instance in account.instances()]
-    assert sorted(listed) == sorted(running.emulator.instances)
+    assert sorted(listed) == sorted(fleet.emulator.instances)
 
 
-def test_a_total_that_never_stands_still_is_an_error(account: ZApiAccountClient, running: RunningEmulator) -> None:
-    running.emulator.account.patch({"total_changes": 1000})
+def test_a_total_that_never_stands_still_is_an_error(account: ZApiAccountClient, fleet: RunningEmulator) -> None:
+    fleet.emulator.account.patch({"total_changes": 1000})
     with pytest.raises(ZApiTransientError, match="3 times"):
         next(account.instances())
-    assert len(running.emulator.requests) == 15
+    assert len(fleet.emulator.requests) == 15
 
 
-def test_states_are_those_of_the_numbers(account: ZApiAccountClient, running: RunningEmulator) -> None:
+def test_states_are_those_of_the_numbers(account: ZApiAccountClient, fleet: RunningEmulator) -> None:
     for listed in account.instances():
-        instance = running.emulator.instance(listed.id)
+        instance = fleet.emulator.instance(listed.id)
         assert listed.connected == (instance.connected and instance.smartphone_connected)
         assert listed.paid == (instance.subscription == "active")
         assert not leaks(repr(listed))
 
 
-def test_each_number_can_be_called(account: ZApiAccountClient, running: RunningEmulator) -> None:
+def test_each_number_can_be_called(account: ZApiAccountClient, fleet: RunningEmulator) -> None:
     for listed in account.instances(query="number-000"):
         with account.client_for(listed) as client:
-            assert client.status().connected == running.emulator.instance(listed.id).connected
+            assert client.status().connected == fleet.emulator.instance(listed.id).connected
 
 
-def test_a_wrong_integrator_token_is_refused_once(running: RunningEmulator) -> None:
-    account = ZApiAccountClient(AccountCredentials("wrong", CLIENT_TOKEN, running.url, "zapi_account"))
+def test_a_wrong_integrator_token_is_refused_once(fleet: RunningEmulator) -> None:
+    account = ZApiAccountClient(AccountCredentials("wrong", CLIENT_TOKEN, fleet.url, "zapi_account"))
     with account, pytest.raises(ZApiAuthenticationError, match="refused the integrator token") as caught:
         account.count()
     check_error(caught.value)
-    assert len(running.emulator.requests) == 1
+    assert len(fleet.emulator.requests) == 1
 
 
-def test_the_connection_test_says_how_many_there_are(conn_id: str, running: RunningEmulator) -> None:
-    said = ZApiHook(conn_id).test_connection()
+def test_the_connection_test_says_how_many_there_are(account_id: str, fleet: RunningEmulator) -> None:
+    said = ZApiHook(account_id).test_connection()
     assert said == (True, "Z-API accepts the integrator token, and the account has 230 instances.")
-    assert [request["query"] for request in running.emulator.requests] == [{"page": "1", "pageSize": "1"}]
+    assert [request["query"] for request in fleet.emulator.requests] == [{"page": "1", "pageSize": "1"}]
 
 
-def test_the_connection_test_says_what_is_refused(conn_id: str, running: RunningEmulator) -> None:
-    running.emulator.account.partner_token = "another"
-    good, text = ZApiHook(conn_id).test_connection()
+def test_the_connection_test_says_what_is_refused(account_id: str, fleet: RunningEmulator) -> None:
+    fleet.emulator.account.partner_token = "another"
+    good, text = ZApiHook(account_id).test_connection()
     assert not good
     assert text.startswith("Z-API refused the integrator token (endpoint instances, HTTP 401). ")
 
 
 @pytest.mark.parametrize("instance", ["number-0007", "Store 0007 Curitiba", " Store 0007  Curitiba "])
-def test_one_number_is_picked_by_id_or_name(conn_id: str, running: RunningEmulator, instance: str) -> None:
-    hook = ZApiHook(conn_id, instance=instance)
+def test_one_number_is_picked_by_id_or_name(account_id: str, fleet: RunningEmulator, instance: str) -> None:
+    hook = ZApiHook(account_id, instance=instance)
     with hook as client:
         assert client.instance_id == hook.picked == "number-0007"
         assert client.status().connected
     assert hook.expected_phone is None
-    assert [request["path"] for request in running.emulator.requests] == [
+    assert [request["path"] for request in fleet.emulator.requests] == [
         "/instances",
         "/instances/number-0007/token/***/status",
     ]
@@ -130,42 +109,42 @@ def test_one_number_is_picked_by_id_or_name(conn_id: str, running: RunningEmulat
     ],
 )
 def test_a_number_that_cannot_be_picked_is_an_error_and_gets_nothing(
-    conn_id: str, running: RunningEmulator, instance: str, text: str
+    account_id: str, fleet: RunningEmulator, instance: str, text: str
 ) -> None:
     with pytest.raises(ZApiInvalidRequestError, match=text) as caught:
-        ZApiHook(conn_id, instance=instance).get_conn()
+        ZApiHook(account_id, instance=instance).get_conn()
     assert "Nothing was sent." in str(caught.value)
     check_error(caught.value)
-    assert {request["path"] for request in running.emulator.requests} <= {"/instances"}
+    assert {request["path"] for request in fleet.emulator.requests} <= {"/instances"}
 
 
-def test_a_name_that_two_instances_have_is_ambiguous(conn_id: str, running: RunningEmulator) -> None:
-    running.emulator.instance("number-0009").patch({"name": "Store 0007 Curitiba"})
+def test_a_name_that_two_instances_have_is_ambiguous(account_id: str, fleet: RunningEmulator) -> None:
+    fleet.emulator.instance("number-0009").patch({"name": "Store 0007 Curitiba"})
     with pytest.raises(ZApiInvalidRequestError, match=r"ambiguous: 2 instances.*number-0007, number-0009") as caught:
-        ZApiHook(conn_id, instance="Store 0007 Curitiba").get_conn()
+        ZApiHook(account_id, instance="Store 0007 Curitiba").get_conn()
     check_error(caught.value)
 
 
-def test_an_account_without_a_number_named_is_an_error(conn_id: str, running: RunningEmulator) -> None:
+def test_an_account_without_a_number_named_is_an_error(account_id: str, fleet: RunningEmulator) -> None:
     with pytest.raises(ZApiConfigurationError, match=r"no instance was named.*'instance'") as caught:
-        ZApiHook(conn_id).get_conn()
+        ZApiHook(account_id).get_conn()
     check_error(caught.value)
-    assert running.emulator.requests == []
+    assert fleet.emulator.requests == []
 
 
-def test_a_search_that_counts_all_instances_still_finds(conn_id: str, running: RunningEmulator) -> None:
+def test_a_search_that_counts_all_instances_still_finds(account_id: str, fleet: RunningEmulator) -> None:
     """What `total` counts beside a search is not documented."""
-    running.emulator.account.patch({"total_changes": 1})
-    with ZApiHook(conn_id, instance="number-0007") as client:
+    fleet.emulator.account.patch({"total_changes": 1})
+    with ZApiHook(account_id, instance="number-0007") as client:
         assert client.instance_id == "number-0007"
 
 
 def test_a_connection_with_one_instance_takes_only_its_id(
-    running: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+    fleet: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {
         "conn_type": "zapi",
-        "host": running.url,
+        "host": fleet.url,
         "login": "number-0001",
         "password": f"{TOKEN}-0",
         "extra": {"client_token": CLIENT_TOKEN},
@@ -181,17 +160,17 @@ def test_a_connection_with_one_instance_takes_only_its_id(
         check_error(caught.value)
     with pytest.raises(ZApiConfigurationError, match="has one instance, and a whole account is needed"):
         ZApiHook("zapi_one").get_account()
-    assert len(running.emulator.requests) == 1
+    assert len(fleet.emulator.requests) == 1
 
 
-def test_the_account_of_a_connection(conn_id: str) -> None:
-    with ZApiHook(conn_id).get_account() as account:
-        assert len(list(account.instances())) == NUMBERS
+def test_the_account_of_a_connection(account_id: str) -> None:
+    with ZApiHook(account_id).get_account() as account:
+        assert len(list(account.instances())) == 230
 
 
-def test_a_hook_that_was_cancelled_lists_nothing(conn_id: str, running: RunningEmulator) -> None:
-    hook = ZApiHook(conn_id, instance="number-0001")
+def test_a_hook_that_was_cancelled_lists_nothing(account_id: str, fleet: RunningEmulator) -> None:
+    hook = ZApiHook(account_id, instance="number-0001")
     hook.cancel()
     with pytest.raises(ZApiError, match="cancelled"):
         hook.get_conn()
-    assert running.emulator.requests == []
+    assert fleet.emulator.requests == []
