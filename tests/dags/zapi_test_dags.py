@@ -7,6 +7,7 @@ from datetime import datetime
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_zapi.notifications.zapi import ZApiNotifier
+from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
@@ -117,3 +118,6 @@ with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phon
             phone="{{ params.phone }}", message="{{ ti.task_id }} failed", zapi_conn_id="zapi_sales"
         ),
     )
+
+with DAG(dag_id="zapi_test_fleet", schedule=None, start_date=BEGIN):
+    ApplyFleetPolicyOperator(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account")
