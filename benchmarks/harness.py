@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 OURS = "ours"
 
 #: The groups, in the order of the page. Each is a module with ``ROWS`` and ``measure()``.
-GROUPS = ("parse", "rendering", "calls", "tasks", "lists", "growth")
+GROUPS = ("parse", "rendering", "calls", "tasks", "fleet", "lists", "growth")
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: For users: what it costs. For contributors: what a change has to keep.
