@@ -172,6 +172,8 @@ NAMES = (
     "a base URL",
     "an id or a token",
     "a contact",
+    "an instance's name",
+    "a shard",
     "a group",
     "the key of a contact",
     "the patterns of the policy's schema",

@@ -21,7 +21,7 @@ from airflow_provider_zapi.wording import counted
 __all__ = ["Chosen", "Listed", "Selection", "Shard", "check_listing", "choose", "parse_patterns", "parse_shard"]
 
 _NOTHING_SENT = "Nothing was sent to any number."
-_SHARD = re.compile(r"\s*[\[(]?\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*[\])]?\s*", re.ASCII)
+_SHARD = re.compile(r"\s{0,4}[\[(]?\s{0,4}([0-9]{1,6})\s{0,4},\s{0,4}([0-9]{1,6})\s{0,4}[\])]?\s{0,4}", re.ASCII)
 _WILDCARDS = frozenset("*?[")
 
 #: The index of a part of the account, and how many parts there are.
