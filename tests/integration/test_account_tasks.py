@@ -74,6 +74,16 @@ def test_a_task_is_for_the_instance_that_it_names(fleet: RunningEmulator, accoun
     assert not leaks(repr(task))
 
 
+def test_a_mapped_task_is_one_task_for_each_instance() -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    with DAG("mapped", schedule=None):
+        mapped = privacy.SetOnlinePrivacyOperator.partial(task_id="t", visualization_type="ALL").expand(
+            instance=["number-0001", NAME]
+        )
+    assert mapped.expand_input.value == {"instance": ["number-0001", NAME]}
+
+
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize(
     ("instance", "kind"),

@@ -136,6 +136,7 @@ def test_a_trigger_is_a_connection_id_and_plain_numbers() -> None:
         "poke_interval": 30.0,
         "max_consecutive_errors": 5,
         "errors": 1,
+        "instance": None,
     }
 
 

@@ -49,7 +49,7 @@ def sensor(operator: Any, **parameters: Any) -> Callable[[], object]:
 
 def command(name: str, **arguments: Any) -> Callable[[], object]:
     # Where its errors are not printed yet.
-    return lambda: commands._COMMANDS[name](argparse.Namespace(conn_id="zapi_default", **arguments))
+    return lambda: commands._COMMANDS[name](argparse.Namespace(conn_id="zapi_default", instance=None, **arguments))
 
 
 def notifier() -> ZApiNotifier:

@@ -122,6 +122,16 @@ def test_what_an_earlier_reading_showed_and_is_gone_is_not_listed() -> None:
     assert ids(account.instances()) == ["id-3", "id-4", "id-5"]
 
 
+def test_two_readings_without_one_that_is_gone_complete_each_other() -> None:
+    account, adapter = account_with(
+        page(row(1), row(2), total=3),
+        page(row(3), row(4), total=3),
+        page(row(4), row(5), total=3),
+    )
+    assert sorted(ids(account.instances())) == ["id-3", "id-4", "id-5"]
+    assert len(adapter.requests) == 3
+
+
 @pytest.mark.parametrize(
     "answers",
     [

@@ -42,6 +42,47 @@ def test_a_known_secret_is_hidden_in_every_form(secret: str, form: str) -> None:
     assert scrubbed.endswith(" after")
 
 
+#: An account has so many; they begin like one another, and like the ones looked for.
+OTHERS = [*(f"canary/client+{number:030}" for number in range(100)), *(f"{number:032X}" for number in range(100))]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", CANARIES)
+def test_one_of_many_secrets_is_hidden_in_every_form(secret: str, form: str) -> None:
+    text = f"before {FORMS[form](secret)} after"
+    redactor = Redactor(OTHERS)
+    redactor.learn([secret])
+    assert redactor.scrub(text) == Redactor([secret, OTHERS[0]]).scrub(text)
+    assert "***" in redactor.scrub(text)
+
+
+@pytest.mark.parametrize("cut", range(9, 24))
+def test_the_beginning_of_one_of_many_secrets_is_hidden_whole(cut: int) -> None:
+    shown = Redactor([*OTHERS, CLIENT_TOKEN]).scrub(f"a {CLIENT_TOKEN[:cut]} b")
+    assert shown == (f"a {CLIENT_TOKEN[:cut]} b" if cut < 12 else "a *** b")
+
+
+def test_what_is_learned_while_a_text_is_scrubbed_is_hidden_in_the_next() -> None:
+    redactor = Redactor([TOKEN])
+    assert redactor.scrub(CLIENT_TOKEN) == CLIENT_TOKEN
+    redactor.learn([CLIENT_TOKEN, None, ""])
+    assert redactor.scrub(f"{CLIENT_TOKEN} {TOKEN}") == "*** ***"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("see https://hooks.example/a?key=b+c now", "see *** now"),
+        ("see https%3A%2F%2Fhooks.example%2Fa now", "see *** now"),
+        ('"https:\\/\\/hooks.example\\/a"', '"***"'),
+        ("ratio 1://2", "ratio 1://2"),
+    ],
+)
+def test_addresses_are_hidden_where_that_is_asked_for(text: str, hidden: str) -> None:
+    assert Redactor([], urls=True).scrub(text) == hidden
+    assert Redactor([]).scrub(text) == text
+
+
 #: `canary/client+token=50%` as several writers after one another leave it, each of which escapes something else.
 MIXED = [
     r"canary\/client\u002btoken=50%",
