@@ -47,6 +47,7 @@ def worst() -> Mapping[str, Worst]:
     from airflow_provider_zapi.client import answers, api, moments, redaction, targets
     from airflow_provider_zapi.notifications import zapi as notifications
     from airflow_provider_zapi.privacy import phones, policy
+    from airflow_provider_zapi.reconcile import outcomes, selection
 
     redactor = redaction.Redactor([TOKEN, "secret/+=%"])
     account = redaction.Redactor([f"{TOKEN}{number}" for number in range(100)], urls=True)
@@ -135,6 +136,16 @@ def worst() -> Mapping[str, Worst]:
             (*digits, "+", "(", "( ", "( 0", ". ", "1.0", "@g.u", "-grou", "1@lid", "@lid", "-group"),
             tuple(f"privacy.phones.{name}" for name in ("_PHONE", "_LID", "_GROUP", "_DECIMAL", "_TRUNK_ZERO")),
         ),
+        "an instance's name": Worst(
+            lambda text: outcomes.shown_name(text, ""),
+            (*digits, "1 ", "1-(", "a", "a:", "a:/", "a://", "://", " "),
+            ("reconcile.outcomes._PHONE", "reconcile.outcomes._ADDRESS"),
+        ),
+        "a shard": Worst(
+            lambda text: selection._SHARD.fullmatch(text),
+            (*digits, *spaces, "(", ",", "1,"),
+            ("reconcile.selection._SHARD",),
+        ),
         "a group": Worst(
             notifications._GROUP.fullmatch, (*digits, "1-", "-group", "@g.u"), ("notifications.zapi._GROUP",)
         ),
@@ -161,6 +172,8 @@ NAMES = (
     "a base URL",
     "an id or a token",
     "a contact",
+    "an instance's name",
+    "a shard",
     "a group",
     "the key of a contact",
     "the patterns of the policy's schema",

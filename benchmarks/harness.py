@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 #: The name of this provider in every table.
 OURS = "ours"
 
-#: The groups, in the order of the docs. Each is a module with ``ROWS`` and ``measure()``.
-GROUPS = ("parse", "rendering", "calls", "tasks", "lists", "growth")
+#: The groups, in the order of the page. Each is a module with ``ROWS`` and ``measure()``.
+GROUPS = ("parse", "rendering", "calls", "tasks", "fleet", "lists", "growth")
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 #: The page for users shows the cost. The page for contributors shows the goals that a change must keep.

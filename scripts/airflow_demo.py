@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from airflow_provider_zapi.emulator.partner import DEMO_PARTNER_TOKEN
 from scripts.background import BackgroundError, BackgroundProcess, clean_environment, free_port_from, free_ports
 from scripts.rest import ApiError, request_json
 from scripts.standalone import RunningAirflow
@@ -28,6 +29,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 DAG_ID = "zapi_hide_last_seen"
 #: The ports of ``--stay``. They are fixed, so that bookmarks and copied commands keep working.
 AIRFLOW_PORT, EMULATOR_PORT = 8080, 8765
+#: The connection and the pool of the account that all numbers of the emulator belong to, and how many more it gets
+#: while the pages stay open.
+ACCOUNT, ACCOUNT_NUMBERS = "zapi_account", 1_000
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class Demo:
         """Print a line without credentials, and with the seconds since the start."""
         for number in NUMBERS:
             text = text.replace(number.client_token, "***").replace(number.token, "***")
+        text = text.replace(DEMO_PARTNER_TOKEN, "***")
         try:
             print(f"{time.monotonic() - self._started:6.1f} s  {text}", flush=True)
         except OSError:
@@ -125,7 +130,7 @@ class Demo:
         home = self.home.relative_to(Path.cwd()) if self.home.is_relative_to(Path.cwd()) else self.home
         self.say(f"Starting Airflow {version('apache-airflow')} and the emulator; files in {home}")
         with (
-            self._emulator(emulator_port) as emulator,
+            self._emulator(emulator_port, ACCOUNT_NUMBERS if stay else 0) as emulator,
             RunningAirflow(
                 self._folder("airflow"),
                 self.dags_folder,
@@ -151,12 +156,13 @@ class Demo:
         folder.mkdir()
         return folder
 
-    def _emulator(self, port: int) -> BackgroundProcess:
+    def _emulator(self, port: int, numbers: int) -> BackgroundProcess:
         instances = [part for number in NUMBERS for part in ("--instance", number.emulator_argument)]
+        more = ["--numbers", str(numbers)] if numbers else []
         module = "airflow_provider_zapi.emulator"
         return BackgroundProcess(
             "The emulator",
-            [sys.executable, "-m", module, "--port", str(port), *instances, "--quiet"],
+            [sys.executable, "-m", module, "--port", str(port), *instances, *more, "--quiet"],
             env=clean_environment(os.environ),
             log=self.home / "emulator.log",
             grace=3,
@@ -170,6 +176,10 @@ class Demo:
             pool = {"name": number.connection, "slots": 1, "description": "One task at a time on this WhatsApp number"}
             airflow.api("POST", "/pools", pool)
             request_json(emulator_port, "PATCH", f"/_emulator/instances/{number.instance}", {"name": number.name})
+        extra = {"partner_token": DEMO_PARTNER_TOKEN, "client_token": NUMBERS[0].client_token}
+        account = {"conn_type": "zapi", "host": f"http://127.0.0.1:{emulator_port}", "port": 443}
+        airflow.api("POST", "/connections", {"connection_id": ACCOUNT, **account, "extra": json.dumps(extra)})
+        airflow.api("POST", "/pools", {"name": ACCOUNT, "slots": 1, "description": "One task at a time on the account"})
 
     def _run_dag(self, airflow: RunningAirflow, emulator_port: int) -> None:
         airflow.wait_for_dag(DAG_ID)
@@ -186,7 +196,7 @@ class Demo:
             raise BackgroundError("The run succeeded, but the number's privacy has not changed.")
 
     def _stay(self, airflow: RunningAirflow, emulator: BackgroundProcess, emulator_port: int) -> None:
-        names = ", ".join(number.connection for number in NUMBERS)
+        names = ", ".join([*(number.connection for number in NUMBERS), ACCOUNT])
         self.say(f"Connections and pools of the example DAGs: {names} (see Admin; the Test button works)")
         self.say("Schedules are off. A DAG runs only when you trigger it")
         self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")

@@ -33,7 +33,10 @@ COPIED = {
 #: Pages of the API reference, with their title and the modules whose public names they describe.
 API = {
     "api/hook.md": ("Hook", ["hooks.zapi"]),
-    "api/operators.md": ("Operators", ["operators.privacy", "operators.policy", "operators.instance"]),
+    "api/operators.md": (
+        "Operators",
+        ["operators.privacy", "operators.policy", "operators.fleet", "operators.instance"],
+    ),
     "api/sensors.md": ("Sensors", ["sensors.instance", "sensors.contacts", "sensors.base"]),
     "api/triggers.md": ("Trigger", ["triggers.instance"]),
     "api/notifications.md": ("Notifier", ["notifications.zapi"]),

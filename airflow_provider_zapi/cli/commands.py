@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_zapi.catching import caught
-from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
+from airflow_provider_zapi.cli import fleet
+from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK
+from airflow_provider_zapi.cli.inputs import NOTHING, Report, code_of, connection_of, policy_text
 from airflow_provider_zapi.cli.status import status
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
 from airflow_provider_zapi.exceptions import (
-    ZApiConfigurationError,
-    ZApiConflictError,
     ZApiError,
-    ZApiInvalidRequestError,
-    ZApiPlanChangedError,
     ZApiUnexpectedAnswerError,
 )
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.privacy.phones import hide_phone, split_contacts
-from airflow_provider_zapi.privacy.policy import Policy, parse_policy
+from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from airflow_provider_zapi.reconcile import (
     applied_settings,
@@ -46,20 +39,6 @@ from airflow_provider_zapi.tables import text_table
 
 __all__ = ["run"]
 
-#: Printed where a table has nothing to say.
-NOTHING = "-"
-
-
-@dataclass
-class Report:
-    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows, or as Markdown."""
-
-    data: dict[str, Any]
-    rows: list[Sequence[object]]
-    code: int = OK
-    notes: list[str] = field(default_factory=list)
-    markdown: str = ""
-
 
 def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
     """Run a command.
@@ -69,15 +48,8 @@ def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
     try:
         report = _COMMANDS[name](arguments)
     except ZApiError as error:
-        return _code(error), "", f"{error}\n"
-    return report.code, _WRITERS[arguments.output](report), ""
-
-
-def _code(error: ZApiError) -> int:
-    if isinstance(error, (ZApiConflictError, ZApiPlanChangedError)):
-        return DIFFERENT
-    # Without a status it was found here, in what was typed or in the policy file; else Z-API refused it.
-    return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
+        return code_of(error), "", f"{error}\n"
+    return report.code, _WRITERS[arguments.output](report), report.errors
 
 
 def _as_table(report: Report) -> str:
@@ -174,7 +146,7 @@ def _show(arguments: argparse.Namespace) -> Report:
 
 
 def _plan(arguments: argparse.Namespace) -> Report:
-    policy = _policy(arguments.policy)
+    policy = parse_policy(policy_text(arguments.policy), f"policy {arguments.policy!r}")
     with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
         digest = plan_digest(plan, client)
@@ -194,7 +166,7 @@ def _plan(arguments: argparse.Namespace) -> Report:
 
 
 def _apply(arguments: argparse.Namespace) -> Report:
-    policy = _policy(arguments.policy)
+    policy = parse_policy(policy_text(arguments.policy), f"policy {arguments.policy!r}")
     expected = None if arguments.expect is None else parse_digest(arguments.expect, "--expect")
     with _client(arguments, check_phone=True) as (client, _):
         plan = plan_policy(policy, client)
@@ -219,6 +191,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
     "plan": _plan,
     "apply": _apply,
     "status": _status,
+    **{f"fleet {name}": command for name, command in fleet.COMMANDS.items()},
 }
 
 
@@ -237,35 +210,7 @@ def _settings_rows(
 def _client(arguments: argparse.Namespace, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
     hook = ZApiHook(arguments.conn_id, instance=arguments.instance)
     # The connection is kept in no variable: a traceback would show it.
-    with hook.client_of(_connection(arguments.conn_id)) as client:
+    with hook.client_of(connection_of(arguments.conn_id)) as client:
         if check_phone and hook.expected_phone:
             require_phone(client, hook.expected_phone, arguments.conn_id)
         yield client, hook
-
-
-def _connection(conn_id: str) -> Any:
-    # As Airflow's own commands do: from Airflow 3 on, connections of the database are found by a server alone.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    from airflow.models.connection import Connection
-
-    connection = None
-    with suppress(AirflowNotFoundException):
-        connection = Connection.get_connection_from_secrets(conn_id)
-    if connection is None:
-        raise ZApiConfigurationError(
-            "There is no such connection",
-            f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
-            conn_id=conn_id,
-            code="ZAPI-CONFIG-NO-CONNECTION",
-        )
-    return connection
-
-
-def _policy(name: str) -> Policy:
-    text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
-    if isinstance(text, Exception):
-        problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"
-        raise ZApiInvalidRequestError(
-            f"policy {name!r} cannot be used: {problem}", "Nothing was sent.", code="ZAPI-INVALID-POLICY-FILE"
-        )
-    return parse_policy(text, f"policy {name!r}")

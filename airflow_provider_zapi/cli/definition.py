@@ -15,7 +15,18 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TextIO
 
-__all__ = ["COMMANDS", "DESCRIPTION", "EXIT_CODES", "Argument", "Command", "end", "get_zapi_cli_commands", "run"]
+__all__ = [
+    "COMMANDS",
+    "DESCRIPTION",
+    "EXIT_CODES",
+    "FLEET",
+    "Argument",
+    "Command",
+    "Group",
+    "end",
+    "get_zapi_cli_commands",
+    "run",
+]
 
 OK, DIFFERENT, USAGE, ACCOUNT = range(4)
 #: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
@@ -45,6 +56,15 @@ class Command:
     name: str
     help: str
     arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under a common word; `run` knows each by both words."""
+
+    name: str
+    help: str
+    commands: tuple[Command, ...]
 
 
 _CONN_ID = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection of type Z-API"})
@@ -115,22 +135,75 @@ COMMANDS = (
     ),
 )
 
+_ACCOUNT = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection with an integrator token"})
+_NAMES = {"action": "append", "metavar": "PATTERN"}
+_CHOICE = (
+    Argument(("--select",), {**_NAMES, "help": "only this id, or names like 'shop-*'; may be repeated"}),
+    Argument(("--exclude",), {**_NAMES, "help": "leave these out; may be repeated"}),
+)
+_RUN = (
+    *_CHOICE,
+    Argument(("--shard",), {"metavar": "I,N", "help": "only part I of N, from 0 to N - 1"}),
+    Argument(
+        ("--max-concurrency",),
+        {"type": int, "default": 8, "metavar": "N", "help": "numbers at the same time, at most 32 (default: 8)"},
+    ),
+    Argument(
+        ("--min-instances",),
+        {"type": int, "default": 1, "metavar": "N", "help": "do nothing if fewer are selected (default: 1)"},
+    ),
+)
+
+FLEET = Group(
+    "fleet",
+    "Look at all numbers of an account and set their privacy",
+    (
+        Command("list", "List the instances of an account", (_ACCOUNT, *_CHOICE, _OUTPUT)),
+        Command(
+            "plan",
+            "Count the numbers whose lists differ from a policy; exit code 1 if any does",
+            (_ACCOUNT, _POLICY, *_RUN, _OUTPUT),
+        ),
+        Command(
+            "apply",
+            "Make many numbers what a policy says",
+            (
+                _ACCOUNT,
+                _POLICY,
+                *_RUN,
+                Argument(
+                    ("--canary",),
+                    {"type": int, "default": 1, "metavar": "N", "help": "numbers to prove it on first (default: 1)"},
+                ),
+                Argument(
+                    ("--allow-mass-removal",),
+                    {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},
+                ),
+                _OUTPUT,
+            ),
+        ),
+    ),
+)
+
 
 def get_zapi_cli_commands() -> list[Any]:
     """Return ``airflow zapi``, as Airflow 3.2 and newer asks for it by the provider info."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
-    subcommands = tuple(
-        ActionCommand(
-            name=command.name,
-            help=command.help,
-            func=_function(command.name),
-            # Airflow's Arg has no types.
-            args=tuple(Arg(each.names, **each.options) for each in command.arguments),  # type: ignore[no-untyped-call]
+    def actions(commands: tuple[Command, ...], prefix: str = "") -> tuple[Any, ...]:
+        return tuple(
+            ActionCommand(
+                name=command.name,
+                help=command.help,
+                func=_function(prefix + command.name),
+                # Airflow's Arg has no types.
+                args=tuple(Arg(each.names, **each.options) for each in command.arguments),  # type: ignore[no-untyped-call]
+            )
+            for command in commands
         )
-        for command in COMMANDS
-    )
-    return [GroupCommand(name="zapi", help=DESCRIPTION, subcommands=subcommands)]
+
+    fleet = GroupCommand(name=FLEET.name, help=FLEET.help, subcommands=actions(FLEET.commands, f"{FLEET.name} "))
+    return [GroupCommand(name="zapi", help=DESCRIPTION, subcommands=(*actions(COMMANDS), fleet))]
 
 
 def _function(name: str) -> Any:

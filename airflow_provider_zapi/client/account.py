@@ -7,6 +7,7 @@ read counts only if it holds as many instances as Z-API says there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +19,8 @@ from airflow_provider_zapi.client.api import MAX_LIST_BODY, ZApiClient
 from airflow_provider_zapi.client.moments import moment
 from airflow_provider_zapi.client.redaction import Redactor
 from airflow_provider_zapi.client.targets import AccountCredentials, Credentials
-from airflow_provider_zapi.client.transport import Call, Transport
+from airflow_provider_zapi.client.transport import Call, Pace, Transport
+from airflow_provider_zapi.client.wires import Route, Wires
 from airflow_provider_zapi.exceptions import ZApiAuthenticationError, ZApiError, ZApiTransientError
 from airflow_provider_zapi.panel import INTEGRATOR_TOKEN
 
@@ -158,6 +160,25 @@ class ZApiAccountClient:
         credentials = instance.credentials()
         transport = Transport(credentials, **{"redactor": self.redactor, **self._options, **options})
         return ZApiClient(credentials, transport=transport)
+
+    @contextmanager
+    def lending(self, pace: Pace) -> Iterator[Callable[[AccountInstance], AbstractContextManager[ZApiClient]]]:
+        """Yield what lends clients to threads, one for each instance at a time, over a few kept connections.
+
+        :param pace: when their calls may go out, and whether any may
+        :raises ZApiConfigurationError: the environment names a proxy or a file that cannot be used
+        """
+        wires = Wires(Route(self._account.base_url, self._account.conn_id))
+
+        @contextmanager
+        def lent(instance: AccountInstance) -> Iterator[ZApiClient]:
+            with wires.lent() as wire:
+                yield self.client_for(instance, wire=wire, pace=pace)
+
+        try:
+            yield lent
+        finally:
+            wires.close()
 
     def _complete(self, wanted: dict[str, str]) -> dict[str, AccountInstance]:
         known: dict[str, AccountInstance] = {}

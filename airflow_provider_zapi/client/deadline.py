@@ -48,18 +48,25 @@ class Deadline:
 class DeadlineAdapter(HTTPAdapter):
     """The transport adapter of `requests`, with every read bounded by a deadline and no retries of its own.
 
-    :param deadline: bounds the reads of each connection that this adapter opens
+    It keeps one connection, and serves one call at a time.
+
+    :param deadline: bounds the reads of each call, until `serve` says another one
     :param ssl_context: verifies the server of a TLS connection
-    :param target: what is added to each request as it is sent
+    :param target: what is added to each request as it is sent, until `serve` says another one
     """
 
     def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext, target: Target) -> None:
         self._ssl_context = ssl_context
+        self._served = _Served(deadline, target)
         self._pool_classes = {
-            "http": _pool_class(HTTPConnectionPool, HTTPConnection, deadline, target),
-            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, deadline, target),
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, self._served),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self._served),
         }
         super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def serve(self, deadline: Deadline, target: Target) -> None:
+        """Bound the next calls by this deadline, and send them to this target, over the same connection."""
+        self._served.deadline, self._served.target = deadline, target
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Open direct connections with the classes and the context of this adapter."""
@@ -73,10 +80,18 @@ class DeadlineAdapter(HTTPAdapter):
         return manager
 
 
-def _pool_class(pool: type[Any], connection: type[Any], deadline: Deadline, target: Target) -> type[Any]:
+class _Served:
+    """Whose call an adapter's connection serves now. Its ``repr`` shows nothing."""
+
+    def __init__(self, deadline: Deadline, target: Target) -> None:
+        self.deadline = deadline
+        self.target = target
+
+
+def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type[Any]:
     def response(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         # HTTPResponse asks its socket for nothing but the file to read from.
-        return _Response(cast(socket.socket, _TimedSocket(sock, deadline)), *args, **kwargs)
+        return _Response(cast(socket.socket, _TimedSocket(sock, served.deadline)), *args, **kwargs)
 
     class Connection(connection):  # type: ignore[misc]  # one of two
         response_class = staticmethod(response)
@@ -96,7 +111,7 @@ def _pool_class(pool: type[Any], connection: type[Any], deadline: Deadline, targ
             self._head_due = False
             if self.sock is None:
                 self.connect()
-            super().send(_with_secrets(data, target))
+            super().send(_with_secrets(data, served.target))
 
     Connection.__name__ = Connection.__qualname__ = connection.__name__
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

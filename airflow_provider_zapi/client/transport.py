@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter
@@ -15,15 +15,15 @@ from airflow_provider_zapi import __version__
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, not_zapi, read_answer
 from airflow_provider_zapi.client.broken import BROKEN, broken_exchange
-from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
-from airflow_provider_zapi.client.environment import authorities, proxies
+from airflow_provider_zapi.client.deadline import Deadline
 from airflow_provider_zapi.client.redaction import Redactor
 from airflow_provider_zapi.client.retrying import MAX_ATTEMPTS, with_retries
 from airflow_provider_zapi.client.targets import Target
 from airflow_provider_zapi.client.tracing import traced
-from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiTransientError
+from airflow_provider_zapi.client.wires import Route, Wire
+from airflow_provider_zapi.exceptions import ZApiTransientError
 
-__all__ = ["Call", "Transport"]
+__all__ = ["Call", "Pace", "Transport"]
 
 T = TypeVar("T")
 
@@ -82,6 +82,20 @@ class Call:
     max_body: int = MAX_BODY
 
 
+class Pace(Protocol):
+    """Slows down, or stops, the calls of many instances of one account. Its methods are called in any thread."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is sent for any of them."""
+
+    def delay(self) -> float:
+        """Return the seconds until the next call may go out."""
+
+    def failed(self, failure: Failure, sent: float) -> None:
+        """Take notice of a failed attempt, which was sent at this time of the transport's clock."""
+
+
 class Transport:
     """Speaks HTTP to one target over one kept connection. Not for use by several threads at once.
 
@@ -91,6 +105,8 @@ class Transport:
     :param max_attempts: how often a call is tried before its error is raised
     :param adapter: replaces the network, in tests
     :param observe: told of each call that ended: its attempts, and the name of its error's class or None
+    :param wire: the connection to use, which is not closed with the transport; by default one of its own
+    :param pace: what other instances of the account have to say about when a call may go out
     :param redactor: what knows the secrets; by default one that knows those of the target
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
@@ -105,6 +121,8 @@ class Transport:
         max_attempts: int = MAX_ATTEMPTS,
         adapter: BaseAdapter | None = None,
         observe: Callable[[int, str | None], None] | None = None,
+        wire: Wire | None = None,
+        pace: Pace | None = None,
         redactor: Redactor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -119,17 +137,11 @@ class Transport:
         self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._observe = observe
-        self._verify, context = authorities(target.conn_id)
-        # Once: with many variables in the environment the look at them takes as long as the rest of a call.
-        found = proxies(target.base_url, target.conn_id)
-        if isinstance(found, ZApiConfigurationError):
-            raise found  # from here, where no local variable holds a proxy's password
-        self._proxies = found
-        self._session = _Session()
-        # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
-        self._session.trust_env = False
-        for prefix in ("http://", "https://"):
-            self._session.mount(prefix, adapter or DeadlineAdapter(self._deadline, context, target))
+        self._pace = pace
+        self._owned = wire is None
+        self._wire = wire or Wire(Route(target.base_url, target.conn_id), adapter)
+        self._wire.serve(self._deadline, target)
+        self._session = self._wire.session
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(conn_id={self._target.conn_id!r})"
@@ -141,21 +153,23 @@ class Transport:
     @property
     def cancelled(self) -> bool:
         """Whether nothing more is sent."""
-        return self._cancelled
+        return self._cancelled or (self._pace is not None and self._pace.stopped)
 
     def clean(self, text: str) -> str:
         """Return a text of the server's for a message or a result: in one line, without secrets, cut."""
         return clean(text, self._redactor.scrub)
 
     def close(self) -> None:
-        """Close the kept connection."""
-        self._session.close()
+        """Close the kept connection, unless it was lent."""
+        if self._owned:
+            self._wire.close()
 
     def call(self, call: Call, read: Reader[T]) -> T:
         """Send a call and return what ``read`` makes of its answer.
 
         :raises ZApiError: there is no such answer; the class says what to do about it
         """
+        self._keep_pace()
         started = self._clock()
         self._deadline.start(self._total)
         attempts = 0
@@ -163,13 +177,17 @@ class Transport:
 
         def attempt() -> T | Failure:
             nonlocal attempts, answered
-            if self._cancelled:
+            self._keep_pace()
+            if self.cancelled:
                 return _STOPPED
             attempts += 1
+            sent = self._clock()
             answered, outcome = self._attempt(call, read)
             if isinstance(outcome, Failure):
                 # A new connection for what comes next: on this one the rest of a broken answer may still arrive.
-                self.close()
+                self._wire.close()
+                if self._pace is not None:
+                    self._pace.failed(outcome, sent)
             return outcome
 
         with traced(call.method, call.endpoint) as ended:
@@ -226,8 +244,8 @@ class Transport:
             stream=True,
             timeout=(min(CONNECT_SECONDS, remaining), min(self._read_timeout, remaining)),
             allow_redirects=False,
-            verify=self._verify,
-            proxies=self._proxies,
+            verify=self._wire.route.verify,
+            proxies=self._wire.route.proxies,
         ) as response:
             body = bytearray()
             for chunk in response.iter_content(1 << 16):
@@ -240,13 +258,10 @@ class Transport:
     def pause(self, seconds: float) -> None:
         """Wait, in slices after each of which a killed task is noticed."""
         end = self._clock() + seconds
-        while not self._cancelled and (left := end - self._clock()) > 0:
+        while not self.cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))
 
-
-class _Session(requests.Session):
-    """A session that follows no redirect and does not read the body of one, which has no bound there."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no target, whatever the answer says."""
-        return
+    def _keep_pace(self) -> None:
+        """Wait until a call may go out."""
+        while self._pace is not None and not self.cancelled and (delay := self._pace.delay()) > 0:
+            self.pause(delay)

@@ -80,9 +80,20 @@ class ZApiHook(BaseHook):
 
         :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
         """
+        return self.account_of(self.get_connection(self.zapi_conn_id))
+
+    def account_of(self, connection: Any) -> ZApiAccountClient:
+        """Return the client of the account of a connection that was looked up already.
+
+        :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
+        :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
+        """
         from airflow_provider_zapi.client import ZApiAccountClient
 
-        made = self._opened()
+        made = self._new_or_refusal(connection)
+        del connection
+        if isinstance(made, ZApiError):
+            raise made.with_traceback(None)
         if not isinstance(made, ZApiAccountClient):
             made.close()
             raise ZApiConfigurationError(
@@ -179,10 +190,13 @@ class ZApiHook(BaseHook):
 
     def _opened(self) -> ZApiClient | ZApiAccountClient:
         """Look the connection up, and return the client of its instance or of its account."""
-        made = caught(lambda: self._new(self.get_connection(self.zapi_conn_id), mask=True), ZApiError)
+        made = self._new_or_refusal(self.get_connection(self.zapi_conn_id))
         if isinstance(made, ZApiError):
             raise made.with_traceback(None)
         return made
+
+    def _new_or_refusal(self, connection: Any) -> ZApiClient | ZApiAccountClient | ZApiError:
+        return caught(lambda: self._new(connection, mask=True), ZApiError)
 
     def _new_client(self, connection: Any, mask: bool) -> ZApiClient:
         from airflow_provider_zapi.client import ZApiClient

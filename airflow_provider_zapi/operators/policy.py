@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_2_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
 from airflow_provider_zapi.operators.base import ZApiOperator, settings_of_other_tasks
+from airflow_provider_zapi.operators.events import last_events, publish, with_alias
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -28,10 +29,6 @@ _ASSERTED = "asserted."
 
 #: Seconds. Whoever waits longer is better served by a second task with mode="plan" and fail_on_drift=True.
 MAX_SETTLE = 600
-
-#: How many of the newest events, of all connections, are looked through for a connection's own. One whose last event
-#: is older is published once more.
-_NEWEST_EVENTS = 1_000
 
 #: What ``expected_plan`` is if nobody asks for a check. Not None: a template or an XCom may deliver that one.
 _NO_PLAN: Any = object()
@@ -88,7 +85,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**_with_assets(kwargs, zapi_conn_id))
+        super().__init__(**_with_assets(kwargs, zapi_conn_id, instance))
         self.policy = policy
         if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
             # Airflow replaces the name by the file's text.
@@ -110,7 +107,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
         """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
-        return super().partial(**_with_assets(kwargs, kwargs.get("zapi_conn_id")))
+        return super().partial(**_with_assets(kwargs, kwargs.get("zapi_conn_id"), kwargs.get("instance")))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
@@ -193,20 +190,18 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
         from airflow_provider_zapi.assets import privacy_uri
 
-        events = context.get("outlet_events") if AIRFLOW_V_3_0_PLUS else None
         values = {name: result.value for name, result in results.items()}
         asserted = self._asserted_last(context)
         changed = any(result.added or result.removed for result in results.values()) or any(
             asserted.get(name) != value for name, value in values.items()
         )
-        if changed and events is not None:
-            # Flat, because Airflow up to 3.0 puts the values of an alias's event into a set.
-            extra: dict[str, Any] = self._number()
+        if changed:
+            extra = self._number()
             extra |= {f"{_ASSERTED}{name}": value for name, value in {**asserted, **values}.items()}
             for name, result in results.items():
                 if result.verified is not None:
                     extra |= {f"{name}.{count}": getattr(result, count) for count in ("added", "removed", "kept")}
-            events[PRIVACY_ALIAS].add(Asset(privacy_uri(self.zapi_conn_id, self._picked)), extra=extra)
+            publish(context, PRIVACY_ALIAS, Asset(privacy_uri(self.zapi_conn_id, self._picked)), extra)
         return changed
 
     def _number(self) -> dict[str, Any]:
@@ -214,19 +209,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         return {"conn_id": self.zapi_conn_id, **({"instance": self._picked} if self._picked else {})}
 
     def _asserted_last(self, context: Context) -> dict[str, str]:
-        inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
-        if inlets is None:
-            return {}
-        events = inlets[PRIVACY_ALIAS]
-        # Older versions can only give all there ever were, the oldest first.
-        newest_first = events.ascending(False).limit(_NEWEST_EVENTS) if AIRFLOW_V_3_2_PLUS else reversed(events)
-        for event in newest_first:
-            if {name: event.extra[name] for name in ("conn_id", "instance") if name in event.extra} == self._number():
-                return {
-                    name.removeprefix(_ASSERTED): value
-                    for name, value in event.extra.items()
-                    if name.startswith(_ASSERTED)
-                }
+        for said in last_events(context, PRIVACY_ALIAS, self._number()):
+            return {name.removeprefix(_ASSERTED): value for name, value in said.items() if name.startswith(_ASSERTED)}
         return {}
 
 
@@ -267,19 +251,17 @@ def _told(name: str, result: SettingResult) -> str:
     return f"{name} set to {result.value} and its list read back (+{result.added} -{result.removed} ={result.kept})"
 
 
-def _with_assets(kwargs: dict[str, Any], conn_id: object) -> dict[str, Any]:
+def _with_assets(kwargs: dict[str, Any], conn_id: object, instance: object) -> dict[str, Any]:
     """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3.
 
-    A connection that is known now is named by its own asset too, as an inlet: that makes the asset active, so that
-    Airflow shows it and keeps its state, and emits no event. One that only a run knows is left to the alias.
+    A connection that is known now is also named by its own asset, as an inlet: that makes the asset active, so that
+    Airflow shows it and keeps its state, and emits no event. A number that only a run knows is left to the alias.
     """
-    if not AIRFLOW_V_3_0_PLUS:
-        return kwargs
-    given = {name: _as_list(kwargs.get(name)) for name in ("inlets", "outlets")}
-    assets = {name: [*(one for one in them if one != PRIVACY_ALIAS), PRIVACY_ALIAS] for name, them in given.items()}
-    if own := _known_asset(conn_id):
-        assets["inlets"] = [own, *(one for one in assets["inlets"] if one != own)]
-    return kwargs | assets
+    kwargs = with_alias(kwargs, PRIVACY_ALIAS)
+    own = _known_asset(conn_id) if instance is None else None
+    if AIRFLOW_V_3_0_PLUS and own:
+        kwargs["inlets"] = [own, *(one for one in kwargs["inlets"] if one != own)]
+    return kwargs
 
 
 def _known_asset(conn_id: object) -> Asset | None:
@@ -292,7 +274,3 @@ def _known_asset(conn_id: object) -> Asset | None:
     if not all(character.isalnum() or character in "_#!()-.:/\\" for character in conn_id):
         return None
     return Asset(privacy_uri(conn_id))
-
-
-def _as_list(given: Any) -> list[Any]:
-    return [] if given is None else list(given) if isinstance(given, (list, tuple, set)) else [given]

@@ -27,7 +27,7 @@ from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_co
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 from airflow_provider_zapi.wording import counted
 
-__all__ = ["MAX_EXCEPTIONS", "Policy", "SettingPolicy", "parse_policy", "policy_schema"]
+__all__ = ["MAX_EXCEPTIONS", "Policy", "SettingPolicy", "load_text", "parse_policy", "policy_schema"]
 
 #: The most excluded contacts that WhatsApp stores for one setting.
 MAX_EXCEPTIONS = 64_000
@@ -93,7 +93,7 @@ def parse_policy(policy: object, parameter: str = "policy") -> Policy:
 
 
 def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
-    given = _loaded(policy, mistakes) if isinstance(policy, str) else policy
+    given = load_text(policy, mistakes) if isinstance(policy, str) else policy
     if mistakes:
         return
     if not isinstance(given, Mapping) or not given:
@@ -167,11 +167,13 @@ def _key(key: object) -> str:
     return text if text.isprintable() else ascii(text)
 
 
-def _loaded(text: str, mistakes: list[str]) -> object:
+def load_text(text: str, mistakes: list[str]) -> object:
     """Parse JSON or YAML. A YAML scalar stays a string, because otherwise ``no`` would become a boolean.
 
     The value is built from the parser's events in a loop. Both loaders of PyYAML use recursion instead, and the one in
     C ends the process if the input is nested deeply enough.
+
+    :param mistakes: what is wrong with it is added here
     """
     if len(text) > MAX_TEXT:
         mistakes.append(f"it is longer than {MAX_TEXT:,} characters")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
+from airflow_provider_zapi.emulator import RunningEmulator, fleet_emulator, running_emulator
 from tests.airflow.support import DAGS, dag_bag
-from tests.support import CLIENT_TOKEN, TOKEN
+from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN
 
 #: Connection id -> instance of the emulator.
 NUMBERS = {"zapi_default": "instance-1", "zapi_sales": "instance-2", "zapi_support": "instance-3"}
@@ -58,4 +58,21 @@ def pools(airflow_db: None) -> None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        session.add_all(Pool(pool=number, slots=1, description="", include_deferred=False) for number in NUMBERS)
+        session.add_all(
+            Pool(pool=number, slots=1, description="", include_deferred=False) for number in (*NUMBERS, "zapi_account")
+        )
+
+
+@pytest.fixture
+def account(pools: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
+    """An account of 100 numbers, 90 of which are connected and paid, with canary secrets, as ``zapi_account``."""
+    emulator = fleet_emulator(100)
+    emulator.account.partner_token = PARTNER_TOKEN
+    emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})
+    for number, instance in enumerate(emulator.instances.values()):
+        instance.patch({"client_token": CLIENT_TOKEN, "token": f"{TOKEN}-{number}"})
+    with running_emulator(emulator) as running:
+        extra = {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN}
+        fields = {"conn_type": "zapi", "host": running.url, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ACCOUNT", json.dumps(fields))
+        yield running

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from airflow_provider_zapi.emulator import RunningEmulator
 from tests.airflow.conftest import NUMBERS
-from tests.airflow.support import EXAMPLES, dag_bag, run, states
+from tests.airflow.support import EXAMPLES, dag_bag, results, run, states
 
 #: On every number's list before a run; two of the examples take it off.
 BEFORE = "5544993333333"
@@ -59,6 +59,10 @@ CASES = [pytest.param(dag_id, marks=[needs_approvals] if dag_id in BY_HAND else 
 START = {"zapi_watch_policy": [FIRST, SECOND]}
 
 
+#: Examples about a whole account.
+FLEET = ("zapi_fleet", "zapi_fleet_shards")
+
+
 @pytest.fixture(scope="session")
 def examples(airflow_db: None) -> dict[str, Any]:
     with warnings.catch_warnings():
@@ -70,10 +74,10 @@ def examples(airflow_db: None) -> dict[str, Any]:
 
 
 def test_every_example_is_run_below(examples: dict[str, Any]) -> None:
-    assert set(examples) == set(AFTER) - (set() if has_approvals() else set(BY_HAND))
+    assert set(examples) == {*AFTER, *FLEET} - (set() if has_approvals() else set(BY_HAND))
 
 
-@pytest.mark.parametrize("dag_id", CASES)
+@pytest.mark.parametrize("dag_id", [*CASES, *FLEET])
 def test_an_example_says_what_it_is_and_bears_a_failure(examples: dict[str, Any], dag_id: str) -> None:
     dag = examples[dag_id]
     assert {"zapi", "example"} <= set(dag.tags)
@@ -102,3 +106,19 @@ def test_an_example_runs_as_it_is(zapi: RunningEmulator, pools: None, examples: 
         state = zapi.emulator.instance(NUMBERS[number]).view()["settings"]["last_seen"]
         found[number] = (state["value"], sorted(state["exceptions"]))
     assert found == AFTER[dag_id]
+
+
+@pytest.mark.parametrize("dag_id", FLEET)
+def test_an_example_changes_all_numbers_of_an_account(
+    account: RunningEmulator, examples: dict[str, Any], dag_id: str
+) -> None:
+    dag_run = run(examples[dag_id])
+    assert set(states(dag_run).values()) == {"success"}
+    outcomes = [result["outcomes"] for result in results(dag_run, "apply").values()]
+    assert sum(each.get("asserted", 0) for each in outcomes) == 90
+    numbers = [each for each in account.emulator.instances.values() if each.history]
+    assert {(each.name.startswith("Store "), each.records["last_seen"].value) for each in numbers} == {
+        (True, "CONTACTS"),
+        (False, "NONE"),
+    }
+    assert {len(each.history) for each in numbers} == {2}

@@ -49,7 +49,15 @@ def settings(zapi: RunningEmulator, number: str) -> dict[str, Any]:
 
 
 def test_every_dag_of_a_how_to_is_run_below(howto: dict[str, Any]) -> None:
-    assert set(howto) == {"hide_after_hours", "block_everywhere", "watch_support", "restore_support", "zapi_check"}
+    assert set(howto) == {
+        "hide_after_hours",
+        "block_everywhere",
+        "watch_support",
+        "restore_support",
+        "zapi_check",
+        "all_numbers",
+        "all_numbers_in_shards",
+    }
 
 
 # Hide after hours
@@ -155,3 +163,12 @@ def test_both_texts_of_the_connection_are_the_same_connection(monkeypatch: pytes
     facts = [(each.conn_type, each.login, each.password, each.extra_dejson) for each in made]
     assert facts[0] == facts[1]
     assert facts[0][-1] == {"client_token": "your/account+security=token%"}
+
+
+# Many numbers
+
+
+@pytest.mark.parametrize("dag_id", ["all_numbers", "all_numbers_in_shards"])
+def test_every_number_of_the_account_is_set(account: RunningEmulator, howto: dict[str, Any], dag_id: str) -> None:
+    assert set(states(run(howto[dag_id])).values()) == {"success"}
+    assert sum(bool(each.history) for each in account.emulator.instances.values()) == 90

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from airflow_provider_zapi.__main__ import main
-from airflow_provider_zapi.cli.definition import COMMANDS, EXIT_CODES, get_zapi_cli_commands, run
+from airflow_provider_zapi.cli.definition import COMMANDS, EXIT_CODES, FLEET, get_zapi_cli_commands, run
 from airflow_provider_zapi.emulator import RunningEmulator
 from tests.support import leaks
 
@@ -186,7 +186,9 @@ def test_airflow_has_the_same_commands() -> None:
     pytest.importorskip("airflow.cli.cli_config", reason="this Airflow has another command line")
     [group] = get_zapi_cli_commands()
     assert group.name == "zapi"
-    assert [command.name for command in group.subcommands] == [command.name for command in COMMANDS]
+    *commands, fleet = group.subcommands
+    assert [command.name for command in commands] == [command.name for command in COMMANDS]
+    assert [command.name for command in fleet.subcommands] == [command.name for command in FLEET.commands]
 
 
 #: What DAG files and Airflow's own command line import.

@@ -185,9 +185,9 @@ def test_every_operator_and_sensor_can_be_imported_where_the_page_says_so() -> N
 CHECKS = {
     "emulator/__init__.py": None,  # of the packages of its own extra
     "connection/reading.py": None,  # where Airflow's masker is
-    "operators/policy.py": "asset events",
     "cli/status.py": "kept with its asset",
     "plugin/__init__.py": "WhatsApp privacy",
+    "operators/events.py": "asset events",
     "retry_policy.py": "`ZApiRetryPolicy`",
 }
 

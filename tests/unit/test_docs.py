@@ -21,7 +21,7 @@ from airflow_provider_zapi.emulator.__main__ import parse as parse_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.operators import policy, privacy
+from airflow_provider_zapi.operators import fleet, policy, privacy
 from airflow_provider_zapi.privacy.policy import parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from benchmarks.harness import FIGURES_PAGE, GOAL_HEADINGS, GOALS_PAGE, GROUPS, HEADINGS, NOTHING, group, regions
@@ -33,7 +33,11 @@ PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 README, CONNECTION, OPERATORS = (
     (PROJECT / name).read_text() for name in ("README.md", "docs/connection.md", "docs/operators.md")
 )
-OPERATOR_CLASSES = [getattr(privacy, name) for name in privacy.__all__] + [policy.ApplyPrivacyPolicyOperator]
+OPERATOR_CLASSES = [
+    *(getattr(privacy, name) for name in privacy.__all__),
+    policy.ApplyPrivacyPolicyOperator,
+    fleet.ApplyFleetPolicyOperator,
+]
 #: Those whose class names the setting that they set.
 SETTING_OPERATORS = [kind for kind in OPERATOR_CLASSES if issubclass(kind, privacy.SettingOperator)]
 

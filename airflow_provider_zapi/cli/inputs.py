@@ -1,0 +1,78 @@
+"""What the commands share: where connections and policy files come from, what a report is, and exit codes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
+from airflow_provider_zapi.exceptions import (
+    ZApiConfigurationError,
+    ZApiConflictError,
+    ZApiError,
+    ZApiInvalidRequestError,
+    ZApiPlanChangedError,
+)
+
+__all__ = ["NOTHING", "Report", "code_of", "connection_of", "policy_text"]
+
+#: Printed where a table has nothing to say.
+NOTHING = "-"
+
+
+@dataclass
+class Report:
+    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows, or as Markdown."""
+
+    data: dict[str, Any]
+    rows: list[Sequence[object]]
+    code: int = OK
+    notes: list[str] = field(default_factory=list)
+    markdown: str = ""
+    #: For stderr.
+    errors: str = ""
+
+
+def code_of(error: ZApiError) -> int:
+    """Return the exit code of an error."""
+    if isinstance(error, (ZApiConflictError, ZApiPlanChangedError)):
+        return DIFFERENT
+    # Without a status it was found here, in what was typed or in the policy file; else Z-API refused it.
+    return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
+
+
+def connection_of(conn_id: str) -> Any:
+    """Return Airflow's connection. A caller keeps it in no variable, which a traceback would show."""
+    # As Airflow's own commands do: from Airflow 3 on, connections of the database are found by a server alone.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    from airflow.models.connection import Connection
+
+    connection = None
+    with suppress(AirflowNotFoundException):
+        connection = Connection.get_connection_from_secrets(conn_id)
+    if connection is None:
+        raise ZApiConfigurationError(
+            "There is no such connection",
+            f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
+            conn_id=conn_id,
+            code="ZAPI-CONFIG-NO-CONNECTION",
+        )
+    return connection
+
+
+def policy_text(name: str) -> str:
+    """Return the text of a policy file."""
+    text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
+    if isinstance(text, Exception):
+        problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"
+        raise ZApiInvalidRequestError(
+            f"policy {name!r} cannot be used: {problem}", "Nothing was sent.", code="ZAPI-INVALID-POLICY-FILE"
+        )
+    return text

@@ -1,0 +1,219 @@
+"""The operator that makes many numbers of one account what a policy says, in one task or in a few shards of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_provider_zapi.connection.form import DEFAULT_CONN_ID
+from airflow_provider_zapi.operators.base import ZApiOperator
+from airflow_provider_zapi.operators.events import last_events, publish, with_alias
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_zapi.reconcile.account import AccountRun, FleetReport
+    from airflow_provider_zapi.reconcile.ledger import Ledger
+
+__all__ = ["FLEET_ALIAS", "ApplyFleetPolicyOperator", "shards"]
+
+#: Under this alias the tasks publish that an account's numbers were set; the asset is named by the connection.
+FLEET_ALIAS = AssetAlias("zapi_fleet")
+#: How an event tells how many instances the account lists.
+_INSTANCES = "instances"
+
+
+def shards(count: int) -> list[list[int]]:
+    """Return the shards of an account, for ``ApplyFleetPolicyOperator.partial(...).expand(shard=shards(8))``.
+
+    :param count: how many; each instance belongs to one, by a stable digest of its id
+    :raises ValueError: it is not a number from 1 to 1,000
+    """
+    if type(count) is not int or not 1 <= count <= 1_000:
+        raise ValueError("shards() needs a whole number from 1 to 1000")
+    return [[index, count] for index in range(count)]
+
+
+class ApplyFleetPolicyOperator(ZApiOperator):
+    """Make many WhatsApp numbers of one account what a policy says.
+
+    It lists the account's instances, selects some, and applies the policy to each as `ApplyPrivacyPolicyOperator` does,
+    in a few threads. Every selected number is tried, and the task fails afterwards if some could not be set. On Airflow
+    3.3 and newer a task retry skips the numbers that an earlier try of the same run finished.
+
+    :param policy: as for `ApplyPrivacyPolicyOperator`; or a mapping from name patterns to policies, of which the first
+        that matches a number's name or id applies. A number that none matches is left alone. (templated)
+    :param select: a pattern of instance names such as ``"shop-*"``, an instance id, or a list of these; by default all
+        instances of the account. (templated)
+    :param exclude: what to leave out of these, in the same form. (templated)
+    :param shard: ``(index, count)``: only this part of the account, see `shards`. (templated)
+    :param expected_phones: the phone that has to be paired, by the instance's name or id. Another one is not changed.
+        (templated)
+    :param mode: ``apply``, or ``plan``: read the lists, count what differs, and send nothing else. (templated)
+    :param canary: how many numbers must be done, one by one, before the others begin. If one fails, no other is tried
+    :param max_concurrency: how many numbers are handled at the same time, at most 32
+    :param min_instances: fail before anything is changed if fewer are selected, in all shards together
+    :param max_shrink: fail before anything is changed if more than this part of the instances is missing that the
+        account had in the last successful run; needs Airflow 3
+    :param fail_on: the outcomes with which the task fails, after all numbers were tried; by default ``refused``,
+        ``unreachable``, ``wrong_phone`` and ``not_tried``
+    :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param zapi_conn_id: the Z-API connection, with the account's integrator token. (templated)
+    :raises ZApiInvalidRequestError: a parameter has mistakes, or too few instances are selected; nothing was sent
+    :raises ZApiAuthenticationError: Z-API refused a credential or the address; the run was stopped at once
+    :raises ZApiTransientError: some numbers are not as they should be, and a task retry may mend that
+    :raises ZApiPermanentError: some numbers are not as they should be, and a task retry would end the same way
+    """
+
+    template_fields: Sequence[str] = (
+        "policy",
+        "select",
+        "exclude",
+        "shard",
+        "expected_phones",
+        "mode",
+        "zapi_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
+    template_ext: Sequence[str] = (".yaml", ".yml", ".json")
+    ui_color = "#9fd9b4"
+    _policy_file: str = ""
+    _run: AccountRun | None = None
+
+    def __init__(
+        self,
+        *,
+        policy: Mapping[str, Any] | str | XComArg,
+        select: str | Sequence[str] | XComArg | None = None,
+        exclude: str | Sequence[str] | XComArg | None = None,
+        shard: Sequence[int] | str | None = None,
+        expected_phones: Mapping[str, str] | XComArg | None = None,
+        mode: Literal["apply", "plan"] | str = "apply",
+        canary: int = 1,
+        max_concurrency: int = 8,
+        min_instances: int = 1,
+        max_shrink: float = 0.5,
+        fail_on: Sequence[str] = ("refused", "unreachable", "wrong_phone", "not_tried"),
+        allow_mass_removal: bool = False,
+        zapi_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**with_alias(kwargs, FLEET_ALIAS))
+        self.policy = policy
+        if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
+            # Airflow replaces the name by the file's text.
+            self._policy_file = policy
+        self.select = select
+        self.exclude = exclude
+        self.shard = shard
+        self.expected_phones = expected_phones
+        self.mode = mode
+        self.canary = canary
+        self.max_concurrency = max_concurrency
+        self.min_instances = min_instances
+        self.max_shrink = max_shrink
+        self.fail_on = fail_on
+        self.allow_mass_removal = allow_mass_removal
+        self.zapi_conn_id = zapi_conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
+        return super().partial(**with_alias(kwargs, FLEET_ALIAS))
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """List the account, handle the selected numbers, and log what became of them.
+
+        :return: ``{"mode", "instances", "selected", "unmatched", "outcomes", "failed"}``: counts, and the names of at
+            most 100 instances for each outcome that is not a success; never a phone
+        """
+        from airflow_provider_zapi.reconcile.account import parse_fleet
+
+        parameters = parse_fleet(
+            self.policy,
+            parameter=f"policy {self._policy_file!r}" if self._policy_file else "policy",
+            mode=self.mode,
+            select=self.select,
+            exclude=self.exclude,
+            shard=self.shard,
+            expected_phones=self.expected_phones,
+            canary=self.canary,
+            max_concurrency=self.max_concurrency,
+            min_instances=self.min_instances,
+            max_shrink=self.max_shrink,
+            fail_on=self.fail_on,
+            allow_mass_removal=self.allow_mass_removal,
+        )
+        ledger = _ledger(context)
+        report = self._handled(context, parameters, ledger)
+        self.log.info("Connection %s:\n%s", self.zapi_conn_id, outcome_table(report.result))
+        if report.error is not None:
+            # What Airflow does with a result only if the task succeeds.
+            context["ti"].xcom_push(key="return_value", value=report.result)
+            raise report.error
+        if parameters.mode == "apply":
+            self._publish(context, report)
+        if ledger is not None:
+            ledger.forget()
+        return report.result
+
+    def on_kill(self) -> None:
+        """Send nothing more, in any thread. Airflow calls it in a signal handler: it sets flags and takes no lock."""
+        super().on_kill()
+        if self._run is not None:
+            self._run.cancel()
+
+    def _handled(self, context: Context, parameters: Any, ledger: Ledger | None) -> FleetReport:
+        from airflow_provider_zapi.hooks.zapi import ZApiHook
+        from airflow_provider_zapi.reconcile.account import AccountRun
+        from airflow_provider_zapi.reconcile.progress import Progress
+
+        with ZApiHook(self.zapi_conn_id).get_account() as account:
+            self._run = AccountRun(account, parameters)
+            if self._killed:  # meanwhile
+                self._run.cancel()
+            try:
+                return self._run.run(
+                    self.zapi_conn_id,
+                    earlier=next((event.get(_INSTANCES) for event in self._events(context)), None),
+                    ledger=ledger,
+                    progress=Progress(lambda told: self.log.info("%s", told)),
+                )
+            finally:
+                # Airflow copies and pickles operators; credentials refuse both.
+                self._run = None
+
+    def _events(self, context: Context) -> Any:
+        return last_events(context, FLEET_ALIAS, {"conn_id": self.zapi_conn_id})
+
+    def _publish(self, context: Context, report: FleetReport) -> None:
+        from airflow_provider_zapi.assets import privacy_uri
+
+        extra = {"conn_id": self.zapi_conn_id, _INSTANCES: report.listed, "selected": report.result["selected"]}
+        extra |= {f"outcome.{name}": count for name, count in report.result["outcomes"].items()}
+        publish(context, FLEET_ALIAS, Asset(privacy_uri(self.zapi_conn_id)), extra)
+
+
+def outcome_table(result: Mapping[str, Any]) -> str:
+    """Return the outcomes of a run as a table for people, with the first names of those that are no success."""
+    from airflow_provider_zapi.tables import text_table
+
+    rows = [(name, count, _names(result["failed"].get(name, ()), count)) for name, count in result["outcomes"].items()]
+    return text_table([("outcome", "numbers", ""), *rows])
+
+
+def _names(names: Sequence[str], count: int) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown}, ..." if shown and count > 5 else shown
+
+
+def _ledger(context: Context) -> Ledger | None:
+    """Return what remembers finished numbers from one try to the next; None before Airflow 3.3."""
+    store: Any = context.get("task_state_store")
+    if store is None:
+        return None
+    from airflow_provider_zapi.reconcile.ledger import Ledger
+
+    return Ledger(store)

@@ -1,0 +1,61 @@
+"""Policies for many numbers: one for all of them, or one for each pattern of names, of which the first match wins.
+
+"shop-*":   {last_seen: NONE, online: SAME_LAST_SEEN}
+"*":        {last_seen: CONTACTS}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, TypeGuard
+
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.changes import NOTHING_SENT
+from airflow_provider_zapi.privacy.phones import kind
+from airflow_provider_zapi.privacy.policy import Policy, load_text, parse_policy
+from airflow_provider_zapi.privacy.settings import SETTINGS
+
+__all__ = ["matches", "parse_policies"]
+
+_SETTINGS = {setting.name for setting in SETTINGS}
+#: The keys of a setting's own mapping: what holds only these is a setting with a mistake in its name, not a policy.
+_OF_A_SETTING = {"visible_to", "except"}
+
+
+def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str, Policy], ...]:
+    """Read one policy, or a mapping from name patterns to policies.
+
+    :param policy: a policy as `parse_policy` takes it, or a mapping from patterns to such policies, or a text of either
+    :param parameter: what messages call it
+    :return: the patterns with their policies, in the order given; one policy goes with ``*``
+    :raises ZApiInvalidRequestError: with all mistakes of the first policy that has any
+    """
+    given = load_text(policy, []) if isinstance(policy, str) else policy
+    if not _by_pattern(given):
+        return (("*", parse_policy(policy, parameter)),)
+    for pattern in given:
+        if not isinstance(pattern, str) or not pattern.strip():
+            raise ZApiInvalidRequestError(
+                f"{parameter}: a name pattern is {kind(pattern)}", f"Use a text such as 'shop-*'. {NOTHING_SENT}"
+            )
+    return tuple((pattern, parse_policy(each, f"{parameter} for {pattern!r}")) for pattern, each in given.items())
+
+
+def matches(name: str, instance_id: str, patterns: Iterable[str]) -> bool:
+    """Return whether any pattern matches a name (``*``, ``?``, ``[...]``, in the case given) or is this name or id."""
+    return any(pattern in (name, instance_id) or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _by_pattern(given: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether something is a mapping from patterns: no key is a setting, and every value can be a policy."""
+    return (
+        isinstance(given, Mapping)
+        and bool(given)
+        and not any(str(key).strip().lower() in _SETTINGS for key in given)
+        and all(
+            (isinstance(each, Mapping) and not _OF_A_SETTING.issuperset(each))
+            or (isinstance(each, str) and ":" in each)
+            for each in given.values()
+        )
+    )

@@ -1,0 +1,180 @@
+"""A run over an account, from its parameters to its result: what a task and the command line share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.policies import parse_policies
+from airflow_provider_zapi.privacy.policy import Policy
+from airflow_provider_zapi.reconcile.fleet import FleetRun, failure_of
+from airflow_provider_zapi.reconcile.ledger import Ledger
+from airflow_provider_zapi.reconcile.outcomes import FAIL_ON, Outcome, parse_fail_on
+from airflow_provider_zapi.reconcile.pace import MAX_CONCURRENCY, AccountPace
+from airflow_provider_zapi.reconcile.selection import Shard, check_listing, choose, parse_patterns, parse_shard
+from airflow_provider_zapi.wording import counted
+
+if TYPE_CHECKING:
+    from airflow_provider_zapi.client import ZApiAccountClient
+
+__all__ = ["AccountRun", "FleetParameters", "FleetReport", "parse_fleet"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParameters:
+    """What a run was asked for, checked by `parse_fleet`."""
+
+    policies: Sequence[tuple[str, Policy]]
+    mode: Literal["apply", "plan"]
+    select: object
+    exclude: object
+    shard: Shard | None
+    expected_phones: object
+    canary: int
+    max_concurrency: int
+    min_instances: int
+    max_shrink: float
+    fail_on: frozenset[Outcome]
+    allow_mass_removal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """What became of a run.
+
+    :ivar result: counts and names, as a task returns them
+    :ivar error: what the run ends with, if it failed
+    :ivar listed: how many instances the account lists
+    """
+
+    result: dict[str, Any]
+    error: ZApiError | None
+    listed: int
+
+
+def parse_fleet(
+    policy: object,
+    *,
+    parameter: str = "policy",
+    mode: object = "apply",
+    select: object = None,
+    exclude: object = None,
+    shard: object = None,
+    expected_phones: object = None,
+    canary: object = 1,
+    max_concurrency: object = 8,
+    min_instances: object = 1,
+    max_shrink: object = 0.5,
+    fail_on: object = FAIL_ON,
+    allow_mass_removal: bool = False,
+) -> FleetParameters:
+    """Check the parameters of a run.
+
+    :param parameter: what messages call the policy
+    :raises ZApiInvalidRequestError: one of them cannot be used; nothing was sent
+    """
+    if mode not in ("apply", "plan"):
+        raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
+    parse_patterns(select, "select")
+    parse_patterns(exclude, "exclude")
+    if isinstance(max_shrink, bool) or not isinstance(max_shrink, (int, float)) or not 0 <= max_shrink <= 1:
+        raise ZApiInvalidRequestError("max_shrink must be a number from 0 to 1", "Nothing was sent.")
+    return FleetParameters(
+        parse_policies(policy, parameter),
+        "plan" if mode == "plan" else "apply",
+        select,
+        exclude,
+        parse_shard(shard),
+        expected_phones,
+        _integer("canary", canary, 0, 1_000),
+        _integer("max_concurrency", max_concurrency, 1, MAX_CONCURRENCY),
+        _integer("min_instances", min_instances, 0, 1_000_000),
+        float(max_shrink),
+        parse_fail_on(fail_on),
+        allow_mass_removal,
+    )
+
+
+class AccountRun:
+    """One run over an account.
+
+    :param account: whose numbers; it is closed by whoever made it
+    :param parameters: what is asked for
+    """
+
+    def __init__(self, account: ZApiAccountClient, parameters: FleetParameters) -> None:
+        self._account = account
+        self._parameters = parameters
+        self._pace = AccountPace(parameters.max_concurrency)
+
+    def cancel(self) -> None:
+        """Send nothing more, in any thread. Safe in a signal handler: it sets flags and takes no lock."""
+        self._pace.stop()
+        self._account.cancel()
+
+    def run(
+        self,
+        conn_id: str,
+        *,
+        earlier: int | None = None,
+        ledger: Ledger | None = None,
+        progress: Callable[[int, int, int], None] = lambda handled, failed, total: None,
+    ) -> FleetReport:
+        """List the account, and handle the numbers that are selected.
+
+        :param conn_id: the connection, for messages
+        :param earlier: how many instances the account listed in an earlier run, if one is known
+        :param ledger: what an earlier try finished
+        :param progress: gets how many numbers were handled, how many of them failed, and how many there are
+        :raises ZApiError: the account could not be listed, lists too few, or lacks what is selected
+        """
+        wanted = self._parameters
+        selection = choose(
+            list(self._account.instances()),
+            wanted.policies,
+            select=wanted.select,
+            exclude=wanted.exclude,
+            shard=wanted.shard,
+            expected_phones=wanted.expected_phones,
+        )
+        check_listing(selection, wanted.min_instances, earlier, wanted.max_shrink)
+        log.info(
+            "Connection %s lists %s; %d are selected%s, and %s.",
+            conn_id,
+            counted(selection.listed, "instance"),
+            len(selection.numbers),
+            " in this shard" if wanted.shard else "",
+            f"{selection.unmatched} match no policy" if selection.unmatched else "each has a policy",
+        )
+        with self._account.lending(self._pace) as client_of:
+            run = FleetRun(
+                selection.numbers,
+                client_of,
+                self._pace,
+                mode=wanted.mode,
+                canary=wanted.canary,
+                allow_mass_removal=wanted.allow_mass_removal,
+                ledger=ledger,
+                progress=progress,
+            )
+            tally = run.run()
+        if run.resumed:
+            log.info("%s were finished by an earlier try of this run.", counted(run.resumed, "number"))
+        result = tally.result(
+            mode=wanted.mode,
+            instances=selection.listed,
+            selected=len(selection.numbers),
+            unmatched=selection.unmatched,
+        )
+        return FleetReport(result, failure_of(run, self._pace, wanted.fail_on, conn_id), selection.listed)
+
+
+def _integer(name: str, given: object, least: int, most: int) -> int:
+    if type(given) is not int or not least <= given <= most:
+        raise ZApiInvalidRequestError(f"{name} must be a whole number from {least} to {most}", "Nothing was sent.")
+    return given

@@ -1,0 +1,77 @@
+"""Remembers which numbers a run has finished, so that a task retry skips them: digests only, no id and no name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from airflow_provider_zapi.reconcile.outcomes import DONE, Outcome
+
+__all__ = ["Ledger", "Store", "digest"]
+
+#: Hexadecimal characters of a digest: among a million numbers, two share one in one of two million runs.
+_LENGTH = 15
+#: Entries of one value, each a digest and the letter of its outcome: 8 KiB, of the 64 KiB that Airflow accepts. Small,
+#: because the last value is written again with every batch.
+ENTRIES = 512
+_KEY = "zapi_fleet_{}"
+
+_LETTERS = {outcome: letter for outcome, letter in zip(Outcome, "paudnlwrxt", strict=True) if outcome in DONE}
+_OUTCOMES = {letter: outcome for outcome, letter in _LETTERS.items()}
+
+
+class Store(Protocol):
+    """Where values survive the end of a process, such as Airflow's ``task_state_store``."""
+
+    def get(self, key: str) -> Any:
+        """Return a value, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+def digest(*parts: str) -> str:
+    """Return a digest of texts."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
+
+
+class Ledger:
+    """The finished numbers of a run.
+
+    :param store: where they are kept
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._chunks: list[str] = []
+        while isinstance(chunk := store.get(_KEY.format(len(self._chunks))), str):
+            self._chunks.append(chunk)
+        width = _LENGTH + 1
+        entries = [chunk[at : at + width] for chunk in self._chunks for at in range(0, len(chunk), width)]
+        self._known = {entry[1:]: _OUTCOMES[entry[0]] for entry in entries if entry[:1] in _OUTCOMES}
+
+    def outcome(self, key: str) -> Outcome | None:
+        """Return the outcome of a number that an earlier try finished."""
+        return self._known.get(key)
+
+    def record(self, finished: Iterable[tuple[str, Outcome]]) -> None:
+        """Remember finished numbers before others take their place. Outcomes that need more are not kept."""
+        entries = [f"{_LETTERS[outcome]}{key}" for key, outcome in finished if outcome in _LETTERS]
+        while entries:
+            if not self._chunks or len(self._chunks[-1]) >= ENTRIES * (_LENGTH + 1):
+                self._chunks.append("")
+            room = ENTRIES - len(self._chunks[-1]) // (_LENGTH + 1)
+            self._chunks[-1] += "".join(entries[:room])
+            del entries[:room]
+            self._store.set(_KEY.format(len(self._chunks) - 1), self._chunks[-1])
+
+    def forget(self) -> None:
+        """Forget them all: the run is over, and a task that is cleared later starts anew."""
+        # The last one first: what is left of an interrupted deletion is still without a gap.
+        for index in reversed(range(len(self._chunks))):
+            self._store.delete(_KEY.format(index))
+        self._chunks, self._known = [], {}

@@ -1,0 +1,41 @@
+"""How far a run over many numbers is: for the log every 5 seconds or 5 percent, whichever comes first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["Progress"]
+
+_SECONDS, _PART = 5.0, 0.05
+
+
+class Progress:
+    """Tells how far a run is, now and then.
+
+    :param tell: gets the sentence
+    :param clock: seconds, monotonic
+    """
+
+    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._begun: tuple[float, int] | None = None
+        self._told_at, self._told = 0.0, 0
+
+    def __call__(self, handled: int, failed: int, total: int) -> None:
+        """Take notice of how many numbers were handled, how many of them failed, and how many there are."""
+        now = self._clock()
+        if self._begun is None:
+            # What was done before the run began, such as by an earlier try, says nothing of its rate.
+            self._begun = now, handled
+            self._told_at, self._told = now, handled
+            return
+        news = handled - self._told
+        if now - self._told_at < _SECONDS and (not news or news < total * _PART):
+            return
+        self._told_at, self._told = now, handled
+        begun, before = self._begun
+        rate = (handled - before) / max(now - begun, 0.001)
+        left = f", {(total - handled) / rate:.0f} s left" if handled < total and rate else ""
+        self._tell(f"{handled} of {total} numbers done, {failed} failed, {rate:.1f} a second{left}.")

@@ -1,0 +1,272 @@
+"""Many numbers over the wire: the operator, its threads and the command line against an emulated account."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_zapi.__main__ import main
+from airflow_provider_zapi.client import AccountCredentials, ZApiAccountClient
+from airflow_provider_zapi.emulator import RunningEmulator, fleet_emulator, running_emulator
+from airflow_provider_zapi.exceptions import ZApiAuthenticationError, ZApiError, ZApiInvalidRequestError
+from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator, shards
+from airflow_provider_zapi.reconcile.account import AccountRun, FleetParameters, parse_fleet
+from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN, leaks
+
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
+
+NUMBERS = 300
+VALUE = {"last_seen": "NONE"}
+CONTACT = "5544991111111"
+LIST = {"photo": {"visible_to": "CONTACT_BLACKLIST", "except": [CONTACT]}}
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
+    emulator = fleet_emulator(NUMBERS)
+    emulator.account.partner_token = PARTNER_TOKEN
+    emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})
+    for number, instance in enumerate(emulator.instances.values()):
+        instance.patch({"client_token": CLIENT_TOKEN, "token": f"{TOKEN}-{number}"})
+    with running_emulator(emulator) as served:
+        extra = {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN}
+        connection = {"conn_type": "zapi", "host": served.url, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ACCOUNT", json.dumps(connection))
+        yield served
+
+
+class Pushed:
+    """Stands for a task instance, whose XComs Airflow keeps."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+        self.context: Any = {"ti": self}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+class ThreadClock:
+    """The real time, except that sleeping jumps, for the thread that sleeps."""
+
+    def __init__(self) -> None:
+        self._jumped = threading.local()
+
+    def __call__(self) -> float:
+        return time.monotonic() + getattr(self._jumped, "by", 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        self._jumped.by = getattr(self._jumped, "by", 0.0) + seconds
+
+
+def operator(**parameters: Any) -> ApplyFleetPolicyOperator:
+    return ApplyFleetPolicyOperator(
+        task_id="fleet", zapi_conn_id="zapi_account", **{"policy": VALUE, "max_concurrency": 16, **parameters}
+    )
+
+
+def set_to(running: RunningEmulator, value: str = "NONE") -> set[str]:
+    return {each.id for each in running.emulator.instances.values() if each.records["last_seen"].value == value}
+
+
+def ready(running: RunningEmulator) -> set[str]:
+    return {
+        each.id
+        for each in running.emulator.instances.values()
+        if each.connected and each.smartphone_connected and each.subscription == "active"
+    }
+
+
+def calls(running: RunningEmulator) -> int:
+    """The calls of instances, without those of the account."""
+    return sum(request["path"].endswith("/privacy/last-seen") for request in running.emulator.requests)
+
+
+def test_all_numbers_that_are_ready_become_what_the_policy_says(running: RunningEmulator) -> None:
+    result = operator().execute({})
+    assert result["outcomes"] == {"asserted": 270, "not_connected": 24, "lapsed": 6}
+    assert (result["instances"], result["selected"], result["unmatched"]) == (300, 300, 0)
+    assert set_to(running) == ready(running)
+    histories = [len(each.history) for each in running.emulator.instances.values() if each.id in ready(running)]
+    assert set(histories) == {1}
+
+
+def test_a_list_is_proven_then_unchanged_and_a_plan_sends_nothing(running: RunningEmulator) -> None:
+    some = {"policy": LIST, "select": "Store 00*"}
+    stores = {each.id for each in running.emulator.instances.values() if each.name.startswith("Store 00")}
+    count = len(stores & ready(running))
+    assert operator(**some, mode="plan").execute({})["outcomes"]["drifted"] == count
+    assert not any(each.history for each in running.emulator.instances.values())
+    assert operator(**some).execute({})["outcomes"]["proven"] == count
+    assert operator(**some).execute({})["outcomes"]["unchanged"] == count
+
+
+def test_each_pattern_has_its_own_policy(running: RunningEmulator) -> None:
+    result = operator(policy={"Store *": VALUE, "store-*": {"last_seen": "CONTACTS"}}).execute({})
+    stores = {each.id for each in running.emulator.instances.values() if each.name.startswith("Store ")}
+    assert set_to(running) == stores & ready(running)
+    assert result["unmatched"] == 300 - result["selected"] > 0
+
+
+def test_shards_change_each_number_once(running: RunningEmulator) -> None:
+    results = [operator(shard=shard).execute({}) for shard in shards(4)]
+    assert sum(result["selected"] for result in results) == 300
+    assert {result["instances"] for result in results} == {300}
+    assert set_to(running) == ready(running)
+    assert max(len(each.history) for each in running.emulator.instances.values()) == 1
+
+
+@pytest.mark.parametrize("canary", [0, 1])
+def test_a_wrong_client_token_takes_one_call_of_one_number(
+    running: RunningEmulator, monkeypatch: pytest.MonkeyPatch, canary: int
+) -> None:
+    extra = {"partner_token": PARTNER_TOKEN, "client_token": "another"}
+    connection = {"conn_type": "zapi", "host": running.url, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ACCOUNT", json.dumps(connection))
+    task = Pushed()
+    with pytest.raises(ZApiAuthenticationError, match="refused the Client-Token"):
+        operator(canary=canary).execute(task.context)
+    assert calls(running) == 1
+    assert task.xcoms["return_value"]["outcomes"]["not_tried"] == 269
+
+
+def test_nothing_is_sent_if_the_policy_or_the_selection_has_a_mistake(running: RunningEmulator) -> None:
+    for mistake in (
+        {"policy": {"last_seen": "NOBODY"}},
+        {"select": "None"},
+        {"select": "nobody"},
+        {"select": "nobody*"},
+        {"shard": "(9, 8)"},
+        {"mode": "try"},
+        {"canary": -1},
+        {"max_concurrency": 33},
+        {"max_shrink": 2},
+        {"fail_on": ["asserted"]},
+    ):
+        with pytest.raises(ZApiInvalidRequestError, match="Nothing was sent"):
+            operator(**mistake).execute({})
+    assert calls(running) == 0
+
+
+#: What a number may do, with its outcome.
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "refused phone": ({"status": 400, "body": {"error": "Invalid phone"}}, "refused"),
+    "refused": ({"status": 200, "body": {"error": "something else"}}, "refused"),
+    "unknown": ({"status": 404, "body": {"error": "Instance not found"}}, "refused"),
+    "lapsed": ({"status": 400, "body": {"error": "you must subscribe to this instance again"}}, "lapsed"),
+    "not connected": ({"status": 400, "body": {"error": "You are not connected."}}, "not_connected"),
+    "broken": ({"status": 503, "body": ""}, "unreachable"),
+    "a portal": ({"status": 200, "body": "<html>"}, "unreachable"),
+}
+ATTEMPTS = 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_faults_in_5_percent_of_the_numbers_the_outcomes_are_exact(running: RunningEmulator, seed: int) -> None:
+    chance = random.Random(seed)
+    expected = Counter({"asserted": 270, "not_connected": 24, "lapsed": 6})
+    for name in chance.sample(sorted(ready(running)), 15):
+        answer, outcome = chance.choice(list(FAULTS.values()))
+        # Half of them fail in each attempt, half of them once: then only an HTTP retry mends it.
+        times = chance.choice([1, ATTEMPTS])
+        running.emulator.instance(name).patch({"switches": {"fail_next": [answer] * times}})
+        if times == ATTEMPTS or answer["status"] in (400, 404):
+            expected.update({"asserted": -1, outcome: 1})
+    result = account_run(running, parse_fleet(VALUE, canary=0, max_concurrency=16), clock=ThreadClock()).result
+    assert result["outcomes"] == {name: count for name, count in expected.items() if count}
+
+
+def account_run(running: RunningEmulator, parameters: FleetParameters, clock: ThreadClock | None = None) -> Any:
+    options: dict[str, Any] = {"clock": clock, "sleep": clock.sleep} if clock else {}
+    credentials = AccountCredentials(PARTNER_TOKEN, CLIENT_TOKEN, running.url, "zapi_account")
+    with ZApiAccountClient(credentials, **options) as account:
+        return AccountRun(account, parameters).run("zapi_account")
+
+
+def test_the_task_fails_after_all_numbers_were_tried(
+    running: RunningEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = sorted(ready(running))[7]
+    answer = FAULTS["unknown"][0]
+    running.emulator.instance(refused).patch({"switches": {"fail_next": [answer]}})
+    task = Pushed()
+    with caplog.at_level(logging.INFO), pytest.raises(AirflowFailException, match=r"asserted: 269, .*refused: 1"):
+        operator().execute(task.context)
+    assert calls(running) == 270
+    name = running.emulator.instance(refused).name
+    assert task.xcoms["return_value"]["failed"]["refused"] == [name]
+    assert f"{name} is refused: Z-API knows no instance" in caplog.text
+    assert not leaks(caplog.text, json.dumps(task.xcoms))
+
+
+def test_a_run_that_is_cancelled_sends_no_more_than_what_its_threads_have_begun(running: RunningEmulator) -> None:
+    at_most = 8
+    seen: list[int] = []
+    credentials = AccountCredentials(PARTNER_TOKEN, CLIENT_TOKEN, running.url, "zapi_account")
+    with ZApiAccountClient(credentials) as account:
+        run = AccountRun(account, parse_fleet(VALUE, max_concurrency=at_most))
+
+        def cancel(handled: int, failed: int, total: int) -> None:
+            if handled >= 100 and not seen:
+                run.cancel()
+                seen.append(calls(running))
+
+        report = run.run("zapi_account", progress=cancel)
+    assert calls(running) <= seen[0] + at_most
+    assert report.result["outcomes"]["not_tried"] > 100
+    assert isinstance(report.error, ZApiError)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text("last_seen: NONE\n")
+    (tmp_path / "list.yaml").write_text(json.dumps(LIST))
+    (tmp_path / "bad.yaml").write_text("lastseen: ALL\n")
+    monkeypatch.chdir(tmp_path)
+
+
+#: Command, exit code, what is said.
+COMMANDS: list[tuple[list[str], int, str]] = [
+    (["list"], 0, "Instances: 300. Connected: 276. Not lapsed: 294."),
+    (["list", "--select", "store-*", "--exclude", "*8*"], 0, "number-0012  store-0012"),
+    (["plan", "policy.yaml"], 0, "asserted           270  -"),
+    (["plan", "list.yaml", "--select", "Store *"], 1, "drifted"),
+    (["apply", "policy.yaml", "--shard", "0,3", "--canary", "2"], 0, "Instances of the account: 300. Selected: "),
+    (["apply", "bad.yaml"], 2, "no such setting"),
+    (["apply", "policy.yaml", "--select", "nobody"], 2, "select names an instance"),
+    (["apply", "policy.yaml", "--max-concurrency", "99"], 2, "max_concurrency must be"),
+]
+
+
+@pytest.mark.usefixtures("airflow_db", "files", "running")
+@pytest.mark.parametrize(("words", "code", "text"), COMMANDS, ids=[" ".join(row[0]) for row in COMMANDS])
+def test_the_command_line_says_what_it_found_and_by_its_exit_code(
+    capfd: pytest.CaptureFixture[str], words: list[str], code: int, text: str
+) -> None:
+    command, *rest = words
+    assert main(["fleet", command, "zapi_account", *rest]) == code
+    printed = "".join(capfd.readouterr())
+    assert text in printed
+    assert not leaks(printed)
+
+
+@pytest.mark.usefixtures("airflow_db", "files")
+def test_the_report_of_a_failed_run_is_on_stdout_and_its_error_on_stderr(
+    running: RunningEmulator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running.emulator.instance("number-0001").patch({"switches": {"fail_next": [FAULTS["unknown"][0]]}})
+    assert main(["fleet", "apply", "zapi_account", "policy.yaml", "-o", "yaml"]) == 3
+    printed = capfd.readouterr()
+    assert yaml.safe_load(printed.out)["outcomes"]["not_tried"] == 269
+    assert "The canary 'Store 0001 São Paulo' failed" in printed.err

@@ -1,0 +1,59 @@
+"""What an earlier try finished is known to the next one, by digests only."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_zapi.reconcile.ledger import Ledger, digest
+from airflow_provider_zapi.reconcile.outcomes import Outcome
+
+
+class Memory(dict[str, Any]):
+    """A store that keeps what it is given as JSON, as Airflow's does."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def test_a_later_try_knows_what_was_finished_and_how() -> None:
+    store = Memory()
+    kept = (Outcome.PROVEN, Outcome.ASSERTED, Outcome.UNCHANGED, Outcome.DRIFTED)
+    Ledger(store).record((digest(outcome), outcome) for outcome in Outcome)
+    ledger = Ledger(store)
+    assert [outcome for outcome in Outcome if ledger.outcome(digest(outcome)) is outcome] == list(kept)
+
+
+def test_values_stay_small_and_hold_digests_only() -> None:
+    store = Memory()
+    ledger = Ledger(store)
+    keys = [digest(f"instance-{index}", "policy") for index in range(10_000)]
+    for at in range(0, len(keys), 7):
+        ledger.record((key, Outcome.PROVEN) for key in keys[at : at + 7])
+    assert max(len(json.dumps(value)) for value in store.values()) < 10_000
+    assert not any("instance" in value for value in store.values())
+    later = Ledger(store)
+    assert all(later.outcome(key) is Outcome.PROVEN for key in keys)
+    assert later.outcome(digest("another")) is None
+
+
+def test_a_batch_that_spans_several_values_is_kept_whole() -> None:
+    store = Memory()
+    keys = [digest(str(index)) for index in range(2_000)]
+    Ledger(store).record((key, Outcome.ASSERTED) for key in keys)
+    assert len(store) == 4
+    later = Ledger(store)
+    assert all(later.outcome(key) is Outcome.ASSERTED for key in keys)
+
+
+def test_nothing_is_left_of_a_run_that_is_over() -> None:
+    store = Memory()
+    ledger = Ledger(store)
+    ledger.record((digest(str(index)), Outcome.PROVEN) for index in range(1_000))
+    ledger.forget()
+    assert store == {}
+    ledger.record([(digest("new"), Outcome.PROVEN)])
+    assert Ledger(store).outcome(digest("new")) is Outcome.PROVEN
