@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -105,7 +104,7 @@ class Account:
         self._listed += 1
         order = self.switches["order"]
         if order == "shuffled":
-            return random.Random(len(instances)).sample(instances, len(instances))  # noqa: S311 # nosec B311
+            return sorted(instances, key=lambda instance: zlib.crc32(instance.id.encode()))
         if order == "shifting" and instances:
             first = self._listed % len(instances)
             return instances[first:] + instances[:first]

@@ -29,7 +29,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST, FUTURE = 1_577_836_800_000, 4_102_444_800_000
 #: Of a row's own secrets. Z-API's tokens are letters and digits; nothing says so.
 ROW_TOKEN = "canary/row+token=70%"
-CALLBACK = "https://user:canary-callback@hooks.example/x?key=canary/cb+80%"
+CALLBACK = "https://hooks.example/canary-callback?key=canary/cb+80%"
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
