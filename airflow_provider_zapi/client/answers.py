@@ -35,7 +35,17 @@ from airflow_provider_zapi.panel import (
     SECURITY_PAGE,
 )
 
-__all__ = ["Again", "Failure", "Reader", "clean", "object_without_error", "read_answer", "success_is_true"]
+__all__ = [
+    "Again",
+    "Failure",
+    "NotJson",
+    "Reader",
+    "clean",
+    "object_without_error",
+    "parse_body",
+    "read_answer",
+    "success_is_true",
+]
 
 T = TypeVar("T")
 
@@ -236,11 +246,11 @@ def read_answer(
     :param scrub: takes secrets out of the server's text before any of it goes into a failure
     :param now: the time as a Unix timestamp, for a ``Retry-After`` that is a date
     """
-    payload = _parse(body)
+    payload = parse_body(body)
     text = _error_text(payload, scrub)
     failure: Failure
     if 200 <= status < 300:
-        if isinstance(payload, _NotJson):
+        if isinstance(payload, NotJson):
             failure = replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=payload.why))
         else:
             result = read(payload)
@@ -283,20 +293,22 @@ def unexpected(detail: str) -> Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class _NotJson:
+class NotJson:
+    """A body that is not JSON, and why."""
+
     why: str
 
 
-def _parse(body: bytes) -> Any:
+def parse_body(body: bytes) -> Any:
     """Parse strictly: what two readers could understand differently is not an answer."""
     if not body.strip():
-        return _NotJson("it is empty")
+        return NotJson("it is empty")
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique)
     except RecursionError:
-        return _NotJson("its JSON is nested too deeply")
+        return NotJson("its JSON is nested too deeply")
     except ValueError:
-        return _NotJson("it is not JSON")
+        return NotJson("it is not JSON")
 
 
 def _refuse(constant: str) -> Any:

@@ -1,0 +1,168 @@
+"""What was there before the first write, in a file: so that it can be put back even after a kill.
+
+One JSON object a line, each on disk before the next write is sent. Only its owner can read the file: it holds phones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.phones import is_contact
+from airflow_provider_zapi.privacy.settings import SETTINGS
+
+__all__ = ["Before", "Journal", "Prior", "read_journal"]
+
+VERSION = 1
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Before:
+    """One setting as it was.
+
+    :param value: its value, as its owner stated it; None if nobody did
+    :param contacts: its list as it was read before the first write; None if it has none
+    """
+
+    value: str | None
+    contacts: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Prior:
+    """All that is needed to put back what was there.
+
+    :param instance_id: the instance that it belongs to
+    :param contact: the sacrificial contact; None at level 1
+    :param settings: each setting that is written, as it was
+    :param own: the phone of the instance, which some refused writes name
+    :param in_force: by setting, the list once CONTACT_BLACKLIST was in force, if another value was before
+    :param forms: further names of the contact: its ``@lid``, and as WhatsApp registered it
+    :param written: the settings that a write may have changed
+    """
+
+    instance_id: str
+    contact: str | None
+    settings: Mapping[str, Before]
+    own: str | None = None
+    in_force: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    forms: list[str] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+
+
+class Journal:
+    """A journal that is being written.
+
+    :raises ZApiInvalidRequestError: the file exists already, or cannot be written
+    """
+
+    def __init__(self, path: Path, prior: Prior) -> None:
+        self.path = path
+        self.prior = prior
+        opened = caught(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), OSError)
+        if isinstance(opened, FileExistsError):
+            raise ZApiInvalidRequestError(
+                f"the journal {str(path)!r} exists already",
+                "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
+                "one with --journal. Nothing was changed.",
+            )
+        if isinstance(opened, OSError):
+            raise _unusable(path, opened)
+        self._file = os.fdopen(opened, "w", encoding="utf-8")
+        settings = {name: {"value": one.value, "contacts": one.contacts} for name, one in prior.settings.items()}
+        self._append(
+            journal=VERSION, instance_id=prior.instance_id, contact=prior.contact, own=prior.own, settings=settings
+        )
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def write_follows(self, setting: str) -> None:
+        """Note that a setting may be changed from now on."""
+        if setting not in self.prior.written:
+            self.prior.written.add(setting)
+            self._append(written=setting)
+
+    def note_in_force(self, setting: str, contacts: tuple[str, ...]) -> None:
+        """Note the list that CONTACT_BLACKLIST puts in force."""
+        self.prior.in_force[setting] = contacts
+        self._append(in_force={setting: contacts})
+
+    def note_form(self, form: str) -> None:
+        """Note another name of the contact."""
+        if form not in self.prior.forms:
+            self.prior.forms.append(form)
+            self._append(form=form)
+
+    def close(self) -> None:
+        """Close the file and keep it."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """Delete the file: all that it says was put back."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, **line: Any) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def read_journal(path: Path) -> Prior:
+    """Read a journal. A last line that a kill cut off is passed over: nothing was sent after it.
+
+    :raises ZApiInvalidRequestError: it cannot be read, or is none
+    """
+    text = caught(lambda: path.read_text(encoding="utf-8"), OSError, ValueError)
+    if isinstance(text, Exception):
+        raise _unusable(path, text)
+    prior = caught(lambda: _parsed(text), ValueError, LookupError, TypeError, AttributeError)
+    if isinstance(prior, Exception):
+        raise ZApiInvalidRequestError(f"{str(path)!r} is not a journal of the probe", "Nothing was sent.")
+    return prior
+
+
+def _parsed(text: str) -> Prior:
+    lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    head = lines[0]
+    if head["journal"] != VERSION:
+        raise ValueError("another version")
+    settings = {
+        name: Before(_value(name, one["value"]), None if one["contacts"] is None else _contacts(one["contacts"]))
+        for name, one in head["settings"].items()
+    }
+    contact, own = ((_contacts([one])[0] if one is not None else None) for one in (head["contact"], head["own"]))
+    prior = Prior(str(head["instance_id"]), contact, settings, own)
+    for line in lines[1:]:
+        if "written" in line:
+            prior.written.add(_BY_NAME[line["written"]].name)
+        elif "in_force" in line:
+            prior.in_force.update({_BY_NAME[name].name: _contacts(each) for name, each in line["in_force"].items()})
+        else:
+            prior.forms.extend(_contacts([line["form"]]))
+    return prior
+
+
+def _value(name: str, value: str | None) -> str | None:
+    if value is not None and value not in _BY_NAME[name].values:
+        raise ValueError("no such value")
+    return value
+
+
+def _contacts(entries: list[str]) -> tuple[str, ...]:
+    if not all(is_contact(entry) for entry in entries):
+        raise ValueError("not a contact")
+    return tuple(entries)
+
+
+def _unusable(path: Path, error: Exception) -> ZApiInvalidRequestError:
+    problem = (error.strerror or "it cannot be used") if isinstance(error, OSError) else "it is not text in UTF-8"
+    return ZApiInvalidRequestError(f"the journal {str(path)!r} cannot be used: {problem}", "Nothing was sent.")
