@@ -6,9 +6,11 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.probed import read_switches
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
 
@@ -26,6 +28,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         metavar="ID:TOKEN[:CLIENT_TOKEN]",
         help="an instance to serve, repeatable; without CLIENT_TOKEN it requires none (default: a demo)",
+    )
+    parser.add_argument(
+        "--as-in", type=Path, metavar="REPORT", help="behave as the account of this report of `airflow zapi probe`"
     )
     parser.add_argument("--quiet", action="store_true", help="no line per request")
     return parser.parse_args(arguments)
@@ -65,8 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     emulator = Emulator()
     try:
         instances = _instances(options.instance)
+        probed = read_switches(options.as_in) if options.as_in else {}
         for instance_id, parts in instances.items():
-            emulator.put(instance_id, parts)
+            emulator.put(instance_id, parts).patch({"switches": probed})
         listening = listen(options.host, options.port)
     except (InvalidInputError, OSError, OverflowError) as error:
         where = "" if isinstance(error, InvalidInputError) else f"cannot listen on {options.host}:{options.port}: "

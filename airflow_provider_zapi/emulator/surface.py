@@ -31,6 +31,7 @@ from airflow_provider_zapi.emulator.contract import (
     refusal,
 )
 from airflow_provider_zapi.emulator.privacy_list import registered
+from airflow_provider_zapi.emulator.probed import as_probed
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.switches import are_changes
 
@@ -64,27 +65,29 @@ def answer(emulator: Emulator, incoming: Incoming) -> tuple[Answer, Instance | N
         instance = emulator.instances.get(instance_id)
         if instance is not None and instance.token != token:
             instance = None
-        calls = [call for call in CALLS if _matches(call, path)]
-        if not calls:
-            return NO_SUCH_PATH, instance
-        call = next((call for call in calls if call.method == incoming.method), None)
-        if call is None:
-            return WRONG_METHOD, instance
-        content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if call.method != "GET" and content_type != "application/json":
-            return WRONG_CONTENT_TYPE, instance
-        if instance is None:
-            return INSTANCE_NOT_FOUND, None
-        refused = _refused(instance, call, incoming)
-        if refused is not None:
-            return refused, instance
-        try:
-            result = HANDLERS[call.handler](instance, incoming, path)
-        except InvalidInputError as error:
-            return refusal(str(error)), instance
-        if call.changes_state and result.done and instance.take("lose_answer"):
-            result = ANSWER_LOST
-        return result, instance
+        return as_probed(instance, incoming, path, _answer), instance
+
+
+def _answer(instance: Instance | None, incoming: Incoming, path: str) -> Answer:
+    calls = [call for call in CALLS if _matches(call, path)]
+    if not calls:
+        return NO_SUCH_PATH
+    call = next((call for call in calls if call.method == incoming.method), None)
+    if call is None:
+        return WRONG_METHOD
+    content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if call.method != "GET" and content_type != "application/json":
+        return WRONG_CONTENT_TYPE
+    if instance is None:
+        return INSTANCE_NOT_FOUND
+    refused = _refused(instance, call, incoming)
+    if refused is not None:
+        return refused
+    try:
+        result = HANDLERS[call.handler](instance, incoming, path)
+    except InvalidInputError as error:
+        return refusal(str(error))
+    return ANSWER_LOST if call.changes_state and result.done and instance.take("lose_answer") else result
 
 
 def _matches(call: Call, path: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier
 from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
+from airflow_provider_zapi.emulator.probed import is_probed
 
 #: The longest wait that ``delay`` accepts, in seconds.
 MAX_DELAY = 60
@@ -210,6 +211,14 @@ SWITCHES = (
         "phone_exists_answer",
         ("list", "object", "object_with_text"),
         "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a text.",
+    ),
+    Switch(
+        "probed",
+        "outcomes by the ids of facts",
+        is_probed,
+        {},
+        'What a [probed account](how-z-api-behaves.md) answers, such as `{"unknown_path": "404 empty"}`; `--as-in` '
+        "sets it from a report. A write that is answered otherwise than usual changes nothing.",
     ),
 )
 
