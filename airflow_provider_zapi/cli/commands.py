@@ -19,6 +19,7 @@ from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK, USAGE
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
+from airflow_provider_zapi.connection.reading import read_connection
 from airflow_provider_zapi.exceptions import (
     ZApiConfigurationError,
     ZApiConflictError,
@@ -47,6 +48,8 @@ class Report:
     rows: list[Sequence[object]]
     code: int = OK
     notes: list[str] = field(default_factory=list)
+    #: Printed for people instead of rows and notes.
+    text: str | None = None
 
 
 def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
@@ -69,6 +72,8 @@ def _code(error: ZApiError) -> int:
 
 
 def _as_table(report: Report) -> str:
+    if report.text is not None:
+        return report.text
     return "\n".join([text_table(report.rows), *report.notes]) + "\n"
 
 
@@ -186,11 +191,19 @@ def _apply(arguments: argparse.Namespace) -> Report:
     )
 
 
+def _probe(arguments: argparse.Namespace) -> Report:
+    from airflow_provider_zapi.cli.probing import run_probe
+
+    data, text, code = run_probe(arguments, read_connection(_connection(arguments.conn_id), arguments.conn_id))
+    return Report(data, [], code, text=text)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
     "check": _check,
     "show": _show,
     "plan": _plan,
     "apply": _apply,
+    "probe": _probe,
 }
 
 

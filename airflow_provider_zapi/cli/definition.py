@@ -21,7 +21,7 @@ OK, DIFFERENT, USAGE, ACCOUNT = range(4)
 #: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
 EXIT_CODES = {
     OK: "as wanted",
-    DIFFERENT: "drift: a list differs from the policy",
+    DIFFERENT: "drift: a list differs from the policy, or the account from the report",
     USAGE: "usage: the arguments or the policy file",
     ACCOUNT: "the account or the network: connection, credentials, subscription, not connected, refused, no answer",
 }
@@ -54,6 +54,11 @@ _OUTPUT = Argument(
     {"choices": ("table", "json", "yaml"), "default": "table", "help": "how to print it (default: table)"},
 )
 
+
+def _flag(name: str, help: str) -> Argument:  # noqa: A002 - argparse's own word
+    return Argument((name,), {"action": "store_true", "help": help})
+
+
 COMMANDS = (
     Command("check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _OUTPUT)),
     Command(
@@ -76,6 +81,32 @@ COMMANDS = (
                 ("--allow-mass-removal",),
                 {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},
             ),
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        "probe",
+        "Find out how Z-API behaves for this account, and report it. Changes nothing without --refusals and --writes",
+        (
+            _CONN_ID,
+            _flag("--refusals", "send writes too that Z-API should refuse"),
+            _flag("--writes", "change one setting and one contact too, and put them back"),
+            Argument(("--contact",), {"metavar": "PHONE", "help": "with --writes: who is added and removed"}),
+            Argument(
+                ("--current",),
+                {
+                    "nargs": "+",
+                    "action": "extend",
+                    "metavar": "SETTING=VALUE",
+                    "help": "what settings are set to now, such as last_seen=CONTACTS, so that it can be put back",
+                },
+            ),
+            _flag("--dry-run", "print every request, and send none"),
+            _flag("--yes", "ask nothing"),
+            Argument(("--report",), {"metavar": "FILE", "help": "write the report, after showing it"}),
+            Argument(("--compare",), {"metavar": "REPORT", "help": "print how the account differs from a report's"}),
+            Argument(("--journal",), {"metavar": "FILE", "help": "where to note what has to be put back"}),
+            Argument(("--restore",), {"metavar": "JOURNAL", "help": "only put back what a journal says, after a kill"}),
             _OUTPUT,
         ),
     ),

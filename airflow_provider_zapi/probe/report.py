@@ -104,9 +104,11 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return each fact whose outcome differs between two reports, with both outcomes."""
+    """Return each fact whose outcome differs between two reports, with both outcomes; of the levels that both have."""
     found = []
-    for name in facts():
+    for name, fact in facts().items():
+        if any(fact.level not in report["levels"] for report in (first, second)):
+            continue
         outcomes = [report["answers"].get(name, {}).get("outcome") or "-" for report in (first, second)]
         if outcomes[0] != outcomes[1]:
             found.append((name, outcomes[0], outcomes[1]))
@@ -122,9 +124,13 @@ def read_report(path: Path) -> dict[str, Any]:
     if isinstance(text, Exception):
         problem = (text.strerror or "it cannot be used") if isinstance(text, OSError) else "it is not text in UTF-8"
         raise ZApiInvalidRequestError(f"the report {str(path)!r} cannot be read: {problem}", "Nothing was sent.")
-    report = caught(lambda: json.loads(text), ValueError, RecursionError)
-    answers = report.get("answers") if isinstance(report, dict) and report.get("report") == VERSION else None
-    if not isinstance(answers, dict) or not all(isinstance(each, dict) for each in answers.values()):
+    parsed = caught(lambda: json.loads(text), ValueError, RecursionError)
+    report: dict[str, Any] = parsed if isinstance(parsed, dict) and parsed.get("report") == VERSION else {}
+    answers, levels = report.get("answers"), report.get("levels")
+    if not isinstance(levels, list) or not isinstance(answers, dict) or not all(map(_is_dict, answers.values())):
         raise ZApiInvalidRequestError(f"{str(path)!r} is not a report of the probe", "Nothing was sent.")
-    assert isinstance(report, dict)  # noqa: S101 - or answers would be None
     return report
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)

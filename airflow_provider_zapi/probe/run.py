@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_provider_zapi.privacy.phones import is_contact
+from airflow_provider_zapi.privacy.phones import is_contact, same_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, SETTINGS, PrivacySetting
 from airflow_provider_zapi.probe.changes import Changes
 from airflow_provider_zapi.probe.evidence import Seen
@@ -132,6 +132,8 @@ def _write_all(
         raise Stopped("the instance is not connected, so nothing was written")
     if OWN not in phones:
         raise Stopped("the paired phone cannot be read, so nothing was written")
+    if plan.contact is not None and same_contact(plan.contact, phones[OWN]):
+        raise Stopped("the contact is the number itself, so nothing was written")
     lists = {setting.name: contacts_of(answers[f"list_{setting.name}"]) for setting in _LISTS}
     if lists[plan.probed.name] is None:
         raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
