@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -16,22 +15,25 @@ from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
 from airflow_provider_zapi.client.transport import READ_SECONDS
 from airflow_provider_zapi.connection.phone import require_phone
 from airflow_provider_zapi.connection.reading import InstanceConnection, mask
-from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact
 from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.probe.evidence import Seen
 from airflow_provider_zapi.probe.facts import facts
 from airflow_provider_zapi.probe.journal import read_journal
-from airflow_provider_zapi.probe.report import differences, made, markdown, read_report
+from airflow_provider_zapi.probe.report import differences, made, markdown, read_report, text_of
 from airflow_provider_zapi.probe.run import Plan, Result, planned, probe, restored_from
-from airflow_provider_zapi.probe.steps import CHANGES, REFUSALS, Request
+from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, Request
 from airflow_provider_zapi.probe.wire import MAX_WRITES, Wire
 from airflow_provider_zapi.tables import text_table
 
 __all__ = ["Outcome", "run_probe"]
 
+_TRY_AGAIN = "The journal is kept. Put back what it says with: probe {conn_id} --restore {journal}"
 _NOTHING_SENT = "Nothing was sent."
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _WITH_LIST = tuple(setting for setting in SETTINGS if setting.list_scope)
+_READS = {request.probe for request in READS}
 _RISKS = {write.probe: write.risk for write in REFUSALS}
 _DOES = {name: write.risk for name, write in CHANGES.items()}
 _HEADINGS = {
@@ -61,7 +63,15 @@ def run_probe(arguments: argparse.Namespace, connection: InstanceConnection) -> 
         _confirm(plan, arguments)
         _require_phone(connection)
     wire = _wire(connection, plan)
-    result = probe(plan, wire, Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal"))
+    journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
+    try:
+        result = probe(plan, wire, journal)
+    except ZApiError:
+        raise
+    except BaseException:
+        if journal.exists():
+            _say(f"\n{_TRY_AGAIN.format(conn_id=arguments.conn_id, journal=journal)}")
+        raise
     report = made(plan, wire, result)
     text = markdown(report) + _not_put_back(result, arguments.conn_id)
     if arguments.report:
@@ -127,27 +137,35 @@ def _answer(question: str) -> str:
 
 
 def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
-    writes = [row for row in planned(plan) if row[0] > 0 and row[1].method == "POST"]
-    _say(f"Besides the reads, these are sent to connection {arguments.conn_id!r} (at most {MAX_WRITES} writes):\n")
-    for level in plan.levels[1:]:
-        _say(_HEADINGS[level].format(setting=plan.probed.title))
-        for row in writes:
-            if row[0] == level:
-                _say(f"  {row[1].line()}\n      {'if it is not refused: ' if level == 1 else ''}{row[2]}")
-        _say("")
-    if plan.writes and plan.contact is not None:
-        _say(
-            f"The contact is {hide_phone(plan.contact)}. For about a minute its entry comes and goes, and "
-            f"{plan.probed.title} changes its value."
-        )
-    stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
-    _say(f"Put back at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
+    """Say what will be written, and ask whether it may be."""
     if arguments.yes:
         return
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError("--refusals and --writes need --yes without a terminal", _NOTHING_SENT)
+    _say(f"Besides the reads, these are sent to connection {arguments.conn_id!r}, at most {MAX_WRITES} writes:\n")
+    _say("\n".join(_lines(plan, plan.levels[1:])))
+    if plan.contact is not None:
+        _say(
+            f"The contact is {hide_phone(plan.contact)}. For about a minute it is added to and removed from the list, "
+            f"and {plan.probed.title} changes its value."
+        )
+    stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
+    _say(f"Put back at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
     if _answer("Send them? Type yes: ").lower() != "yes":
         raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
+
+
+def _lines(plan: Plan, levels: list[int]) -> list[str]:
+    lines = []
+    for level in levels:
+        lines += [_HEADINGS[level].format(setting=plan.probed.title), ""]
+        for each, request, note in planned(plan):
+            if each == level:
+                lines.append(f"  {request.line()}")
+                if note:
+                    lines.append(f"      {'if it is not refused: ' if level == 1 else ''}{note}")
+        lines.append("")
+    return lines
 
 
 def _require_phone(connection: InstanceConnection) -> None:
@@ -158,38 +176,42 @@ def _require_phone(connection: InstanceConnection) -> None:
 
 def _wire(connection: InstanceConnection, plan: Plan | None) -> Wire:
     mask(connection.target)
-    number = 0
+    number, heading = 0, ""
 
     def tell(request: Request) -> None:
-        nonlocal number
+        nonlocal number, heading
         number += 1
-        _say(f"{number:>4}  {request.line()}")
-        if plan is not None and request.probe in _RISKS:
-            _say(f"      if it is not refused: {_RISKS[request.probe]}")
+        if (found := _heading(request.probe, plan)) != heading:
+            heading = found
+            _say(f"\n{heading}")
+        if request.probe in _RISKS:
+            _say(f"      If the next one is not refused: {_RISKS[request.probe]}.")
         elif request.probe in _DOES:
-            _say(f"      {_DOES[request.probe]}")
+            _say(f"      The next one {_DOES[request.probe]}.")
+        _say(f"{number:>4}  {request.line()}", end="")
+
+    def told(seen: Seen) -> None:
+        _say(f" -> {seen.answer}")
 
     def connect(target: Credentials) -> Transport:
         return Transport(target, read_timeout=connection.read_timeout or READ_SECONDS)
 
-    return Wire(connection.target, connect=connect, clock=time.monotonic, sleep=time.sleep, tell=tell)
+    return Wire(connection.target, connect=connect, clock=time.monotonic, sleep=time.sleep, tell=tell, told=told)
+
+
+def _heading(probe_id: str, plan: Plan | None) -> str:
+    if plan is None or probe_id.startswith("restore_"):
+        return "What was there before is put back."
+    level = 0 if probe_id in _READS else 1 if probe_id in _RISKS or probe_id == "list_after_refusals" else 2
+    return _HEADINGS[level].format(setting=plan.probed.title)
 
 
 def _listing(plan: Plan) -> Outcome:
-    rows = planned(plan)
-    lines = []
-    for level in plan.levels:
-        lines += [_HEADINGS[level].format(setting=plan.probed.title), ""]
-        for each, request, note in rows:
-            if each == level:
-                lines.append(f"  {request.line()}")
-                if note:
-                    lines.append(f"      {'if it is not refused: ' if level == 1 else ''}{note}")
-        lines.append("")
+    lines = _lines(plan, plan.levels)
     if plan.writes:
         lines += ["Level 2 reads the list after each of these, and skips those that do not apply.", ""]
     lines.append("Names in braces stand for phones. Nothing was sent.")
-    data = {"requests": [{"level": level, "request": request.line()} for level, request, _ in rows]}
+    data = {"requests": [{"level": level, "request": request.line()} for level, request, _ in planned(plan)]}
     return data, "\n".join(lines) + "\n", OK
 
 
@@ -206,27 +228,30 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection) -> O
     wire = _wire(connection, None)
     problems = restored_from(prior, wire)
     wire.close()
-    done = [setting.title for setting in SETTINGS if setting.name in prior.written]
-    data: dict[str, Any] = {"settings": sorted(prior.written), "problems": problems}
-    if problems:
-        lines = [*problems, f"The journal {path} is kept."]
-        return data, "\n".join(lines) + "\n", ACCOUNT
-    path.unlink()
-    return data, f"Put back: {', '.join(done) or 'nothing had been written'}. The journal {path} is deleted.\n", OK
+    done = [setting.name for setting in SETTINGS if setting.name in prior.written]
+    data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
+    lines = [f"Put back: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
+    lines += [f"NOT put back: {problem}" for problem in problems.values()]
+    # What nobody stated cannot be put back by another try either.
+    kept = any(prior.settings[name].value is not None for name in problems)
+    lines.append(f"The journal {path} is {'kept' if kept else 'deleted'}.")
+    if not kept:
+        path.unlink()
+    return data, "\n".join(lines) + "\n", ACCOUNT if problems else OK
 
 
 def _not_put_back(result: Result, conn_id: str) -> str:
     if not result.problems:
         return ""
-    lines = ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems)]
+    lines = ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems.values())]
     if result.journal is not None:
-        lines.append(f"The journal is kept. Try again with: probe {conn_id} --restore {result.journal}")
+        lines.append(_TRY_AGAIN.format(conn_id=conn_id, journal=result.journal))
     return "\n".join(lines) + "\n"
 
 
 def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
     """Show what a report holds, and write it unless its owner says no."""
-    text = json.dumps(report, indent=1) + "\n"
+    text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
         return f"\nThe report was not written to {path}.\n"

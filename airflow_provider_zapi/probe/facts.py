@@ -25,6 +25,7 @@ class Fact:
     :param level: the level of the probe that asks for it; None where none does
     :param expected: the outcomes that agree with ``says``; a status stands for every answer with it
     :param outcomes: what each outcome means; empty where the outcome is an answer, such as ``400 error:invalid_phone``
+    :param needs: what an account needs for it to be asked
     :param not_probed: why no level asks for it
     """
 
@@ -35,6 +36,7 @@ class Fact:
     level: int | None = None
     expected: tuple[str, ...] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
     not_probed: str = ""
 
     def agrees(self, outcome: str) -> bool:
@@ -43,7 +45,27 @@ class Fact:
 
     def means(self, outcome: str) -> str:
         """Return an outcome in words."""
-        return self.outcomes.get(outcome, outcome)
+        return self.outcomes.get(outcome) or _answer_in_words(outcome)
+
+
+_BODIES = {
+    "empty": "no body",
+    "not_json": "something other than JSON",
+    "list": "a list",
+    "value": "a bare value",
+    "object": "an object",
+    "success:true": "`success: true`",
+    "success:false": "`success: false`",
+    "success:other": "`success` that is neither true nor false",
+    "error:other": "an error text that is not known",
+}
+
+
+def _answer_in_words(answer: str) -> str:
+    status, _, kind = answer.partition(" ")
+    text = _table()["texts"].get(kind.removeprefix("error:"))
+    body = _BODIES.get(kind) or (f'"{text.replace("*", "...")}"' if text else "")
+    return f"{status}, {body}" if body else answer
 
 
 @cache
@@ -58,6 +80,7 @@ def facts() -> Mapping[str, Fact]:
             row.get("level"),
             tuple(row.get("expected", ())),
             {name: outcome["says"] for name, outcome in row.get("outcomes", {}).items()},
+            row.get("needs", ""),
             row.get("not_probed", ""),
         )
         for row in _table()["facts"]

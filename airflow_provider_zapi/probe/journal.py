@@ -75,7 +75,7 @@ class Journal:
             )
         if isinstance(opened, OSError):
             raise _unusable(path, opened)
-        self._file = os.fdopen(opened, "w", encoding="utf-8")
+        os.close(opened)
         settings = {name: {"value": one.value, "contacts": one.contacts} for name, one in prior.settings.items()}
         self._append(
             journal=VERSION, instance_id=prior.instance_id, contact=prior.contact, own=prior.own, settings=settings
@@ -90,6 +90,12 @@ class Journal:
             self.prior.written.add(setting)
             self._append(written=setting)
 
+    def nothing_written(self, setting: str) -> None:
+        """Note that a setting is as before after all: its writes were refused, or it was put back."""
+        if setting in self.prior.written:
+            self.prior.written.discard(setting)
+            self._append(unchanged=setting)
+
     def note_in_force(self, setting: str, contacts: tuple[str, ...]) -> None:
         """Note the list that CONTACT_BLACKLIST puts in force."""
         self.prior.in_force[setting] = contacts
@@ -101,19 +107,17 @@ class Journal:
             self.prior.forms.append(form)
             self._append(form=form)
 
-    def close(self) -> None:
-        """Close the file and keep it."""
-        self._file.close()
-
     def remove(self) -> None:
         """Delete the file: all that it says was put back."""
-        self._file.close()
         self.path.unlink(missing_ok=True)
 
     def _append(self, **line: Any) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, (json.dumps(line) + "\n").encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
 
 
 def read_journal(path: Path) -> Prior:
@@ -144,6 +148,8 @@ def _parsed(text: str) -> Prior:
     for line in lines[1:]:
         if "written" in line:
             prior.written.add(_BY_NAME[line["written"]].name)
+        elif "unchanged" in line:
+            prior.written.discard(line["unchanged"])
         elif "in_force" in line:
             prior.in_force.update({_BY_NAME[name].name: _contacts(each) for name, each in line["in_force"].items()})
         else:

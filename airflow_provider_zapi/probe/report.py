@@ -16,11 +16,12 @@ from airflow_provider_zapi.probe.facts import Fact, facts
 from airflow_provider_zapi.probe.run import Plan, Result
 from airflow_provider_zapi.probe.wire import Wire
 
-__all__ = ["CONTRADICTS", "NOT_SETTLED", "SETTLED", "differences", "made", "markdown", "read_report"]
+__all__ = ["CONTRADICTS", "NOT_SETTLED", "SETTLED", "differences", "made", "markdown", "read_report", "text_of"]
 
 VERSION = 1
 SETTLED, CONTRADICTS, NOT_SETTLED = "settled", "contradicts the docs", "not settled"
 _WRITE_LEVELS = {1: "--refusals", 2: "--writes"}
+_LATER = tuple(f"needs {option}" for option in _WRITE_LEVELS.values())
 
 
 def made(plan: Plan, wire: Wire, result: Result, naming: Naming | None = None) -> dict[str, Any]:
@@ -57,7 +58,9 @@ def _why_not(fact: Fact, result: Result, plan: Plan) -> str:
         return fact.not_probed
     if fact.level not in plan.levels:
         return f"needs {_WRITE_LEVELS[fact.level]}"
-    return "no answer of this run says it" if result.ended == "complete" else f"not reached: {result.ended}"
+    if result.ended != "complete":
+        return f"not reached: {result.ended}"
+    return f"needs {fact.needs}" if fact.needs else "no answer of this run says it"
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -83,11 +86,29 @@ def markdown(report: Mapping[str, Any]) -> str:
                 ["fact", "this account"],
                 [[facts()[name].title, facts()[name].means(answers[name]["outcome"])] for name in names],
             )
-    open_ones = [name for name, answer in answers.items() if answer["verdict"] == NOT_SETTLED]
-    if open_ones:
-        lines += ["", f"## Not settled: {len(open_ones)}", ""]
-        lines += _table(["fact", "why"], [[facts()[name].title, answers[name]["how"]] for name in open_ones])
+    unsettled = [(facts()[name], each["how"]) for name, each in answers.items() if each["verdict"] == NOT_SETTLED]
+    if unsettled:
+        lines += ["", f"## Not settled: {len(unsettled)}", ""]
+        later = [how for _, how in unsettled if how in _LATER]
+        rows = [[fact.title, how] for fact, how in unsettled if how not in _LATER]
+        rows += [[f"{later.count(how)} more", how] for how in _LATER if how in later]
+        lines += _table(["fact", "why"], rows)
     return "\n".join(lines) + "\n"
+
+
+def text_of(report: Mapping[str, Any]) -> str:
+    """Return a report as JSON for a file, with one answer or one piece of evidence a line."""
+    lines = []
+    for key, value in report.items():
+        if isinstance(value, dict):
+            rows = [f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in value.items()]
+            written = "{\n" + ",\n".join(rows) + "\n }"
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            written = "[\n" + ",\n".join(f"  {json.dumps(each)}" for each in value) + "\n ]"
+        else:
+            written = json.dumps(value)
+        lines.append(f" {json.dumps(key)}: {written}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _ended(report: Mapping[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from airflow_provider_zapi.privacy.phones import both_forms, same_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 from airflow_provider_zapi.probe.evidence import Seen
@@ -22,22 +20,17 @@ _TRIES = 3
 _CHANGES = 500
 
 
-def restore(prior: Prior, wire: Wire, names: Iterable[str]) -> list[str]:
-    """Put settings back as they were, and return what could not be put back, in words.
-
-    :param prior: what was there
-    :param names: the settings that may have changed
-    """
-    problems: list[str] = []
-    wanted = set(names)
+def restore(prior: Prior, wire: Wire) -> dict[str, str]:
+    """Put back the settings that may have changed; return what could not be put back, in words, by setting."""
+    problems: dict[str, str] = {}
     for setting in SETTINGS:
-        if setting.name in wanted:
+        if setting.name in prior.written:
             try:
                 problem = _restored(setting, prior, wire)
             except Stopped as stopped:
                 problem = str(stopped)
             if problem:
-                problems.append(f"{setting.title}: {problem}")
+                problems[setting.name] = f"{setting.title}: {problem}"
     return problems
 
 

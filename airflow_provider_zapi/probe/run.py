@@ -57,13 +57,13 @@ class Result:
 
     :param found: the outcome of each fact that was settled
     :param ended: ``complete``, or why the run ended before
-    :param problems: what could not be put back, in words
+    :param problems: what could not be put back, in words, by setting
     :param journal: the journal that was kept because of them
     """
 
     found: dict[str, str] = field(default_factory=dict)
     ended: str = _COMPLETE
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
     journal: Path | None = None
     #: Whether anything was put back, or had to be.
     wrote: bool = False
@@ -101,10 +101,10 @@ def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
     return result
 
 
-def restored_from(prior: Prior, wire: Wire) -> list[str]:
-    """Put back what a journal says, and return what could not be put back, in words."""
+def restored_from(prior: Prior, wire: Wire) -> dict[str, str]:
+    """Put back what a journal says, and return what could not be put back, in words, by setting."""
     with _undisturbed():
-        return restore(prior, wire, prior.written)
+        return restore(prior, wire)
 
 
 def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, str]]:
@@ -139,16 +139,14 @@ def _write_all(
         raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
     settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in SETTINGS}
     journal = Journal(journal_path, Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
-    changed: set[str] = set()
     try:
         if plan.refusals:
-            _refusals(plan, wire, journal, phones, result, changed)
-            if plan.writes and plan.probed.name in changed:
+            _refusals(plan, wire, journal, phones, result)
+            if plan.writes and plan.probed.name in journal.prior.written:
                 # The next level begins with what was there.
-                result.problems += restore(journal.prior, wire, {plan.probed.name})
-                changed.discard(plan.probed.name)
-        if plan.writes and plan.contact is not None and not result.problems:
-            changed.add(plan.probed.name)
+                result.problems |= restore(journal.prior, wire)
+                journal.nothing_written(plan.probed.name)
+        if plan.writes and plan.contact is not None and plan.probed.name not in result.problems:
             changes = Changes(wire, journal, plan.probed, plan.contact, phones)
             try:
                 changes.run()
@@ -161,38 +159,36 @@ def _write_all(
         result.ended = "interrupted"
     finally:
         wire.close()
-        result.wrote = bool(journal.prior.written)
-        _put_back(journal, wire, changed & journal.prior.written, result)
+        result.wrote = wire.writes > 0
+        _put_back(journal, wire, result)
 
 
-def _refusals(
-    plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str], result: Result, changed: set[str]
-) -> None:
-    """Send what should be refused; ``changed`` gets the settings that may have changed all the same."""
+def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str], result: Result) -> None:
+    """Send what should be refused."""
     prior = journal.prior
     for write in REFUSALS:
         setting = write.setting or plan.probed
         if write.needs_list and prior.settings[setting.name].value != CONTACT_BLACKLIST:
             continue
+        changed_before = setting.name in prior.written
         journal.write_follows(setting.name)
-        already = setting.name in changed
-        changed.add(setting.name)
         seen = wire.send(write_request(write, plan.probed), phones, writes=True)
         result.found |= answered({write.probe: seen})
-        if seen.refused and not already:
-            changed.discard(setting.name)
+        if seen.refused and not changed_before:
+            journal.nothing_written(setting.name)
     after = {setting.name: contacts_of(wire.send(list_read(setting, "list_after_refusals"), {})) for setting in _LISTS}
-    differ = {name for name, contacts in after.items() if contacts != prior.settings[name].contacts}
+    differ = [name for name, contacts in after.items() if contacts != prior.settings[name].contacts]
     result.found["lists_after_refusals"] = "changed" if differ else "unchanged"
-    changed |= differ
+    for name in differ:
+        journal.write_follows(name)
 
 
-def _put_back(journal: Journal, wire: Wire, names: set[str], result: Result) -> None:
+def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
     with _undisturbed():
-        result.problems += restore(journal.prior, wire, names)
-    if any(journal.prior.settings[name].value is not None for name in names) and result.problems:
+        result.problems |= restore(journal.prior, wire)
+    # What nobody stated cannot be put back by another try either.
+    if any(journal.prior.settings[name].value is not None for name in result.problems):
         result.journal = journal.path
-        journal.close()
     else:
         journal.remove()
 

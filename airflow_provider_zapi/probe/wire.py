@@ -37,6 +37,7 @@ class Wire:
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     :param tell: called with each request before it is sent
+    :param told: called with what was seen of it
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Wire:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         tell: Callable[[Request], None] = lambda request: None,
+        told: Callable[[Seen], None] = lambda seen: None,
     ) -> None:
         self._credentials = credentials
         self._connect = connect
         self._clock = clock
         self._sleep = sleep
         self._tell = tell
+        self._told = told
         self._transports: dict[ClientToken, Transport] = {}
         self._next = clock()
         self.calls = 0
@@ -107,6 +110,7 @@ class Wire:
             else Seen.of(request.probe, answer, milliseconds)
         )
         self.seen.append(seen)
+        self._told(seen)
         if seen.status == 429 and not restoring:
             raise Stopped("Z-API answered 429: it takes no more calls for now")
         return seen
