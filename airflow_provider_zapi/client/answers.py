@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_provider_zapi.client.shape import compact
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiError,
@@ -34,6 +35,7 @@ from airflow_provider_zapi.panel import (
     INSTANCES_PAGE,
     SECURITY_PAGE,
 )
+from airflow_provider_zapi.wording import counted
 
 __all__ = [
     "Again",
@@ -259,7 +261,17 @@ def read_answer(
             failure = _by_text(text) or (_filled(REFUSED, text or "no reason given") if result is REFUSED else result)
     else:
         failure = _by_text(text) or _filled(_by_status(status), text)
+    if failure.error is ZApiUnexpectedAnswerError:
+        failure = replace(failure, advice=f"{failure.advice} {_SHAPE.format(shape=_shape(payload, body))}")
     return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
+
+
+#: Makes a report of such an answer useful, and nothing in it is secret.
+_SHAPE = "The answer's shape, for a report (no content): {shape}."
+
+
+def _shape(payload: Any, body: bytes) -> str:
+    return f"{counted(len(body), 'byte')} that are not JSON" if isinstance(payload, NotJson) else compact(payload)
 
 
 def success_is_true(payload: Any) -> Failure | None:

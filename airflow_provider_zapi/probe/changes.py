@@ -87,7 +87,9 @@ class Changes:
         if before.value != CONTACT_BLACKLIST:
             if not self._write("enter").done:
                 raise Stopped("CONTACT_BLACKLIST was not accepted")
-            self._before = self._read_settled()
+            # How long a read lags behind is not known yet, and this one has to be right.
+            for _ in _LAGS:
+                self._before = self._read()
             self._journal.note_in_force(self._setting.name, self._before)
         else:
             self._before = before.contacts or ()
@@ -104,6 +106,7 @@ class Changes:
             entry = self._entry(self._read())
             if entry is not None:
                 self._lag = lag
+                self._journal.note_lag(lag)
                 self.found["read_lag"] = word
                 self.found["entry_form"] = self._form(entry)
                 self._journal.note_form(entry)

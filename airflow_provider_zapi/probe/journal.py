@@ -45,6 +45,7 @@ class Prior:
     :param own: the phone of the instance, which some refused writes name
     :param in_force: by setting, the list once CONTACT_BLACKLIST was in force, if another value was before
     :param forms: further names of the contact: its ``@lid``, and as WhatsApp registered it
+    :param lags: how many reads were seen to show a list as it was before a write
     :param written: the settings that a write may have changed
     """
 
@@ -54,6 +55,7 @@ class Prior:
     own: str | None = None
     in_force: dict[str, tuple[str, ...]] = field(default_factory=dict)
     forms: list[str] = field(default_factory=list)
+    lags: list[int] = field(default_factory=list)
     written: set[str] = field(default_factory=set)
 
 
@@ -107,6 +109,11 @@ class Journal:
             self.prior.forms.append(form)
             self._append(form=form)
 
+    def note_lag(self, reads: int) -> None:
+        """Note how many reads were seen to show a list as it was before a write."""
+        self.prior.lags.append(reads)
+        self._append(lag=reads)
+
     def remove(self) -> None:
         """Delete the file: all that it says was put back."""
         self.path.unlink(missing_ok=True)
@@ -150,6 +157,8 @@ def _parsed(text: str) -> Prior:
             prior.written.add(_BY_NAME[line["written"]].name)
         elif "unchanged" in line:
             prior.written.discard(line["unchanged"])
+        elif "lag" in line:
+            prior.lags.append(int(line["lag"]))
         elif "in_force" in line:
             prior.in_force.update({_BY_NAME[name].name: _contacts(each) for name, each in line["in_force"].items()})
         else:

@@ -12,8 +12,10 @@ from airflow_provider_zapi.probe.wire import Stopped, Wire
 
 __all__ = ["restore"]
 
-#: How often a list is written until it reads as before, and how often it is read after each of these.
-_ROUNDS, _READS = 3, 4
+#: How often a list is written until it reads as before.
+_ROUNDS = 3
+#: How many reads may lag behind a write where that was not seen yet.
+_LONGEST_LAG = 3
 #: How often a write that got no answer is repeated.
 _TRIES = 3
 #: Changes of one call.
@@ -58,11 +60,10 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
         accepted |= _write(setting, CONTACT_BLACKLIST, changes, wire) or (
             bool(changes) and _write(setting, CONTACT_BLACKLIST, [], wire)
         )
+        # Earlier reads may show the list as it was before the write, and that can look as wanted.
         found: tuple[str, ...] | None = None
-        for _ in range(_READS):
+        for _ in range(max(prior.lags, default=_LONGEST_LAG) + 1):
             found = contacts_of(wire.send(list_read(setting, "restore_read"), {}, restoring=True))
-            if accepted and found is not None and set(found) == set(wanted):
-                return None
         if found is None:
             continue
         missing = [contact for contact in wanted if contact not in found]

@@ -51,7 +51,6 @@ def random_case(seed: int) -> Case:
             ("bad_phone_among_good", choose.choice(["good_done", "accepted", "ignored"])),
             ("bad_phone", "200 success:true"),
             ("remove_other_form", "refused"),
-            ("value_again", "200 success:false"),
             ("empty_list", "400 error:other"),
         )
         if choose.random() < 0.15
