@@ -64,6 +64,11 @@ def run_probe(arguments: argparse.Namespace, connection: InstanceConnection) -> 
         _require_phone(connection)
     wire = _wire(connection, plan)
     journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
+    if len(plan.levels) > 1:
+        _say(
+            f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only you "
+            "can read it (mode 0600)."
+        )
     try:
         result = probe(plan, wire, journal)
     except ZApiError:
