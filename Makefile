@@ -68,6 +68,12 @@ fuzz: $(NEWEST_VENV)/.made ## Try 100,000 random answers and parameters; ARGS='-
 simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and rivals; ARGS='--seed 1'.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
 
+kills: $(NEWEST_VENV)/.made ## Kill the probe at 1,000 simulated and 200 real moments, and look whether all is put back.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.killing $(ARGS)
+
+facts: $(NEWEST_VENV)/.made ## Write the page "How Z-API behaves" anew, from the table of facts.
+	$(NEWEST_VENV)/bin/python -W ignore -m scripts.docs_facts
+
 schema: $(NEWEST_VENV)/.made ## Write the JSON Schema of policies anew, from the settings table.
 	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 
