@@ -22,8 +22,8 @@ What this provider and its [emulator](emulator.md) assume about Z-API, and how s
 project has a Z-API account yet, so no fact is probed so far. If you have one, you can settle most of them in
 [ten minutes](howto/probe-your-account.md).
 
-This page is made from `airflow_provider_zapi/facts.json` by `make facts`. The probe, the emulator's switch `probed` and its
-option `--as-in` use the same ids.
+This page is made from `airflow_provider_zapi/facts.json` by `make facts`. The probe and the emulator (its switch
+`probed` and its option `--as-in`) use the same ids.
 
 | grade | meaning |
 |---|---|

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,23 @@ _HEADINGS = {
 Outcome = tuple[dict[str, Any], str, int]
 
 
-def run_probe(arguments: argparse.Namespace, connection: InstanceConnection) -> Outcome:
+def run_probe(
+    arguments: argparse.Namespace,
+    connection: InstanceConnection,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
     """Run ``probe``.
 
     :param connection: whose instance is probed
+    :param clock: seconds, monotonic
+    :param sleep: waits for the seconds given
     :return: what belongs to stdout, as data and as text, and the exit code
     :raises ZApiInvalidRequestError: the arguments cannot be used; nothing was sent
     """
     if arguments.restore:
-        return _restore(arguments, connection)
+        return _restore(arguments, connection, _wire(connection, None, clock, sleep))
     plan = _plan_of(arguments)
     if arguments.dry_run:
         return _listing(plan)
@@ -62,7 +70,7 @@ def run_probe(arguments: argparse.Namespace, connection: InstanceConnection) -> 
     if len(plan.levels) > 1:
         _confirm(plan, arguments)
         _require_phone(connection)
-    wire = _wire(connection, plan)
+    wire = _wire(connection, plan, clock, sleep)
     journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
     if len(plan.levels) > 1:
         _say(
@@ -179,7 +187,9 @@ def _require_phone(connection: InstanceConnection) -> None:
             require_phone(client, connection.expected_phone, connection.target.conn_id)
 
 
-def _wire(connection: InstanceConnection, plan: Plan | None) -> Wire:
+def _wire(
+    connection: InstanceConnection, plan: Plan | None, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> Wire:
     mask(connection.target)
     number, heading = 0, ""
 
@@ -201,7 +211,7 @@ def _wire(connection: InstanceConnection, plan: Plan | None) -> Wire:
     def connect(target: Credentials) -> Transport:
         return Transport(target, read_timeout=connection.read_timeout or READ_SECONDS)
 
-    return Wire(connection.target, connect=connect, clock=time.monotonic, sleep=time.sleep, tell=tell, told=told)
+    return Wire(connection.target, connect=connect, clock=clock, sleep=sleep, tell=tell, told=told)
 
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
@@ -220,7 +230,7 @@ def _listing(plan: Plan) -> Outcome:
     return data, "\n".join(lines) + "\n", OK
 
 
-def _restore(arguments: argparse.Namespace, connection: InstanceConnection) -> Outcome:
+def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire: Wire) -> Outcome:
     path = Path(arguments.restore)
     prior = read_journal(path)
     if prior.instance_id != connection.target.instance_id:
@@ -230,7 +240,6 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection) -> O
             conn_id=arguments.conn_id,
         )
     _require_phone(connection)
-    wire = _wire(connection, None)
     problems = restored_from(prior, wire)
     wire.close()
     done = [setting.name for setting in SETTINGS if setting.name in prior.written]
