@@ -68,23 +68,17 @@ class Journal:
     def __init__(self, path: Path, prior: Prior) -> None:
         self.path = path
         self.prior = prior
-        opened = caught(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), OSError)
-        if isinstance(opened, FileExistsError):
+        if path.exists():
             raise ZApiInvalidRequestError(
                 f"the journal {str(path)!r} exists already",
                 "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
                 "one with --journal. Nothing was changed.",
             )
-        if isinstance(opened, OSError):
-            raise _unusable(path, opened)
-        os.close(opened)
         settings = {name: {"value": one.value, "contacts": one.contacts} for name, one in prior.settings.items()}
-        self._append(
-            journal=VERSION, instance_id=prior.instance_id, contact=prior.contact, own=prior.own, settings=settings
-        )
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        head = {"instance_id": prior.instance_id, "contact": prior.contact, "own": prior.own, "settings": settings}
+        failed = caught(lambda: self._begin({"journal": VERSION, **head}), OSError)
+        if failed is not None:
+            raise _unusable(path, failed)
 
     def write_follows(self, setting: str) -> None:
         """Note that a setting may be changed from now on."""
@@ -118,13 +112,27 @@ class Journal:
         """Delete the file: all that it says was put back."""
         self.path.unlink(missing_ok=True)
 
+    def _begin(self, head: Mapping[str, Any]) -> None:
+        # Under another name first, so that a kill leaves a whole journal or none.
+        part = self.path.with_name(f"{self.path.name}.part")
+        part.unlink(missing_ok=True)
+        _write(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), head)
+        part.rename(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
     def _append(self, **line: Any) -> None:
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(file, (json.dumps(line) + "\n").encode())
-            os.fsync(file)
-        finally:
-            os.close(file)
+        _write(os.open(self.path, os.O_WRONLY | os.O_APPEND), line)
+
+
+def _write(file: int, line: Mapping[str, Any]) -> None:
+    """Write a line to an open file, wait until it is on disk, and close the file."""
+    try:
+        os.write(file, (json.dumps(line) + "\n").encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def read_journal(path: Path) -> Prior:

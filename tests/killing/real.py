@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 from airflow_provider_zapi.client import Credentials, Transport
@@ -65,7 +65,7 @@ class Emulated:
 def emulator() -> Iterator[Emulated]:
     """Run an emulator in a process of its own."""
     command = [sys.executable, "-m", "airflow_provider_zapi.emulator", "--port", "0", "--quiet"]
-    process = Popen(command, stdout=PIPE, text=True)
+    process = Popen(command, stdout=PIPE, stderr=DEVNULL, text=True)
     try:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], 30)
