@@ -111,7 +111,7 @@ def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, st
     answers: dict[str, Seen] = {}
     phones: dict[str, str] = {}
     for request in READS:
-        if request.lacks(phones) or (request.client_token != "own" and not wire.has_client_token):  # noqa: S105
+        if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
             continue
         answers[request.probe] = seen = wire.send(request, phones)
         if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):

