@@ -74,6 +74,12 @@ soak-emulator: $(NEWEST_VENV)/.made ## Send 100,000 requests to the emulator, an
 simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and other writers. ARGS='--seed 1' repeats a run.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
 
+kills: $(NEWEST_VENV)/.made ## Kill the probe at 1,000 simulated and 200 real moments, and check that it restores the state.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.killing $(ARGS)
+
+facts: $(NEWEST_VENV)/.made ## Generate the page "How Z-API behaves" from the table of facts.
+	$(NEWEST_VENV)/bin/python -W ignore -m scripts.docs_facts
+
 schema: $(NEWEST_VENV)/.made ## Generate the JSON Schema of policies from the settings table.
 	$(NEWEST_VENV)/bin/python -W ignore -m airflow_provider_zapi.privacy.policy > docs/policy.schema.json
 

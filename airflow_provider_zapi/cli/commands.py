@@ -17,7 +17,9 @@ from airflow_provider_zapi.cli.inputs import NOTHING, Report, code_of, connectio
 from airflow_provider_zapi.cli.status import status
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.connection.phone import require_phone
+from airflow_provider_zapi.connection.reading import InstanceConnection, read_connection
 from airflow_provider_zapi.exceptions import (
+    ZApiConfigurationError,
     ZApiError,
     ZApiUnexpectedAnswerError,
 )
@@ -53,6 +55,8 @@ def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
 
 
 def _as_table(report: Report) -> str:
+    if report.text is not None:
+        return report.text
     return "\n".join([text_table(report.rows), *report.notes]) + "\n"
 
 
@@ -185,6 +189,21 @@ def _status(arguments: argparse.Namespace) -> Report:
     return Report(data, list(rows), DIFFERENT if drifted else OK, notes)
 
 
+def _probe(arguments: argparse.Namespace) -> Report:
+    from airflow_provider_zapi.cli.probing import run_probe
+
+    connection = read_connection(connection_of(arguments.conn_id), arguments.conn_id)
+    if not isinstance(connection, InstanceConnection):
+        raise ZApiConfigurationError(
+            "The probe looks at one instance, and this connection has a whole account",
+            "Give a connection with Instance ID and Instance token. Nothing was sent.",
+            conn_id=arguments.conn_id,
+            code="ZAPI-CONFIG-FIELDS",
+        )
+    data, text, code = run_probe(arguments, connection)
+    return Report(data, [], code, text=text)
+
+
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
     "check": _check,
     "show": _show,
@@ -192,6 +211,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Report]] = {
     "apply": _apply,
     "status": _status,
     **{f"fleet {name}": command for name, command in fleet.COMMANDS.items()},
+    "probe": _probe,
 }
 
 

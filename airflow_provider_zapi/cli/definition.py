@@ -32,7 +32,7 @@ OK, DIFFERENT, USAGE, ACCOUNT = range(4)
 #: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
 EXIT_CODES = {
     OK: "as wanted",
-    DIFFERENT: "drift: a list differs from the policy, or the plan from the one that was approved",
+    DIFFERENT: "drift: a list differs from the policy, the plan from the approved one, or the account from the report",
     USAGE: "usage: the arguments or the policy file",
     ACCOUNT: "the account or the network: connection, credentials, subscription, not connected, refused, no answer",
 }
@@ -84,6 +84,11 @@ _INSTANCE = Argument(
     {"metavar": "INSTANCE", "help": "the ID or the exact name of an instance, if the connection has a whole account"},
 )
 
+
+def _flag(name: str, help: str) -> Argument:  # noqa: A002 - argparse's own word
+    return Argument((name,), {"action": "store_true", "help": help})
+
+
 COMMANDS = (
     Command(
         "check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
@@ -130,6 +135,32 @@ COMMANDS = (
                 ("--stale-after",),
                 {"type": float, "default": 26.0, "metavar": "HOURS", "help": "when to call it stale (default: 26)"},
             ),
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        "probe",
+        "Find out how Z-API behaves for this account, and report it. Changes nothing without --refusals and --writes",
+        (
+            _CONN_ID,
+            _flag("--refusals", "also send writes that Z-API should refuse"),
+            _flag("--writes", "also change one setting and one contact, and restore them"),
+            Argument(("--contact",), {"metavar": "PHONE", "help": "with --writes: who is added and removed"}),
+            Argument(
+                ("--current",),
+                {
+                    "nargs": "+",
+                    "action": "extend",
+                    "metavar": "SETTING=VALUE",
+                    "help": "what settings are set to now, such as last_seen=CONTACTS, so that they can be restored",
+                },
+            ),
+            _flag("--dry-run", "print every request, and send none"),
+            _flag("--yes", "ask nothing"),
+            Argument(("--report",), {"metavar": "FILE", "help": "write the report, after showing it"}),
+            Argument(("--compare",), {"metavar": "REPORT", "help": "print how the account differs from a report's"}),
+            Argument(("--journal",), {"metavar": "FILE", "help": "where to note what must be restored"}),
+            Argument(("--restore",), {"metavar": "JOURNAL", "help": "only restore what a journal says, after a kill"}),
             _OUTPUT,
         ),
     ),

@@ -36,6 +36,8 @@ class Report:
     code: int = OK
     notes: list[str] = field(default_factory=list)
     markdown: str = ""
+    #: Printed for people instead of rows and notes.
+    text: str | None = None
     #: For stderr.
     errors: str = ""
 

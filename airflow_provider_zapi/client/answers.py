@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_provider_zapi.client.shape import compact
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
     ZApiError,
@@ -34,8 +35,19 @@ from airflow_provider_zapi.panel import (
     INSTANCES_PAGE,
     SECURITY_PAGE,
 )
+from airflow_provider_zapi.wording import counted
 
-__all__ = ["Again", "Failure", "Reader", "clean", "object_without_error", "read_answer", "success_is_true"]
+__all__ = [
+    "Again",
+    "Failure",
+    "NotJson",
+    "Reader",
+    "clean",
+    "object_without_error",
+    "parse_body",
+    "read_answer",
+    "success_is_true",
+]
 
 T = TypeVar("T")
 
@@ -265,11 +277,11 @@ def read_answer(
     :param scrub: takes secrets out of the server's text before any of it goes into a failure
     :param now: the time as a Unix timestamp, for a ``Retry-After`` that is a date
     """
-    payload = _parse(body)
+    payload = parse_body(body)
     text = _error_text(payload, scrub)
     failure: Failure
     if 200 <= status < 300:
-        if isinstance(payload, _NotJson):
+        if isinstance(payload, NotJson):
             failure = replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=payload.why))
         else:
             result = read(payload)
@@ -278,7 +290,17 @@ def read_answer(
             failure = _by_text(text) or (_filled(REFUSED, text or "no reason given") if result is REFUSED else result)
     else:
         failure = _by_text(text) or _filled(_by_status(status), text)
+    if failure.error is ZApiUnexpectedAnswerError:
+        failure = replace(failure, advice=f"{failure.advice} {_SHAPE.format(shape=_shape(payload, body))}")
     return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
+
+
+#: Makes a report of such an answer useful, and nothing in it is secret.
+_SHAPE = "The answer's shape, for a report (no content): {shape}."
+
+
+def _shape(payload: Any, body: bytes) -> str:
+    return f"{counted(len(body), 'byte')} that are not JSON" if isinstance(payload, NotJson) else compact(payload)
 
 
 def success_is_true(payload: Any) -> Failure | None:
@@ -312,20 +334,22 @@ def unexpected(detail: str) -> Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class _NotJson:
+class NotJson:
+    """A body that is not JSON, and why."""
+
     why: str
 
 
-def _parse(body: bytes) -> Any:
+def parse_body(body: bytes) -> Any:
     """Parse strictly: what two readers could understand differently is not an answer."""
     if not body.strip():
-        return _NotJson("it is empty")
+        return NotJson("it is empty")
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique)
     except RecursionError:
-        return _NotJson("its JSON is nested too deeply")
+        return NotJson("its JSON is nested too deeply")
     except ValueError:
-        return _NotJson("it is not JSON")
+        return NotJson("it is not JSON")
 
 
 def _refuse(constant: str) -> Any:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter
@@ -23,7 +23,7 @@ from airflow_provider_zapi.client.tracing import traced
 from airflow_provider_zapi.client.wires import Route, Wire
 from airflow_provider_zapi.exceptions import ZApiTransientError
 
-__all__ = ["Call", "Pace", "Transport"]
+__all__ = ["Call", "Pace", "RawAnswer", "Transport"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"airflow-provider-zapi/{__version__}",
 }
+_HEADERS_WITHOUT_TYPE = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
 
 
 _STOPPED = Failure(
@@ -71,6 +72,7 @@ class Call:
     :param params: the query, or None
     :param repeatable: whether doing it twice is the same as doing it once
     :param max_body: the largest answer that is read, in bytes
+    :param content_type: whether to send ``Content-Type``, which Z-API asks for on every call
     """
 
     method: str
@@ -80,6 +82,18 @@ class Call:
     params: Mapping[str, str] | None = field(default=None, repr=False)
     repeatable: bool = True
     max_body: int = MAX_BODY
+    content_type: bool = True
+
+
+class RawAnswer(NamedTuple):
+    """An answer as it came: it may repeat secrets. ``body`` is None where it was too large to be read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(status={self.status})"
 
 
 class Pace(Protocol):
@@ -218,6 +232,21 @@ class Transport:
             )
         return outcome
 
+    def exchange(self, call: Call) -> RawAnswer:
+        """Send a call once and return its answer as it came, whatever it says: for the probe, which describes answers.
+
+        :raises ZApiError: there is no answer
+        """
+        self._deadline.start(self._total)
+        failure = _STOPPED
+        if not self._cancelled:
+            exchanged = caught(lambda: self._exchange(call), *BROKEN)
+            if not isinstance(exchanged, Exception):
+                return RawAnswer(*exchanged)
+            self.close()
+            failure = broken_exchange(exchanged)
+        raise failure.error(failure.what, failure.advice, endpoint=call.endpoint, conn_id=self._target.conn_id)
+
     def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
         """Send the call once, and return the status of its answer with what that means."""
         exchanged = caught(lambda: self._exchange(call), *BROKEN)
@@ -234,7 +263,7 @@ class Transport:
             call.method,
             # Without what is secret of it, which the adapter adds.
             f"{self._target.base_url}/{call.path}",
-            headers=_HEADERS,
+            headers=_HEADERS if call.content_type else _HEADERS_WITHOUT_TYPE,
             params=call.params,
             json=call.json,
         ).prepare()

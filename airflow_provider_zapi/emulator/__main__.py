@@ -17,6 +17,7 @@ from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.console import Console
 from airflow_provider_zapi.emulator.fleet import account_connection, fleet_numbers
+from airflow_provider_zapi.emulator.probed import read_switches
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.statefile import load, save, saved_to
@@ -60,6 +61,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         metavar="N",
         help="so many instances of one account, named and in mixed states, instead of the demo",
+    )
+    parser.add_argument(
+        "--as-in", type=Path, metavar="REPORT", help="behave as the account of this report of `airflow zapi probe`"
     )
     parser.add_argument("--quiet", action="store_true", help="no line per request")
     return parser.parse_args(arguments)
@@ -119,6 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             emulator.replace_all(instances)
         elif options.instance or options.numbers is not None:
             raise InvalidInputError(f"{options.state} already holds the instances: leave --instance and --numbers out")
+        doing = f"cannot read {options.as_in}: "
+        if options.as_in is not None:
+            probed = read_switches(options.as_in)
+            for instance in emulator.instances.values():
+                instance.patch({"switches": probed})
         if options.state is not None:
             # A file that cannot be written is better known at the start than at the end.
             doing = f"cannot write {options.state}: "

@@ -35,6 +35,7 @@ from airflow_provider_zapi.emulator.contract import (
 from airflow_provider_zapi.emulator.faults import Fault
 from airflow_provider_zapi.emulator.partner import is_account_call, list_instances, subscription
 from airflow_provider_zapi.emulator.privacy_list import registered
+from airflow_provider_zapi.emulator.probed import as_probed
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, are_changes
 
@@ -80,7 +81,7 @@ def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
             return Outcome(_answer_of(fault), instance, fault)
         if is_account_call(incoming.path):
             return Outcome(list_instances(emulator, incoming), fault=fault)
-        result = NO_SUCH_PATH if address is None else _answer(instance, incoming, path)
+        result = NO_SUCH_PATH if address is None else as_probed(instance, incoming, path, _answer)
         return Outcome(result, instance, fault)
 
 

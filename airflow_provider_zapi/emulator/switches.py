@@ -8,6 +8,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError, require_nam
 from airflow_provider_zapi.emulator.contacts import is_identifier
 from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
 from airflow_provider_zapi.emulator.headers import can_be_sent
+from airflow_provider_zapi.emulator.probed import is_probed
 
 #: The longest wait that ``delay`` accepts, in seconds.
 MAX_DELAY = 60
@@ -227,6 +228,14 @@ SWITCHES = (
         ("required", "required_with_body", "optional"),
         "Whether a call other than a GET needs `Content-Type: application/json` (else 415): always, if it has a body, "
         "or never.",
+    ),
+    Switch(
+        "probed",
+        "outcomes by the ids of facts",
+        is_probed,
+        {},
+        'What a [probed account](how-z-api-behaves.md) answers, such as `{"unknown_path": "404 empty"}`; `--as-in` '
+        "sets it from a report. A write that is answered otherwise than usual changes nothing.",
     ),
 )
 

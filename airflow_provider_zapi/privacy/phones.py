@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["contact_key", "hide_phone", "is_contact", "kind", "normalize_contact", "same_contact", "split_contacts"]
+__all__ = [
+    "both_forms",
+    "contact_key",
+    "hide_phone",
+    "is_contact",
+    "kind",
+    "normalize_contact",
+    "same_contact",
+    "split_contacts",
+]
 
 #: The characters that people and spreadsheets put between digits.
 _FORMATTING = str.maketrans("", "", "+(). -")
@@ -63,6 +72,7 @@ _DOUBLE_FORMS = (
     re.compile(r"(52)1?([2-9][0-9]{9})"),
     re.compile(r"(54)9?([1-9][0-9]{9})"),
 )
+_EXTRA_DIGITS = ("9", "1", "9")
 
 
 def contact_key(contact: str) -> str:
@@ -74,6 +84,14 @@ def contact_key(contact: str) -> str:
         if match := form.fullmatch(contact):
             return match[1] + match[2]
     return contact
+
+
+def both_forms(contact: str) -> tuple[str, str]:
+    """Return the shorter and the longer form of a contact; both are the contact itself if it has one form only."""
+    for form, digit in zip(_DOUBLE_FORMS, _EXTRA_DIGITS, strict=True):
+        if match := form.fullmatch(contact):
+            return match[1] + match[2], match[1] + digit + match[2]
+    return contact, contact
 
 
 def same_contact(first: str, second: str) -> bool:

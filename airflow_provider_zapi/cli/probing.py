@@ -1,0 +1,292 @@
+"""``probe``: ask for what is missing, say what will be sent, run, show the report, write it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.cli.definition import ACCOUNT, DIFFERENT, OK
+from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
+from airflow_provider_zapi.client.transport import READ_SECONDS
+from airflow_provider_zapi.connection.phone import require_phone
+from airflow_provider_zapi.connection.reading import InstanceConnection, mask
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError, ZApiInvalidRequestError
+from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact
+from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.probe.evidence import Seen
+from airflow_provider_zapi.probe.facts import facts
+from airflow_provider_zapi.probe.journal import read_journal
+from airflow_provider_zapi.probe.report import differences, made, markdown, read_report, text_of
+from airflow_provider_zapi.probe.run import Plan, Result, planned, probe, restored_from
+from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, Request
+from airflow_provider_zapi.probe.wire import MAX_WRITES, Wire
+from airflow_provider_zapi.tables import text_table
+
+__all__ = ["Outcome", "run_probe"]
+
+_TRY_AGAIN = "The journal is kept. Put back what it says with: probe {conn_id} --restore {journal}"
+_NOTHING_SENT = "Nothing was sent."
+_NAMES = {setting.name: setting for setting in SETTINGS}
+_WITH_LIST = tuple(setting for setting in SETTINGS if setting.list_scope)
+_READS = {request.probe for request in READS}
+_RISKS = {write.probe: write.risk for write in REFUSALS}
+_DOES = {name: write.risk for name, write in CHANGES.items()}
+_HEADINGS = {
+    0: "Level 0: reads. Nothing is changed.",
+    1: "Level 1: writes that should be refused.",
+    2: "Level 2: changes of {setting} and of one contact, which are put back.",
+}
+
+#: Data for scripts, text for people, exit code.
+Outcome = tuple[dict[str, Any], str, int]
+
+
+def run_probe(
+    arguments: argparse.Namespace,
+    connection: InstanceConnection,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Run ``probe``.
+
+    :param connection: whose instance is probed
+    :param clock: seconds, monotonic
+    :param sleep: waits for the seconds given
+    :return: what belongs to stdout, as data and as text, and the exit code
+    :raises ZApiInvalidRequestError: the arguments cannot be used; nothing was sent
+    """
+    if arguments.restore:
+        return _restore(arguments, connection, _wire(connection, None, clock, sleep))
+    plan = _plan_of(arguments)
+    if arguments.dry_run:
+        return _listing(plan)
+    other = read_report(Path(arguments.compare)) if arguments.compare else None
+    if len(plan.levels) > 1:
+        _confirm(plan, arguments)
+        _require_phone(connection)
+    wire = _wire(connection, plan, clock, sleep)
+    journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
+    if len(plan.levels) > 1:
+        _say(
+            f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only you "
+            "can read it (mode 0600)."
+        )
+    try:
+        result = probe(plan, wire, journal)
+    except ZApiError:
+        raise
+    except BaseException:
+        if journal.exists():
+            _say(f"\n{_TRY_AGAIN.format(conn_id=arguments.conn_id, journal=journal)}")
+        raise
+    report = made(plan, wire, result)
+    text = markdown(report) + _not_put_back(result, arguments.conn_id)
+    if arguments.report:
+        text += _written(report, Path(arguments.report), ask=not arguments.yes)
+    code = OK if result.ended == "complete" and not result.problems else ACCOUNT
+    if other is None:
+        return report, text, code
+    differ = differences(other, report)
+    told, comparison = _comparison(differ)
+    return {**report, "differences": told}, comparison, DIFFERENT if differ and code == OK else code
+
+
+def _plan_of(arguments: argparse.Namespace) -> Plan:
+    current: dict[str, str] = {}
+    for text in arguments.current or ():
+        name, equals, value = text.partition("=")
+        setting = _NAMES.get(name)
+        if setting is None or not equals:
+            raise ZApiInvalidRequestError(
+                "--current must be SETTING=VALUE", f"Settings: {', '.join(_NAMES)}. {_NOTHING_SENT}"
+            )
+        if value not in setting.values:
+            raise ZApiInvalidRequestError(
+                f"--current {name} has another value", f"Accepted: {', '.join(setting.values)}. {_NOTHING_SENT}"
+            )
+        current[name] = value
+    contact = arguments.contact
+    if arguments.writes:
+        contact = contact or _asked("A contact that may be added and removed, with country code", "--contact")
+        if not any(setting.name in current for setting in _WITH_LIST):
+            current["last_seen"] = _asked_value()
+        contact = _contact(contact)
+    return Plan(arguments.refusals, arguments.writes, current, contact if arguments.writes else None)
+
+
+def _contact(text: str) -> str:
+    contact = caught(lambda: normalize_contact(text), ValueError)
+    if isinstance(contact, ValueError):
+        raise ZApiInvalidRequestError(f"--contact cannot be used: {contact}", _NOTHING_SENT)
+    if not contact.isdigit():
+        raise ZApiInvalidRequestError("--contact must be a phone number, not an @lid", _NOTHING_SENT)
+    return contact
+
+
+def _asked_value() -> str:
+    setting = _WITH_LIST[0]
+    accepted = ", ".join(setting.values)
+    value = _asked(f"Who sees {setting.title} now, as WhatsApp's settings show it ({accepted})", "--current").upper()
+    if value not in setting.values:
+        raise ZApiInvalidRequestError("This is none of its values", f"Accepted: {accepted}. {_NOTHING_SENT}")
+    return value
+
+
+def _asked(question: str, option: str) -> str:
+    if not sys.stdin.isatty():
+        raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
+    return _answer(f"{question}: ")
+
+
+def _answer(question: str) -> str:
+    _say(question, end="")
+    return sys.stdin.readline().strip()
+
+
+def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Say what will be written, and ask whether it may be."""
+    if arguments.yes:
+        return
+    if not sys.stdin.isatty():
+        raise ZApiInvalidRequestError("--refusals and --writes need --yes without a terminal", _NOTHING_SENT)
+    _say(f"Besides the reads, these are sent to connection {arguments.conn_id!r}, at most {MAX_WRITES} writes:\n")
+    _say("\n".join(_lines(plan, plan.levels[1:])))
+    if plan.contact is not None:
+        _say(
+            f"The contact is {hide_phone(plan.contact)}. For about a minute it is added to and removed from the list, "
+            f"and {plan.probed.title} changes its value."
+        )
+    stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
+    _say(f"Put back at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
+    if _answer("Send them? Type yes: ").lower() != "yes":
+        raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
+
+
+def _lines(plan: Plan, levels: list[int]) -> list[str]:
+    lines = []
+    for level in levels:
+        lines += [_HEADINGS[level].format(setting=plan.probed.title), ""]
+        for each, request, note in planned(plan):
+            if each == level:
+                lines.append(f"  {request.line()}")
+                if note:
+                    lines.append(f"      {'if it is not refused: ' if level == 1 else ''}{note}")
+        lines.append("")
+    return lines
+
+
+def _require_phone(connection: InstanceConnection) -> None:
+    if connection.expected_phone is not None:
+        with ZApiClient(connection.target) as client:
+            require_phone(client, connection.expected_phone, connection.target.conn_id)
+
+
+def _wire(
+    connection: InstanceConnection, plan: Plan | None, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> Wire:
+    mask(connection.target)
+    number, heading = 0, ""
+
+    def tell(request: Request) -> None:
+        nonlocal number, heading
+        number += 1
+        if (found := _heading(request.probe, plan)) != heading:
+            heading = found
+            _say(f"\n{heading}")
+        if request.probe in _RISKS:
+            _say(f"      If the next one is not refused: {_RISKS[request.probe]}.")
+        elif request.probe in _DOES:
+            _say(f"      The next one {_DOES[request.probe]}.")
+        _say(f"{number:>4}  {request.line()}", end="")
+
+    def told(seen: Seen) -> None:
+        _say(f" -> {seen.answer}")
+
+    def connect(target: Credentials) -> Transport:
+        return Transport(target, read_timeout=connection.read_timeout or READ_SECONDS)
+
+    return Wire(connection.target, connect=connect, clock=clock, sleep=sleep, tell=tell, told=told)
+
+
+def _heading(probe_id: str, plan: Plan | None) -> str:
+    if plan is None or probe_id.startswith("restore_"):
+        return "What was there before is put back."
+    level = 0 if probe_id in _READS else 1 if probe_id in _RISKS or probe_id == "list_after_refusals" else 2
+    return _HEADINGS[level].format(setting=plan.probed.title)
+
+
+def _listing(plan: Plan) -> Outcome:
+    lines = _lines(plan, plan.levels)
+    if plan.writes:
+        lines += ["Level 2 reads the list after each of these, and skips those that do not apply.", ""]
+    lines.append("Names in braces stand for phones. Nothing was sent.")
+    data = {"requests": [{"level": level, "request": request.line()} for level, request, _ in planned(plan)]}
+    return data, "\n".join(lines) + "\n", OK
+
+
+def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire: Wire) -> Outcome:
+    path = Path(arguments.restore)
+    prior = read_journal(path)
+    if prior.instance_id != connection.target.instance_id:
+        raise ZApiConfigurationError(
+            "The journal belongs to another instance",
+            f"Give the connection that the probe ran with. {_NOTHING_SENT}",
+            conn_id=arguments.conn_id,
+        )
+    _require_phone(connection)
+    problems = restored_from(prior, wire)
+    wire.close()
+    done = [setting.name for setting in SETTINGS if setting.name in prior.written]
+    data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
+    lines = [f"Put back: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
+    lines += [f"NOT put back: {problem}" for problem in problems.values()]
+    # What nobody stated cannot be put back by another try either.
+    kept = any(prior.settings[name].value is not None for name in problems)
+    lines.append(f"The journal {path} is {'kept' if kept else 'deleted'}.")
+    if not kept:
+        path.unlink()
+    return data, "\n".join(lines) + "\n", ACCOUNT if problems else OK
+
+
+def _not_put_back(result: Result, conn_id: str) -> str:
+    if not result.problems:
+        return ""
+    lines = ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems.values())]
+    if result.journal is not None:
+        lines.append(_TRY_AGAIN.format(conn_id=conn_id, journal=result.journal))
+    return "\n".join(lines) + "\n"
+
+
+def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
+    """Show what a report holds, and write it unless its owner says no."""
+    text = text_of(report)
+    _say(f"\nThis is the whole report:\n\n{text}")
+    if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
+        return f"\nThe report was not written to {path}.\n"
+    failed = caught(lambda: path.write_text(text, encoding="utf-8"), OSError)
+    if isinstance(failed, OSError):
+        raise ZApiInvalidRequestError(f"the report cannot be written to {str(path)!r}: {failed.strerror}")
+    return f"\nThe report was written to {path}. It holds no phone, token, name or address.\n"
+
+
+def _comparison(differ: list[tuple[str, str, str]]) -> tuple[list[dict[str, str]], str]:
+    told = [{"fact": name, "report": first, "this_account": second} for name, first, second in differ]
+    if not differ:
+        return told, "0 differences from the report.\n"
+    rows: list[tuple[str, ...]] = [("fact", "in the report", "this account")]
+    rows += [
+        (facts()[name].title, facts()[name].means(first), facts()[name].means(second)) for name, first, second in differ
+    ]
+    return told, f"{text_table(rows)}\n\nDifferences from the report: {len(differ)}.\n"
+
+
+def _say(text: str, end: str = "\n") -> None:
+    # Airflow's stdout is kept for the report.
+    sys.stderr.write(text + end)
+    sys.stderr.flush()

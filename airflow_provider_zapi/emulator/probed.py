@@ -1,0 +1,342 @@
+"""Behave as an account that was probed: the switch ``probed``, and what a report sets.
+
+The table of facts is data that the probe and the documentation read too; nothing of their code is used here.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.contacts import is_identifier, is_phone, lid, spellings
+from airflow_provider_zapi.emulator.contract import (
+    BLACKLIST,
+    DONE,
+    INVALID_PHONE,
+    SETTING_BY_PATH,
+    SETTING_BY_SCOPE,
+    Answer,
+    Setting,
+)
+
+__all__ = ["as_probed", "is_probed", "read_switches", "switches_of"]
+
+FACTS = Path(__file__).parents[1] / "facts.json"
+#: Kinds of bodies that an answer can be said to have, besides ``error:<id of a text>``.
+_BODIES: dict[str, Any] = {
+    "empty": "",
+    "not_json": "<html><body>probed</body></html>",
+    "list": [],
+    "value": 1,
+    "object": {},
+    "success:true": {"success": True},
+    "success:false": {"success": False},
+    "success:other": {"success": "yes"},
+}
+_OTHER_TEXT = "A text that is not known"
+#: Settings of an instance whose list names its last contact twice.
+_TWICE: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+@cache
+def _table() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    table = json.loads(FACTS.read_text(encoding="utf-8"))
+    return {fact["id"]: fact for fact in table["facts"]}, table["texts"]
+
+
+def is_probed(value: Any) -> bool:
+    """Tell whether this is what the switch ``probed`` accepts: outcomes by the ids of facts."""
+    return isinstance(value, dict) and all(_is_outcome(name, outcome) for name, outcome in value.items())
+
+
+def _is_outcome(name: str, outcome: Any) -> bool:
+    fact = _table()[0].get(name)
+    if fact is None or not isinstance(outcome, str):
+        return False
+    if "outcomes" in fact:
+        return bool(fact["outcomes"].get(outcome, {}).get("probed"))
+    return "answer" in fact and _answer(outcome, "") is not None
+
+
+def switches_of(report: object) -> dict[str, Any]:
+    """Return the switches under which an instance answers as the account of a report did.
+
+    :param report: a report of ``airflow zapi probe``, parsed
+    :raises InvalidInputError: it is none
+    """
+    answers = report.get("answers") if isinstance(report, dict) else None
+    if not isinstance(answers, dict):
+        raise InvalidInputError("it is not a report of the probe: it has no answers")
+    switches: dict[str, Any] = {}
+    probed: dict[str, str] = {}
+    for name, answer in answers.items():
+        outcome = answer.get("outcome") if isinstance(answer, dict) else None
+        if outcome is None or name not in _table()[0]:
+            continue
+        if _is_outcome(name, outcome):
+            probed[name] = outcome
+        else:
+            switches.update(_table()[0][name].get("outcomes", {}).get(outcome, {}).get("switches", {}))
+    return {**switches, "probed": probed}
+
+
+def read_switches(path: Path) -> dict[str, Any]:
+    """Return the switches that a report in a file sets.
+
+    :raises InvalidInputError: there is no report in it
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInputError(
+            f"--as-in: {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    return switches_of(report)
+
+
+def as_probed(instance: Any, incoming: Any, path: str, carry_out: Callable[[Any, Any, str], Answer]) -> Answer:
+    """Carry out a call as the switch ``probed`` of its instance says, else as usual.
+
+    :param instance: the instance, or None
+    :param incoming: the request
+    :param path: its path below the instance's address
+    :param carry_out: carries it out as usual
+    """
+    probed: Mapping[str, str] = instance.switches["probed"] if instance is not None else {}
+    if not probed:
+        return carry_out(instance, incoming, path)
+    setting = SETTING_BY_PATH.get(path)
+    if setting is not None and incoming.method == "POST" and _is_welcome(instance, incoming):
+        return _written(instance, incoming, setting, probed, lambda: carry_out(instance, incoming, path))
+    result = carry_out(instance, incoming, path)
+    fact = _fact_of(instance, incoming, path, result)
+    if fact in probed and "outcomes" not in _table()[0][fact]:
+        return _instead(result, probed[fact], incoming)
+    if result.status != 200:
+        return result
+    return Answer(200, _reshaped(instance, incoming, path, result.body, probed), result.headers)
+
+
+def _is_welcome(instance: Any, incoming: Any) -> bool:
+    """Tell whether nothing but the write itself can be refused."""
+    token = instance.client_token
+    return (
+        bool(instance.switches["address_allowed"])
+        and (token is None or incoming.headers.get("client-token") == token)
+        and "content-type" in incoming.headers
+        and instance.connected
+        and instance.subscription == "active"
+        and not instance.switches["fail_next"]
+    )
+
+
+def _fact_of(instance: Any, incoming: Any, path: str, result: Answer) -> str:
+    token = incoming.headers.get("client-token")
+    if instance.client_token is not None and token != instance.client_token and result.status >= 400:
+        return "client_token_wrong" if token else "client_token_missing"
+    if result.status == 415:
+        return "write_without_content_type"
+    if result.status == 405:
+        return "value_read" if incoming.method == "GET" and path in SETTING_BY_PATH else "wrong_method"
+    if isinstance(result.body, dict) and result.body.get("error") == "NOT_FOUND":
+        return "unknown_path"
+    if incoming.method == "GET" and "content-type" not in incoming.headers:
+        return "read_without_content_type"
+    if path == "privacy/disallowed-contacts" and incoming.query.get("type") not in SETTING_BY_SCOPE:
+        return "list_scope_unknown"
+    if path.startswith("phone-exists/") and not is_phone(path.rpartition("/")[2]):
+        return "phone_exists_bad"
+    return ""
+
+
+def _written(
+    instance: Any, incoming: Any, setting: Setting, probed: Mapping[str, str], carry_out: Callable[[], Answer]
+) -> Answer:
+    record = instance.records[setting.name]
+    value, changes = _given(incoming, setting)
+    present = set(record.contacts)
+    accepted = False
+    for fact in _facts_of_write(instance, setting, value, changes):
+        outcome = probed.get(fact)
+        if outcome is None:
+            continue
+        if "outcomes" in _table()[0][fact]:
+            special = _special(instance, setting, fact, outcome, changes or [])
+            if special is not None:
+                return special
+        elif outcome == "200 success:true":
+            accepted = True
+        else:
+            return _instead(DONE, outcome, incoming)
+    result = carry_out()
+    if accepted and not result.done:
+        return DONE
+    if result.done:
+        _afterwards(instance, setting, value, changes, present, probed)
+    return result
+
+
+def _given(incoming: Any, setting: Setting) -> tuple[Any, list[dict[str, Any]] | None]:
+    if setting.place == "query":
+        return incoming.query.get(setting.parameter), None
+    try:
+        body = json.loads(incoming.body)
+        changes = body.get("contactsBlacklist")
+        well_formed = changes is None or all(isinstance(each["phone"], str) for each in changes)
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        return None, None
+    return body.get(setting.parameter), changes if well_formed else None
+
+
+def _facts_of_write(instance: Any, setting: Setting, value: Any, changes: list[dict[str, Any]] | None) -> list[str]:
+    """Return the facts that decide about a write."""
+    record = instance.records[setting.name]
+    if value not in setting.values:
+        if setting.name == "group_add" and value == "NONE":
+            return ["group_add_none"]
+        return [f"value_unknown_{setting.place}"]
+    if value != BLACKLIST:
+        if changes:
+            return ["list_beside_other_value"]
+        return ["value_again" if record.value == value else "value_set"]
+    if changes is None:
+        return ["blacklist_without_list"]
+    if not changes:
+        return ["empty_list"]
+    bad = [each for each in changes if not is_identifier(each["phone"])]
+    if bad:
+        return ["lists_after_refusals", "bad_phone"] if len(bad) == len(changes) else ["bad_phone_among_good"]
+    return sorted({fact for each in changes if (fact := _fact_of_change(instance, record, each))})
+
+
+def _fact_of_change(instance: Any, record: Any, change: Mapping[str, Any]) -> str:
+    present = lid(change["phone"]) in record.contacts
+    if change.get("action") == "add":
+        if change["phone"].endswith("@lid") and not present:
+            return "lid_as_phone"
+        return "add_again" if present else "add"
+    if change.get("action") == "remove":
+        if not present:
+            return "remove_absent"
+        return "remove" if change["phone"] in record.exceptions() else "remove_other_form"
+    return "action_unknown"
+
+
+def _special(instance: Any, setting: Setting, fact: str, outcome: str, changes: list[dict[str, Any]]) -> Answer | None:
+    record = instance.records[setting.name]
+    if outcome == "refused":
+        return INVALID_PHONE
+    if outcome == "ignored":
+        return DONE
+    if fact == "lists_after_refusals" and outcome == "changed":
+        record.write(record.value, [{"action": "add", "phone": instance.phone}])
+    if outcome in ("good_done", "accepted"):
+        record.write(BLACKLIST, [each for each in changes if is_identifier(each["phone"])])
+        return DONE if outcome == "accepted" else INVALID_PHONE
+    return None
+
+
+def _afterwards(
+    instance: Any,
+    setting: Setting,
+    value: Any,
+    changes: list[dict[str, Any]] | None,
+    present: set[str],
+    probed: Mapping[str, str],
+) -> None:
+    record = instance.records[setting.name]
+    if value == BLACKLIST and changes is None and probed.get("list_after_blacklist") == "emptied":
+        record.write(BLACKLIST, [{"action": "remove", "phone": each} for each in list(record.contacts)], exact=False)
+    again = [each["phone"] for each in changes or [] if each["action"] == "add" and lid(each["phone"]) in present]
+    outcome = probed.get("list_after_add_again")
+    twice = _TWICE.setdefault(instance, set())
+    twice.discard(setting.name)
+    if again and outcome == "twice":
+        twice.add(setting.name)
+    elif again and outcome == "gone":
+        record.write(BLACKLIST, [{"action": "remove", "phone": each} for each in again], exact=False)
+
+
+def _reshaped(instance: Any, incoming: Any, path: str, body: Any, probed: Mapping[str, str]) -> Any:
+    if path == "privacy/disallowed-contacts" and isinstance(body, dict):
+        return _list_body(instance, incoming, body, probed)
+    if path == "phone-exists-batch" and isinstance(body, list):
+        return [_row(row, probed) for row in body]
+    if not isinstance(body, dict) or path not in ("status", "device", "me"):
+        return body
+    body = dict(body)
+    if path == "status" and probed.get("status_text") == "without_error" and body.get("connected") is True:
+        del body["error"]
+    for name, (fact, texts) in _FIELDS.items():
+        outcome = probed.get(fact, "")
+        if name not in body or not fact.startswith(path):
+            continue
+        if outcome == "missing":
+            del body[name]
+        elif outcome in texts:
+            body[name] = texts[outcome](body[name])
+    return body
+
+
+#: Fields of ``device`` and ``me`` -> the fact, and what each outcome makes of the usual value.
+_FIELDS: dict[str, tuple[str, dict[str, Callable[[Any], Any]]]] = {
+    "phone": ("device_phone", {"text": lambda phone: f"+{phone}"}),
+    "token": ("me_token", {"other": lambda token: "hidden"}),
+    "due": (
+        "me_due",
+        {"seconds": lambda due: due // 1000, "date": lambda due: "2100-01-01", "other": lambda due: None},
+    ),
+}
+
+
+def _list_body(instance: Any, incoming: Any, body: dict[str, Any], probed: Mapping[str, str]) -> Any:
+    contacts = list(body.get("disallowedContacts", []))
+    setting = SETTING_BY_SCOPE[incoming.query["type"]]
+    if setting.name in _TWICE.get(instance, ()):
+        contacts += contacts[-1:]
+    form = probed.get("list_read")
+    if form == "bare_list":
+        return contacts
+    return {"disallowedContacts": [{"phone": each} for each in contacts] if form == "objects" else contacts}
+
+
+def _row(row: Mapping[str, Any], probed: Mapping[str, str]) -> dict[str, Any]:
+    row = dict(row)
+    form = probed.get("registered_form")
+    if form is not None and is_phone(row["inputPhone"]):
+        short, long = spellings(row["inputPhone"])
+        row["outputPhone"] = {"as_sent": row["inputPhone"], "shorter": short, "longer": long}[form]
+    if probed.get("batch") == "list_with_text":
+        row["exists"] = str(row["exists"]).lower()
+    if probed.get("batch") == "keys_differ":
+        row["phone"] = row.pop("outputPhone")
+    if probed.get("batch_lid") == "null":
+        row["lid"] = None
+    if probed.get("batch_lid") == "missing":
+        row.pop("lid", None)
+    return row
+
+
+def _instead(result: Answer, outcome: str, incoming: Any) -> Answer:
+    """Return what a probed account answered; the usual answer where that is of the same kind."""
+    usual_object = result.status == 200 and isinstance(result.body, dict) and result.body.get("error") != "NOT_FOUND"
+    if outcome == "200 object" and usual_object:
+        return result
+    sent = incoming.headers.get("client-token") or incoming.client
+    return _answer(outcome, sent) or result
+
+
+def _answer(outcome: str, sent: str) -> Answer | None:
+    status, _, kind = outcome.partition(" ")
+    if not (status.isascii() and status.isdigit() and 200 <= int(status) <= 599):
+        return None
+    if kind in _BODIES:
+        return Answer(int(status), _BODIES[kind])
+    text_id = kind.removeprefix("error:")
+    if text_id == kind or (text_id != "other" and text_id not in _table()[1]):
+        return None
+    text = _table()[1].get(text_id, _OTHER_TEXT)
+    return Answer(int(status), {"error": text.replace("*", sent)})

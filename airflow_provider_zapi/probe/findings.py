@@ -1,0 +1,134 @@
+"""What the answers of the reads and of the refusals say: an outcome for each fact that they settle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_zapi.privacy.phones import is_contact, split_contacts
+from airflow_provider_zapi.probe.evidence import NO_ANSWER, Seen
+from airflow_provider_zapi.probe.facts import facts
+
+__all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive"]
+
+#: Answers that say something of the account or the network, and nothing of what was asked.
+_BESIDE_THE_POINT = ("not_connected", "restore_session", "subscription", "instance_not_found", "address_refused")
+_MILLISECONDS = 1_262_304_000_000  # the year 2010
+_BATCH_KEYS = {"exists", "inputPhone", "outputPhone", "lid"}
+
+Answers = Mapping[str, Seen]
+
+
+def inconclusive(seen: Seen) -> bool:
+    """Return whether an answer says nothing of what was asked: a broken network, a busy server, a lost session."""
+    return (
+        seen.answer == NO_ANSWER
+        or seen.status in (408, 429)
+        or (seen.status or 0) >= 500
+        or any(seen.answer.endswith(f"error:{each}") for each in _BESIDE_THE_POINT)
+    )
+
+
+def answered(answers: Answers) -> dict[str, str]:
+    """Return the outcome of each fact that is itself an answer."""
+    return {
+        name: seen.answer
+        for name, seen in answers.items()
+        if name in facts() and not facts()[name].outcomes and not inconclusive(seen)
+    }
+
+
+def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bool]) -> dict[str, str]:
+    """Return the outcome of each fact that the reads settle."""
+    found: dict[str, str | None] = {
+        "status_text": _status_text(answers["status"]),
+        "device_phone": _device_phone(answers["device"]),
+        "me_token": _me_token(answers["me"], is_instance_token),
+        "me_due": _me_due(answers["me"]),
+        "list_read": _list_read([seen for name, seen in answers.items() if name in _LISTS]),
+    }
+    if "phone_exists" in answers:
+        found["phone_exists"] = _phone_exists(answers["phone_exists"])
+    if "batch" in answers:
+        found["batch"], found["batch_lid"] = _batch(answers["batch"])
+    return {name: outcome for name, outcome in found.items() if outcome is not None} | answered(answers)
+
+
+_LISTS = ("list_last_seen", "list_photo", "list_description", "list_group_add")
+
+
+def contacts_of(seen: Seen) -> tuple[str, ...] | None:
+    """Return the list of an answer, each entry exactly as it came; None if there is none that can be sent back."""
+    entries = seen.object.get("disallowedContacts")
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        return None
+    contacts, unknown = split_contacts(entries)
+    return None if unknown else contacts
+
+
+def _status_text(seen: Seen) -> str | None:
+    if seen.object.get("connected") is not True:
+        return None
+    return "with_error" if seen.object.get("error") else "without_error"
+
+
+def _device_phone(seen: Seen) -> str | None:
+    if "phone" not in seen.object:
+        return None if inconclusive(seen) else "missing"
+    phone = seen.object["phone"]
+    return "digits" if isinstance(phone, str) and is_contact(phone) and phone.isdigit() else "text"
+
+
+def _me_token(seen: Seen, is_instance_token: Callable[[object], bool]) -> str | None:
+    if "token" not in seen.object:
+        return None if inconclusive(seen) else "missing"
+    return "instance_token" if is_instance_token(seen.object["token"]) else "other"
+
+
+def _me_due(seen: Seen) -> str | None:
+    if "due" not in seen.object:
+        return None if inconclusive(seen) else "missing"
+    due = seen.object["due"]
+    if isinstance(due, int | float) and not isinstance(due, bool):
+        return "milliseconds" if due >= _MILLISECONDS else "seconds"
+    return "date" if isinstance(due, str) and due[:4].isdigit() and due[4:5] == "-" else "other"
+
+
+def _list_read(lists: list[Seen]) -> str | None:
+    told = [seen for seen in lists if not inconclusive(seen)]
+    if not told:
+        return None
+    if all(isinstance(seen.payload, list) for seen in told):
+        return "bare_list"
+    entries = [seen.object.get("disallowedContacts") for seen in told]
+    if not all(isinstance(each, list) for each in entries):
+        return "other"
+    return "list" if all(isinstance(one, str) for each in entries if each for one in each) else "objects"
+
+
+def _phone_exists(seen: Seen) -> str | None:
+    if inconclusive(seen) or seen.status != 200:
+        return None if inconclusive(seen) else "other"
+    payload: Any = seen.payload
+    if isinstance(payload, list):
+        return "list" if len(payload) == 1 and _has_exists(payload[0], bool) else "other"
+    if _has_exists(payload, bool):
+        return "object"
+    return "object_with_text" if _has_exists(payload, str) else "other"
+
+
+def _batch(seen: Seen) -> tuple[str | None, str | None]:
+    if inconclusive(seen):
+        return None, None
+    payload: Any = seen.payload
+    if seen.status != 200 or not isinstance(payload, list) or not payload or not isinstance(payload[0], dict):
+        return "other", None
+    row = payload[0]
+    lid = row.get("lid")
+    form = "null" if lid is None else "lid" if isinstance(lid, str) and lid.endswith("@lid") else "other"
+    kind = "list" if isinstance(row.get("exists"), bool) else "list_with_text"
+    return kind if row.keys() >= _BATCH_KEYS - {"lid"} else "keys_differ", form if "lid" in row else "missing"
+
+
+def _has_exists(row: object, kind: type) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("exists"), kind)

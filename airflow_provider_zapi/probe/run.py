@@ -1,0 +1,224 @@
+"""A run of the probe: its levels in order, and whatever happens, what was there before is put back."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_provider_zapi.privacy.phones import is_contact, same_contact
+from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, SETTINGS, PrivacySetting
+from airflow_provider_zapi.probe.changes import Changes
+from airflow_provider_zapi.probe.evidence import Seen
+from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads
+from airflow_provider_zapi.probe.journal import Before, Journal, Prior
+from airflow_provider_zapi.probe.restore import restore
+from airflow_provider_zapi.probe.steps import CHANGES, OWN, READS, REFUSALS, Request, list_read, write_request
+from airflow_provider_zapi.probe.wire import Stopped, Wire
+
+__all__ = ["Plan", "Result", "planned", "probe", "restored_from"]
+
+_LISTS = tuple(setting for setting in SETTINGS if setting.list_scope)
+_COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for.
+
+    :param refusals: whether level 1 runs
+    :param writes: whether level 2 runs
+    :param current: the settings' present values, by name, as far as they are stated
+    :param contact: the sacrificial contact of level 2
+    """
+
+    refusals: bool = False
+    writes: bool = False
+    current: Mapping[str, str] = field(default_factory=dict)
+    contact: str | None = None
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels that run."""
+        return [0, *([1] if self.refusals else []), *([2] if self.writes else [])]
+
+    @property
+    def probed(self) -> PrivacySetting:
+        """The setting that is probed: the first whose value is stated and that has a list, else last seen."""
+        return next((setting for setting in _LISTS if setting.name in self.current), LAST_SEEN)
+
+
+@dataclass
+class Result:
+    """What a run found.
+
+    :param found: the outcome of each fact that was settled
+    :param ended: ``complete``, or why the run ended before
+    :param problems: what could not be put back, in words, by setting
+    :param journal: the journal that was kept because of them
+    """
+
+    found: dict[str, str] = field(default_factory=dict)
+    ended: str = _COMPLETE
+    problems: dict[str, str] = field(default_factory=dict)
+    journal: Path | None = None
+    #: Whether anything was put back, or had to be.
+    wrote: bool = False
+
+
+def planned(plan: Plan) -> list[tuple[int, Request, str]]:
+    """Return each request that a plan may send: its level, the request, and what it does or could do."""
+    rows = [(0, request, "") for request in READS]
+    if plan.refusals:
+        rows += [(1, write_request(each, plan.probed), each.risk) for each in REFUSALS]
+        rows += [(1, list_read(setting, "list_after_refusals"), "") for setting in _LISTS]
+    if plan.writes:
+        rows += [(2, write_request(each, plan.probed), each.risk) for each in CHANGES.values()]
+    return rows
+
+
+def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
+    """Run the levels of a plan, and put back what they changed.
+
+    :param journal_path: where the journal is written; it is deleted once all is put back
+    :raises ZApiInvalidRequestError: the journal exists already; nothing was changed
+    """
+    result = Result()
+    with _signals_interrupt():
+        try:
+            answers, phones = _read_all(wire, result)
+            if plan.refusals or plan.writes:
+                _write_all(plan, wire, journal_path, answers, phones, result)
+        except Stopped as stopped:
+            result.ended = str(stopped)
+        except KeyboardInterrupt:
+            result.ended = "interrupted"
+        finally:
+            wire.close()
+    return result
+
+
+def restored_from(prior: Prior, wire: Wire) -> dict[str, str]:
+    """Put back what a journal says, and return what could not be put back, in words, by setting."""
+    with _undisturbed():
+        return restore(prior, wire)
+
+
+def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, str]]:
+    answers: dict[str, Seen] = {}
+    phones: dict[str, str] = {}
+    for request in READS:
+        if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
+            continue
+        answers[request.probe] = seen = wire.send(request, phones)
+        if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
+            phones[OWN] = own
+    result.found |= findings_of_reads(answers, wire.is_instance_token)
+    return answers, phones
+
+
+def _write_all(
+    plan: Plan,
+    wire: Wire,
+    journal_path: Path,
+    answers: Mapping[str, Seen],
+    phones: dict[str, str],
+    result: Result,
+) -> None:
+    if answers["status"].object.get("connected") is not True:
+        raise Stopped("the instance is not connected, so nothing was written")
+    if OWN not in phones:
+        raise Stopped("the paired phone cannot be read, so nothing was written")
+    if plan.contact is not None and same_contact(plan.contact, phones[OWN]):
+        raise Stopped("the contact is the number itself, so nothing was written")
+    lists = {setting.name: contacts_of(answers[f"list_{setting.name}"]) for setting in _LISTS}
+    if lists[plan.probed.name] is None:
+        raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
+    settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in SETTINGS}
+    journal = Journal(journal_path, Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
+    try:
+        if plan.refusals:
+            _refusals(plan, wire, journal, phones, result)
+            if plan.writes and plan.probed.name in journal.prior.written:
+                # The next level begins with what was there.
+                result.problems |= restore(journal.prior, wire)
+                journal.nothing_written(plan.probed.name)
+        if plan.writes and plan.contact is not None and plan.probed.name not in result.problems:
+            changes = Changes(wire, journal, plan.probed, plan.contact, phones)
+            try:
+                changes.run()
+            finally:
+                latest = {seen.probe: seen for seen in wire.seen if seen.probe in CHANGES}
+                result.found |= changes.found | answered(latest)
+    except Stopped as stopped:
+        result.ended = str(stopped)
+    except KeyboardInterrupt:
+        result.ended = "interrupted"
+    finally:
+        wire.close()
+        result.wrote = wire.writes > 0
+        _put_back(journal, wire, result)
+
+
+def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str], result: Result) -> None:
+    """Send what should be refused."""
+    prior = journal.prior
+    for write in REFUSALS:
+        setting = write.setting or plan.probed
+        if write.needs_list and prior.settings[setting.name].value != CONTACT_BLACKLIST:
+            continue
+        changed_before = setting.name in prior.written
+        journal.write_follows(setting.name)
+        seen = wire.send(write_request(write, plan.probed), phones, writes=True)
+        result.found |= answered({write.probe: seen})
+        if seen.refused and not changed_before:
+            journal.nothing_written(setting.name)
+    after = {setting.name: contacts_of(wire.send(list_read(setting, "list_after_refusals"), {})) for setting in _LISTS}
+    differ = [name for name, contacts in after.items() if contacts != prior.settings[name].contacts]
+    result.found["lists_after_refusals"] = "changed" if differ else "unchanged"
+    for name in differ:
+        journal.write_follows(name)
+
+
+def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
+    with _undisturbed():
+        result.problems |= restore(journal.prior, wire)
+    # What nobody stated cannot be put back by another try either.
+    if any(journal.prior.settings[name].value is not None for name in result.problems):
+        result.journal = journal.path
+    else:
+        journal.remove()
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and the end of the terminal interrupt as Ctrl-C does, so that everything is put back."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM: what is being put back takes some seconds, and half of it would be lost."""
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _handled(handler: object, *numbers: signal.Signals) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -1,0 +1,129 @@
+"""Sends the probe's calls: one a second, each once, never more writes than allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.client.targets import Credentials
+from airflow_provider_zapi.client.transport import Call, Transport
+from airflow_provider_zapi.exceptions import ZApiError
+from airflow_provider_zapi.probe.evidence import Seen
+from airflow_provider_zapi.probe.steps import ClientToken, Request, filled
+
+__all__ = ["MAX_WRITES", "Stopped", "Wire"]
+
+#: Seconds from the beginning of one call to that of the next.
+PACE = 1.0
+#: A list of WhatsApp's largest size is under 2 MiB.
+MAX_BODY = 8 << 20
+#: Writes of one run, those that restore included, and how many of them are kept for restoring.
+MAX_WRITES = 40
+KEPT_FOR_RESTORING = 10
+#: Sent in place of the account's own token, once.
+MADE_UP_TOKEN = "probe-made-up-token"  # noqa: S105 - made up
+
+
+class Stopped(Exception):  # noqa: N818 - it is an end, not an error
+    """Why no further call is made."""
+
+
+class Wire:
+    """Sends requests for the probe and keeps what was seen.
+
+    :param credentials: whose instance
+    :param connect: makes a transport for credentials: the connection's own, and ones without its Client-Token
+    :param clock: seconds, monotonic
+    :param sleep: waits for the seconds given
+    :param tell: called with each request before it is sent
+    :param told: called with what was seen of it
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        connect: Callable[[Credentials], Transport],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        tell: Callable[[Request], None] = lambda request: None,
+        told: Callable[[Seen], None] = lambda seen: None,
+    ) -> None:
+        self._credentials = credentials
+        self._connect = connect
+        self._clock = clock
+        self._sleep = sleep
+        self._tell = tell
+        self._told = told
+        self._transports: dict[ClientToken, Transport] = {}
+        self._next = clock()
+        self.calls = 0
+        self.writes = 0
+        self.seen: list[Seen] = []
+
+    @property
+    def has_client_token(self) -> bool:
+        """Whether the connection has a Client-Token."""
+        return self._credentials.client_token is not None
+
+    @property
+    def instance_id(self) -> str:
+        """The instance's id."""
+        return self._credentials.instance_id
+
+    def is_instance_token(self, text: object) -> bool:
+        """Return whether a text is the instance token, which is not handed out."""
+        return text == self._credentials.instance_token
+
+    def send(
+        self, request: Request, phones: Mapping[str, str], *, writes: bool = False, restoring: bool = False
+    ) -> Seen:
+        """Send a request and return what was seen.
+
+        :param phones: what stands for the names in braces
+        :param writes: whether it counts as a write
+        :raises Stopped: it is one write too many, or Z-API asked for fewer calls
+        """
+        if writes and self.writes >= MAX_WRITES - (0 if restoring else KEPT_FOR_RESTORING):
+            raise Stopped(f"{self.writes} writes were made, and no more are allowed")
+        self._sleep(max(0.0, self._next - self._clock()))
+        self._tell(request)
+        started = self._clock()
+        self._next = started + PACE
+        self.calls += 1
+        self.writes += writes
+        call = Call(
+            request.method,
+            filled(request.path, phones),
+            endpoint=request.path,
+            json=filled(request.json, phones),
+            params=request.params,
+            max_body=MAX_BODY,
+            content_type=request.content_type,
+        )
+        answer = caught(lambda: self._transport(request.sent_as).exchange(call), ZApiError)
+        milliseconds = round((self._clock() - started) * 1000)
+        seen = (
+            Seen(request.probe, milliseconds=milliseconds)
+            if isinstance(answer, ZApiError)
+            else Seen.of(request.probe, answer, milliseconds)
+        )
+        self.seen.append(seen)
+        self._told(seen)
+        if seen.status == 429 and not restoring:
+            raise Stopped("Z-API answered 429: it takes no more calls for now")
+        return seen
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        for transport in self._transports.values():
+            transport.close()
+        # An interrupted exchange may have left its answer on the way: what comes next gets a connection of its own.
+        self._transports = {}
+
+    def _transport(self, client_token: ClientToken) -> Transport:
+        if client_token not in self._transports:
+            token = {"own": self._credentials.client_token, "wrong": MADE_UP_TOKEN, "none": None}[client_token]
+            self._transports[client_token] = self._connect(dataclasses.replace(self._credentials, client_token=token))
+        return self._transports[client_token]

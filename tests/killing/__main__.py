@@ -1,0 +1,47 @@
+"""``python -m tests.killing``: 1,000 simulated kills of random accounts, and 200 real ones."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import sys
+
+from tests.killing import real, simulated
+from tests.probing import state
+
+
+def main() -> int:
+    """Print how many runs were put back; return 1 unless all were."""
+    parser = argparse.ArgumentParser(prog="python -m tests.killing", description=__doc__)
+    parser.add_argument("--simulated", type=int, default=1000, help="how many (default: %(default)s)")
+    parser.add_argument("--real", type=int, default=200, help="how many that strike (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (default: %(default)s)")
+    options = parser.parse_args()
+    struck = wrong = 0
+    seed = options.seed
+    while struck < options.simulated:
+        killed, emulator, before = simulated.run_case(simulated.random_case(seed))
+        if state(emulator) != before:
+            print(f"seed {seed}: not as before", flush=True)
+            wrong += 1
+        struck += killed
+        seed += 1
+    print(f"simulated kills: {struck}, not put back: {wrong}", flush=True)
+    with real.emulator() as emulated:
+        longest = real.seconds_of_a_run(emulated)
+        ends: collections.Counter[str] = collections.Counter()
+        lost = 0
+        seed = options.seed
+        while ends["killed, and restored"] < options.real:
+            end, settings_before, settings_after = real.killed_once(emulated, seed, longest * 1.2)
+            ends[end] += 1
+            if settings_before != settings_after:
+                print(f"seed {seed}: {end}, and not as before", flush=True)
+                lost += 1
+            seed += 1
+        print(f"SIGKILL: {dict(ends)}, not as before: {lost}")
+    return 1 if wrong or lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The probe tells accounts apart: every way in which the emulator can differ is named, and put back into an emulator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_zapi.emulator.probed import switches_of
+from airflow_provider_zapi.probe.facts import FILE, facts
+from airflow_provider_zapi.probe.report import CONTRADICTS, SETTLED, differences
+from tests.probing import emulated, outcomes, probed, state
+
+TABLE = {row["id"]: row for row in json.loads(FILE.read_text())["facts"]}
+SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
+USUAL = probed(emulated())
+
+#: Answers that are not the usual ones, by the facts whose outcome is an answer.
+ANSWERS = {
+    "list_scope_unknown": ["200 list", "404 error:not_found"],
+    "unknown_path": ["404 empty", "404 error:other", "200 object"],
+    "wrong_method": ["404 empty", "200 error:not_found", "405 empty"],
+    "value_read": ["200 object", "404 not_json"],
+    "read_without_content_type": ["415 empty", "415 error:unsupported_media_type"],
+    "write_without_content_type": ["200 success:true", "400 error:other"],
+    "client_token_wrong": ["401 empty", "403 error:other"],
+    "client_token_missing": ["403 error:client_token_not_configured", "400 error:null_not_allowed", "401 empty"],
+    "phone_exists_bad": ["200 list", "404 empty"],
+    "value_unknown_body": ["200 success:true", "200 success:false", "422 error:other"],
+    "value_unknown_query": ["200 success:true", "200 success:false", "422 error:other"],
+    "group_add_none": ["200 success:true", "422 empty"],
+    "list_beside_other_value": ["200 success:true", "200 success:false"],
+    "bad_phone": ["200 success:true", "200 success:false", "400 error:other"],
+    "action_unknown": ["200 success:true", "200 success:other"],
+    "empty_list": ["200 success:false", "400 error:other"],
+    "add": ["200 success:false", "400 error:invalid_phone"],
+    "add_again": ["200 success:false", "409 error:other"],
+    "remove_absent": ["200 success:false", "400 error:invalid_phone"],
+    "blacklist_without_list": ["200 success:false", "400 error:other"],
+    "value_set": ["200 success:false", "400 error:other"],
+    "value_again": ["200 success:false", "409 error:other"],
+}
+
+
+def mutants() -> list[tuple[str, str, dict[str, Any]]]:
+    """Return a fact, an outcome of it, and the switches under which the emulator has it."""
+    found = [(name, answer, {"probed": {name: answer}}) for name, answers in ANSWERS.items() for answer in answers]
+    for name, row in TABLE.items():
+        for outcome, given in row.get("outcomes", {}).items():
+            if outcome == outcomes(USUAL).get(name) or not {"probed", "switches"} & given.keys():
+                continue
+            found.append((name, outcome, given.get("switches") or {"probed": {name: outcome}}))
+    # The contact of these runs is written in the longer form, so that the list cannot lengthen it.
+    return [mutant for mutant in found if mutant[1] != "longer"]
+
+
+MUTANTS = mutants()
+#: Accounts on which a removal has no effect: what was added stays, and the probe says so.
+NOT_REMOVED = [("remove", "ignored"), ("remove", "refused")]
+#: Accounts that accept a value for a setting whose value before nobody stated.
+NOT_STATED = [
+    (fact, "200 success:true") for fact in ("write_without_content_type", "value_unknown_query", "group_add_none")
+]
+
+
+@pytest.mark.parametrize(("fact", "outcome", "switches"), MUTANTS, ids=[f"{row[0]} {row[1]}" for row in MUTANTS])
+def test_a_mutant_of_the_emulator_is_named_and_emulated_again(
+    fact: str, outcome: str, switches: dict[str, Any]
+) -> None:
+    emulator = emulated(**switches)
+    before = state(emulator)
+    report = probed(emulator)
+    assert outcomes(report)[fact] == outcome
+    assert fact in [name for name, *_ in differences(USUAL, report)]
+    put_back = (fact, outcome) not in NOT_REMOVED + NOT_STATED
+    assert report["put_back"] is (None if report["writes"] == 0 else put_back)
+    if (fact, outcome) not in NOT_REMOVED:
+        assert state(emulator) == before
+    jsonschema.validate(report, SCHEMA)
+    assert differences(report, probed(emulated(**switches_of(report)))) == []
+
+
+def test_there_are_mutants_of_every_fact_that_is_probed() -> None:
+    assert len(MUTANTS) >= 40
+    assert {name for name, *_ in MUTANTS} == {fact.id for fact in facts().values() if fact.level is not None}
+    assert ANSWERS.keys() == {name for name, row in TABLE.items() if row.get("answer")}
+
+
+def test_the_emulator_is_as_the_table_assumes_where_nothing_is_switched() -> None:
+    assert {name for name, answer in USUAL["answers"].items() if answer["outcome"] is None} == {
+        fact.id for fact in facts().values() if fact.level is None
+    }
+    assert [name for name, answer in USUAL["answers"].items() if answer["as_assumed"] is False] == []
+    assert {answer["verdict"] for answer in USUAL["answers"].values()} == {SETTLED, "not settled"}
+    assert differences(USUAL, probed(emulated(**switches_of(USUAL)))) == []
+
+
+def test_what_is_documented_otherwise_is_a_contradiction_and_what_was_inferred_is_not() -> None:
+    report = probed(emulated(probed={"wrong_method": "404 empty", "value_unknown_body": "200 success:true"}))
+    assert report["answers"]["wrong_method"]["verdict"] == CONTRADICTS
+    assert report["answers"]["value_unknown_body"]["verdict"] == SETTLED
+    assert report["answers"]["value_unknown_body"]["as_assumed"] is False
+
+
+def test_the_table_is_consistent() -> None:
+    for row in TABLE.values():
+        assert row["grade"] in ("documented", "seen", "inferred")
+        assert ("level" in row) != ("not_probed" in row)
+        if "level" in row:
+            assert row["expected"]
+            assert ("outcomes" in row) != ("answer" in row)
+            if "outcomes" in row:
+                assert set(row["expected"]) <= row["outcomes"].keys()

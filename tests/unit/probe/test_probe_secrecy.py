@@ -1,0 +1,132 @@
+"""Nothing of the account gets into a report, and nothing but what has to be put back into the journal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_zapi.client import Credentials, Transport
+from airflow_provider_zapi.probe.evidence import Naming
+from airflow_provider_zapi.probe.facts import FILE
+from airflow_provider_zapi.probe.journal import read_journal
+from airflow_provider_zapi.probe.report import made, markdown, text_of
+from airflow_provider_zapi.probe.run import Plan, planned, probe
+from airflow_provider_zapi.probe.wire import Wire
+from tests.killing.simulated import Killed, dead_from
+from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, probed, wire_to
+from tests.support import CLIENT_TOKEN, TOKEN, Canned, CannedAdapter, Clock, leaks
+
+SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
+NAME, ADDRESS = "Canary Name /+=%", "https://hooks.example/canary?key=/+=%"
+PHONES = (OWN, CONTACT, *OTHERS)
+
+
+def echo(*secrets: str) -> dict[str, Any]:
+    """Return an answer that repeats secrets in keys and values, in every place where a call looks."""
+    hostile: dict[str, Any] = {secret: [secret, {secret: secret}] for secret in secrets}
+    return {
+        **hostile,
+        "connected": True,
+        "error": f"Client-Token {secrets[1]} or {secrets[0]} for {OWN} {NAME}",
+        "phone": OWN,
+        "token": secrets[0],
+        "name": NAME,
+        "connectedCallbackUrl": ADDRESS,
+        "due": secrets[1],
+        "lid": secrets[0],
+        "disallowedContacts": [*secrets, NAME],
+        "success": secrets[0],
+    }
+
+
+ECHOES: list[tuple[str, Any]] = [
+    ("keys and values", echo(TOKEN, CLIENT_TOKEN)),
+    ("a list", [TOKEN, CLIENT_TOKEN, NAME, echo(TOKEN, CLIENT_TOKEN)]),
+    ("a text", json.dumps(f"{TOKEN} {CLIENT_TOKEN} {ADDRESS}")),
+    ("no JSON", f"<html>{TOKEN} {CLIENT_TOKEN} {NAME} {OWN}</html>"),
+    ("deep", json.loads("[" * 40 + json.dumps(CLIENT_TOKEN) + "]" * 40)),
+    ("many keys", {f"{CLIENT_TOKEN}{number}": TOKEN for number in range(200)}),
+]
+
+
+def parts(*texts: str) -> list[str]:
+    """Return whatever of the account stands in a text."""
+    private = (NAME, ADDRESS, "canary", "Canary", "hooks.example", *PHONES, *(phone[-8:] for phone in PHONES))
+    return [*leaks(*texts), *(each for text in texts for each in private if each in text)]
+
+
+@pytest.mark.parametrize("status", [200, 400, 403])
+@pytest.mark.parametrize(("body"), [row[1] for row in ECHOES], ids=[row[0] for row in ECHOES])
+def test_what_a_server_echoes_is_in_no_report_and_on_no_terminal(
+    body: Any, status: int, tmp_path: Path, nothing_leaks: None
+) -> None:
+    answer = Canned(body, status, {TOKEN: CLIENT_TOKEN, "Content-Type": f"text/{TOKEN}", "X-Request-Id": CLIENT_TOKEN})
+    clock, lines = Clock(), list[str]()
+
+    def connect(target: Credentials) -> Transport:
+        return Transport(target, adapter=CannedAdapter(answer), clock=clock, sleep=clock.sleep)
+
+    credentials = Credentials("instance-1", TOKEN, CLIENT_TOKEN)
+    wire = Wire(
+        credentials,
+        connect=connect,
+        clock=clock,
+        sleep=clock.sleep,
+        tell=lambda request: lines.append(request.line()),
+        told=lambda seen: lines.append(f"{seen.answer} {seen!r}"),
+    )
+    result = probe(ALL_LEVELS, wire, tmp_path / "journal")
+    report = made(ALL_LEVELS, wire, result)
+    assert report["calls"] > 10
+    assert parts(text_of(report), markdown(report), *lines, repr(result), repr(wire.seen)) == []
+    jsonschema.validate(report, SCHEMA)
+    assert json.loads(text_of(report)) == report
+
+
+def test_a_whole_run_tells_nothing_of_the_account(tmp_path: Path) -> None:
+    lines: list[str] = []
+    emulator = emulated()
+    emulator.instance("instance-1").patch({"name": NAME})
+    wire = wire_to(emulator, tell=lambda request: lines.append(request.line()))
+    result = probe(ALL_LEVELS, wire, tmp_path / "journal")
+    report = made(ALL_LEVELS, wire, result)
+    assert result.ended == "complete"
+    assert parts(text_of(report), markdown(report), *lines) == []
+
+
+def test_the_journal_holds_the_contact_and_the_state_before_and_nothing_else_of_the_account(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulated(), around=dead_from(45, True)), tmp_path / "journal")
+    text = (tmp_path / "journal").read_text()
+    prior = read_journal(tmp_path / "journal")
+    assert leaks(text) == []
+    assert set(re.findall(r"[0-9]{5,}[^\"]*", text)) <= {OWN, CONTACT, *OTHERS, *prior.forms}
+
+
+def test_a_listing_of_the_plan_names_no_phone() -> None:
+    assert parts(*(request.line() for _, request, _ in planned(ALL_LEVELS))) == []
+    assert parts(*(repr(request) for _, request, _ in planned(ALL_LEVELS))) == []
+
+
+def test_equal_texts_look_equal_in_one_report_and_never_in_two() -> None:
+    first, second = Naming(), Naming()
+    assert first(CLIENT_TOKEN) == first(CLIENT_TOKEN) != first(TOKEN)
+    # A phone could be found by trying all of them, if the key were kept.
+    assert first(OWN) != second(OWN)
+
+
+def test_a_report_validates_and_equal_answers_are_pointed_out() -> None:
+    report = probed(emulated(), Plan())
+    jsonschema.validate(report, SCHEMA)
+    equal = {each["probe"]: each["equal_to"] for each in report["evidence"]}
+    assert equal["status_again"] == "status"
+    assert equal["device"] is None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**report, "phone": OWN}, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**report, "ended": f"https://{TOKEN}?"}, SCHEMA)
