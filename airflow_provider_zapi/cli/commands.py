@@ -165,7 +165,7 @@ def _plan(arguments: argparse.Namespace) -> Report:
             *plan.notes(),
             f"Digest: {digest}",
         ],
-        plan_summary(plan, digest, plan.notes()),
+        markdown=plan_summary(plan, digest, plan.notes()),
     )
 
 

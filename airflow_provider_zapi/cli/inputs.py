@@ -35,11 +35,11 @@ class Report:
     rows: list[Sequence[object]]
     code: int = OK
     notes: list[str] = field(default_factory=list)
+    #: For stderr.
+    errors: str = ""
     markdown: str = ""
     #: Printed for people instead of rows and notes.
     text: str | None = None
-    #: For stderr.
-    errors: str = ""
 
 
 def code_of(error: ZApiError) -> int:

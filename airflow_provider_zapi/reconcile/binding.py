@@ -131,6 +131,7 @@ def require_plan(plan: PolicyPlan, client: ZApiClient, expected: PlanDigest, con
         "Since then somebody changed a list or the policy, or the connection has another instance or instance token. "
         "Plan again, and have the new plan approved. Nothing was changed.",
         conn_id=conn_id,
+        code="ZAPI-PLAN-CHANGED",
     )
 
 

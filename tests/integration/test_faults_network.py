@@ -103,7 +103,7 @@ def test_a_server_without_tls_is_no_server(made: Certificates) -> None:
     with FaultServer(PLAIN_HTTP_ON_TLS_PORT, tls=made.good) as server:
         error = failure_of(client_of(server.url))
         assert (server.requests, server.connections) == ([], 4)
-    assert "no TLS connection" in str(error)
+    assert "a TLS connection could not be made" in str(error)
 
 
 @pytest.mark.parametrize("fault", ["fin_in_body", "reset_in_headers", "silent", "chunk_end_missing"])
@@ -165,7 +165,7 @@ def test_no_proxy_carries_http(monkeypatch: pytest.MonkeyPatch, variable: str) -
 
 #: What the proxy answers, and what becomes of it.
 PROXIES = {
-    407: (errors.ZApiConfigurationError, 1, "asks for a user and a password"),
+    407: (errors.ZApiConfigurationError, 1, "requires a user and a password"),
     502: (errors.ZApiUnreachableError, 4, "the call failed at the proxy"),
 }
 

@@ -77,7 +77,7 @@ ENTRIES: dict[str, Callable[[], object]] = {
     "command check": command("check"),
     "command show": command("show", contacts=True),
     "command plan": command("plan", policy="policy.json"),
-    "command apply": command("apply", policy="policy.json", allow_mass_removal=False),
+    "command apply": command("apply", policy="policy.json", allow_mass_removal=False, expect=None),
 }
 
 

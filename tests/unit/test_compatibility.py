@@ -188,6 +188,7 @@ CHECKS = {
     "cli/status.py": "kept with its asset",
     "plugin/__init__.py": "WhatsApp privacy",
     "operators/events.py": "asset events",
+    "operators/policy.py": "asset events",
     "retry_policy.py": "`ZApiRetryPolicy`",
 }
 

@@ -16,7 +16,7 @@ from tests.faults import FaultServer, good
 
 #: Counts in the place of what would send the counters somewhere: Airflow makes that by its configuration.
 RECORDER = """
-import json, os
+import contextlib, json, os
 from airflow.providers.common.compat.sdk import Stats
 
 class Recorder(dict):
@@ -26,6 +26,9 @@ class Recorder(dict):
     def incr(self, stat, count=1, rate=1, *, tags=None):
         assert not tags
         self[stat] = self.get(stat, 0) + count
+
+    def timer(self, stat=None, *, tags=None):
+        return contextlib.nullcontext()
 
 counted = Recorder()
 try:

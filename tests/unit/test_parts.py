@@ -40,7 +40,7 @@ def test_a_part_that_does_not_get_ready_is_told_with_its_output(tmp_path: Path) 
     code = "import time; print('starting', flush=True); time.sleep(60)"
     with Parts() as parts:
         quick, slow = part(tmp_path, "quick"), part(tmp_path, "slow", ready=False, code=code)
-        with pytest.raises(BackgroundError, match=r"the start of quick, slow: not seen(.|\n)*slow:\nstarting"):
+        with pytest.raises(BackgroundError, match=r"the start of quick, slow: nothing after 2 s(.|\n)*slow:\nstarting"):
             parts.start(quick, slow, seconds=2)
         assert parts.ready_after.keys() == {"quick"}
 

@@ -72,7 +72,7 @@ def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_p
     emulator, journal = emulated(), tmp_path / "journal"
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulator, around=dead_from(19, False)), journal)
-    assert [one["by"] for one in emulator.instance("instance-1").history] == ["control"]
+    assert not list(emulator.instance("instance-1").history)
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     first, *others = [json.loads(line) for line in journal.read_text().splitlines()]
     assert (first["contact"], first["own"], first["settings"]["last_seen"]) == (
@@ -87,7 +87,7 @@ def test_a_journal_that_is_there_already_is_not_overwritten(tmp_path: Path) -> N
     with pytest.raises(ZApiInvalidRequestError, match="exists already"):
         probe(ALL_LEVELS, wire_to(emulator), tmp_path / "journal")
     assert (tmp_path / "journal").read_text() == "{}\n"
-    assert [one["by"] for one in emulator.instance("instance-1").history] == ["control"]
+    assert not list(emulator.instance("instance-1").history)
 
 
 def test_a_last_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_reads_are_at_most_20_and_change_nothing(tmp_path: Path) -> None:
     report = probed(emulator, Plan())
     assert report["calls"] <= 20
     assert report["writes"] == 0
-    assert [one["by"] for one in emulator.instance("instance-1").history] == ["control"]
+    assert not list(emulator.instance("instance-1").history)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_the_error_has_the_counts_of_both_plans() -> None:
         "The plan is not the one that was approved: the approved one would add 2 contacts and remove 2, and this one "
         "would add 1 contact and remove 0. Since then somebody changed a list or the policy"
     )
-    assert str(caught.value).endswith("Nothing was changed.")
+    assert str(caught.value).endswith("Nothing was changed. [ZAPI-PLAN-CHANGED]")
     with pytest.raises(ZApiPlanChangedError, match="both add 2 contacts and remove 2, but they are not the same"):
         require_plan(plan_with(CHANGE._replace(add=(ANA, CLEO))), client(), approved)
 
