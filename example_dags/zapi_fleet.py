@@ -31,7 +31,7 @@ with DAG(
 ### All numbers of an account in one task
 
 The connection `zapi_account` has the account's integrator token. One task lists the account and handles its numbers in
-16 threads. It tries two numbers first; if one of them fails, it leaves the others alone. Numbers without a WhatsApp
+16 threads. It tries two numbers first; if one of them fails, it does not touch the others. Numbers without a WhatsApp
 session are counted and skipped.
 """,
     default_args=DEFAULTS,

@@ -48,7 +48,7 @@ def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None
 
 
 class EmulatedAdapter(BaseAdapter):
-    """Stands where the network begins, and asks an emulator instead.
+    """Replaces the network by an emulator.
 
     :param around: called before and after each request is carried out; what it raises ends the exchange
     """

@@ -52,7 +52,7 @@ def code_of(error: ZApiError) -> int:
 
 def connection_of(conn_id: str) -> Any:
     """Return Airflow's connection. A caller keeps it in no variable, which a traceback would show."""
-    # As Airflow's own commands do: from Airflow 3 on, connections of the database are found by a server alone.
+    # Airflow's own commands do the same: since Airflow 3, only a server finds the connections of the database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection
 

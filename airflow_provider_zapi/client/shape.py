@@ -31,14 +31,14 @@ _MANY = "several"
 
 
 def by_length(text: str) -> str:
-    """Return what stands for a text that is not known: its length."""
+    """Describe an unknown string by its length."""
     return f"text({len(text)})"
 
 
 def shape(value: Any, name: Callable[[str], str] = by_length, depth: int = 0) -> Any:
     """Return the shape of a parsed JSON value, as JSON: an object's keys, a list's different entries, kinds of values.
 
-    :param name: returns what stands for a text, and for a key that is not known
+    :param name: describes a string, and a key that is not known
     """
     if depth > _DEEPEST:
         return "deeper"

@@ -51,7 +51,7 @@ class Wire:
     def __init__(self, route: Route, adapter: BaseAdapter | None = None) -> None:
         self.route = route
         self.session = _Session()
-        # `.netrc` would replace headers, and the environment's other wishes are read here one by one.
+        # `.netrc` would replace headers. The environment's other settings are read here one by one.
         self.session.trust_env = False
         self._adapter = adapter
         self._mount()

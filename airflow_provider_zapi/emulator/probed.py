@@ -36,7 +36,7 @@ _BODIES: dict[str, Any] = {
     "success:false": {"success": False},
     "success:other": {"success": "yes"},
 }
-_OTHER_TEXT = "A text that is not known"
+_OTHER_TEXT = "An unknown error"
 #: Settings of an instance whose list names its last contact twice.
 _TWICE: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
@@ -65,7 +65,7 @@ def switches_of(report: object) -> dict[str, Any]:
     """Return the switches under which an instance answers as the account of a report did.
 
     :param report: a report of ``airflow zapi probe``, parsed
-    :raises InvalidInputError: it is none
+    :raises InvalidInputError: it is not a report
     """
     answers = report.get("answers") if isinstance(report, dict) else None
     if not isinstance(answers, dict):

@@ -21,7 +21,7 @@ __all__ = ["FLEET_ALIAS", "ApplyFleetPolicyOperator", "shards"]
 
 #: Under this alias the tasks publish that an account's numbers were set; the asset is named by the connection.
 FLEET_ALIAS = AssetAlias("zapi_fleet")
-#: How an event tells how many instances the account lists.
+#: The key of an event that holds how many instances the account lists.
 _INSTANCES = "instances"
 
 
@@ -124,7 +124,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         return super().partial(**with_alias(kwargs, FLEET_ALIAS))
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """List the account, handle the selected numbers, and log what became of them.
+        """List the account, handle the selected numbers, and log the outcomes.
 
         :return: ``{"mode", "instances", "selected", "unmatched", "outcomes", "failed"}``: counts, and the names of at
             most 100 instances for each outcome that is not a success; never a phone
@@ -197,7 +197,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
 
 
 def outcome_table(result: Mapping[str, Any]) -> str:
-    """Return the outcomes of a run as a table for people, with the first names of those that are no success."""
+    """Return the outcomes of a run as a table for people, with the first names of those that failed."""
     from airflow_provider_zapi.tables import text_table
 
     rows = [(name, count, _names(result["failed"].get(name, ()), count)) for name, count in result["outcomes"].items()]

@@ -26,7 +26,7 @@ _OF_A_SETTING = {"visible_to", "except"}
 def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str, Policy], ...]:
     """Read one policy, or a mapping from name patterns to policies.
 
-    :param policy: a policy as `parse_policy` takes it, or a mapping from patterns to such policies, or a text of either
+    :param policy: a policy as `parse_policy` takes it, a mapping from patterns to such policies, or a string of either
     :param parameter: what messages call it
     :return: the patterns with their policies, in the order given; one policy goes with ``*``
     :raises ZApiInvalidRequestError: with all mistakes of the first policy that has any
@@ -37,7 +37,7 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
     for pattern in given:
         if not isinstance(pattern, str) or not pattern.strip():
             raise ZApiInvalidRequestError(
-                f"{parameter}: a name pattern is {kind(pattern)}", f"Use a text such as 'shop-*'. {NOTHING_SENT}"
+                f"{parameter}: a name pattern is {kind(pattern)}", f"Use a string such as 'shop-*'. {NOTHING_SENT}"
             )
     return tuple((pattern, parse_policy(each, f"{parameter} for {pattern!r}")) for pattern, each in given.items())
 

@@ -32,7 +32,7 @@ _LAGS = ("first_read", "second_read", "third_read", "fourth_read")
 class Changes:
     """Changes one setting; ``found`` has the outcomes so far.
 
-    :param journal: told before a write what it needs to be undone
+    :param journal: called before a write with what is needed to undo it
     :param setting: the setting that is probed; it has a list
     :param contact: the sacrificial contact, as `normalize_contact` returns it
     :param phones: what stands for the names in braces

@@ -27,14 +27,14 @@ _PUBLIC_HEADERS = (
     "x-content-type-options x-frame-options x-powered-by x-ratelimit-limit x-ratelimit-remaining "
     "x-ratelimit-reset x-request-id x-xss-protection "
 )
-#: Names of headers that are public; any other counts as a text.
+#: Names of headers that are public; any other is treated as an unknown string.
 _HEADERS = frozenset(_PUBLIC_HEADERS.split())
 _MOST_HEADERS = 60
 _CONTENT_TYPES = ("application/json", "text/html", "text/plain")
 
 
 class Naming:
-    """Names texts by their length and a keyed hash: equal texts of a report look equal, and no text can be tried.
+    """Describes strings by their length and a keyed hash: equal strings look equal, and none can be guessed.
 
     :param key: the key of the hash; by default a random one, which nobody keeps
     """
@@ -43,7 +43,7 @@ class Naming:
         self._key = key or secrets.token_bytes(32)
 
     def __call__(self, text: str) -> str:
-        """Return what stands for a text."""
+        """Describe a string."""
         digest = hmac.new(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
         return f"{by_length(text)}#{digest[:8]}"
 
@@ -112,7 +112,7 @@ class Seen:
                 if isinstance(payload["success"], bool)
                 else "success:other"
             )
-        # A healthy status carries an error too, and is no refusal.
+        # A healthy status has an `error` too; it is not a refusal.
         if not error or "connected" in payload:
             return "object"
         return f"error:{error_id(error) if isinstance(error, str) else 'other'}"

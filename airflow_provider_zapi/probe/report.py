@@ -27,7 +27,7 @@ _LATER = tuple(f"needs {option}" for option in _WRITE_LEVELS.values())
 def made(plan: Plan, wire: Wire, result: Result, naming: Naming | None = None) -> dict[str, Any]:
     """Return the report of a run. It holds no phone, token, name, address or text of the account.
 
-    :param naming: what stands for unknown texts; by default their length and a hash whose key is thrown away
+    :param naming: describes unknown strings; by default by their length and a hash whose key is thrown away
     """
     return {
         "report": VERSION,

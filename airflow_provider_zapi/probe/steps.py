@@ -30,7 +30,7 @@ __all__ = [
 
 #: What a refused value and an unknown path are called: nobody's own name, so that its owner's log shows who called.
 UNKNOWN_VALUE = "PROBE_UNKNOWN"
-#: A phone that is none.
+#: Not a phone.
 BAD_PHONE = "0"
 
 #: What stands for a phone in the rows and in a listing.
@@ -223,7 +223,7 @@ CHANGES: Mapping[str, Write] = {
         Write(
             "bad_phone_among_good",
             CONTACT_BLACKLIST,
-            "adds it together with a phone that is none",
+            "adds it together with an invalid phone",
             (("add", CONTACT), ("add", BAD_PHONE)),
         ),
         Write("blacklist_without_list", CONTACT_BLACKLIST, "sends the value only"),

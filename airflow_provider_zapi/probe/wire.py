@@ -73,7 +73,7 @@ class Wire:
         return self._credentials.instance_id
 
     def is_instance_token(self, text: object) -> bool:
-        """Return whether a text is the instance token, which is not handed out."""
+        """Return whether a string is the instance token, without handing the token out."""
         return text == self._credentials.instance_token
 
     def send(

@@ -45,7 +45,7 @@ class FleetParameters:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """What became of a run.
+    """The result of a run.
 
     :ivar result: counts and names, as a task returns them
     :ivar error: what the run ends with, if it failed
@@ -103,7 +103,7 @@ def parse_fleet(
 class AccountRun:
     """One run over an account.
 
-    :param account: whose numbers; it is closed by whoever made it
+    :param account: whose numbers; its maker closes it
     :param parameters: what is asked for
     """
 

@@ -104,7 +104,7 @@ class FleetRun:
         self._handled: SimpleQueue[_Handled] = SimpleQueue()
 
     def run(self) -> Tally:
-        """Handle all numbers, and return what became of them. Failed numbers raise nothing."""
+        """Handle all numbers, and return their outcomes. A failed number raises nothing."""
         waiting = self._still_to_do()
         executor = self._executor(self._most)
         in_flight = 0
@@ -130,7 +130,7 @@ class FleetRun:
 
     @property
     def _allowed(self) -> int:
-        """How many numbers may be handled now. The first one is alone: it tells whether the account is accepted."""
+        """How many numbers may be handled now. Only one at first: it shows whether Z-API accepts the account."""
         return self._pace.limit if self._canaries <= 0 and self._answered else 1
 
     def _still_to_do(self) -> deque[Chosen]:
@@ -161,7 +161,7 @@ class FleetRun:
 
     def _record(self, batch: Iterable[_Handled]) -> None:
         batch = list(batch)
-        # First of all, and before others take their place: what is done twice is then no more than what is under way.
+        # Before other numbers take their place: after a kill, only the calls under way are sent a second time.
         if self._ledger is not None and batch:
             self._ledger.record((self._key(each.chosen), each.outcome) for each in batch)
         for each in batch:

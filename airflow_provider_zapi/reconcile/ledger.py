@@ -35,7 +35,7 @@ class Store(Protocol):
 
 
 def digest(*parts: str) -> str:
-    """Return a digest of texts."""
+    """Return a digest of strings."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
 
 
@@ -70,7 +70,7 @@ class Ledger:
             self._store.set(_KEY.format(len(self._chunks) - 1), self._chunks[-1])
 
     def forget(self) -> None:
-        """Forget them all: the run is over, and a task that is cleared later starts anew."""
+        """Forget them all: the run is over, and a task that is cleared later starts from the beginning."""
         # The last one first: what is left of an interrupted deletion is still without a gap.
         for index in reversed(range(len(self._chunks))):
             self._store.delete(_KEY.format(index))

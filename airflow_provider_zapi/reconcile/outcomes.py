@@ -32,7 +32,7 @@ _ADDRESS = re.compile(r"\w+://\S+")
 
 
 class Outcome(StrEnum):
-    """What became of a number: exactly one of these."""
+    """The outcome of a number: exactly one of these."""
 
     #: Applied. At least one list was changed, and all lists were read back as wanted.
     PROVEN = "proven"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     NOT_CONNECTED = "not_connected"
     #: It is not paid.
     LAPSED = "lapsed"
-    #: Another phone than the expected one is paired.
+    #: The paired phone is not the expected one.
     WRONG_PHONE = "wrong_phone"
     #: Z-API refused it, or what Z-API accepted does not read back.
     REFUSED = "refused"
@@ -107,7 +107,7 @@ _OF_ERRORS: tuple[tuple[tuple[type[ZApiError], ...], Outcome], ...] = (
 
 
 def shown_name(name: str, instance_id: str) -> str:
-    """Return an instance's name for a text: people write phones and addresses into names. Without one, its id."""
+    """Return an instance's name for a message: people write phones and addresses into names. Without one, its id."""
     printable = "".join(character if character.isprintable() else " " for character in name[: 4 * MAX_NAME])
     text = _PHONE.sub(lambda match: hide_phone(re.sub(r"[^0-9]", "", match[0])), _ADDRESS.sub("***", printable)).strip()
     return text[:MAX_NAME] or instance_id[:MAX_NAME]

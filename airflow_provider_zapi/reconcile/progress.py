@@ -11,7 +11,7 @@ _SECONDS, _PART = 5.0, 0.05
 
 
 class Progress:
-    """Tells how far a run is, now and then.
+    """Reports how far a run is, now and then.
 
     :param tell: gets the sentence
     :param clock: seconds, monotonic

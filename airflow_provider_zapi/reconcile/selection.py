@@ -149,7 +149,7 @@ def check_listing(selection: Selection, min_instances: int, earlier: int | None,
 
 
 def parse_patterns(given: object, parameter: str) -> tuple[str, ...] | None:
-    """Return name patterns or ids: of one text, of a list, or of a JSON list in a text, as a template delivers it.
+    """Return name patterns or ids from one string, from a list, or from a JSON list in a string (from a template).
 
     :raises ZApiInvalidRequestError: it is neither
     """
@@ -173,7 +173,7 @@ def parse_patterns(given: object, parameter: str) -> tuple[str, ...] | None:
 
 
 def parse_shard(given: object) -> Shard | None:
-    """Return a shard, ``(index, count)`` or a text such as ``"(0, 8)"``, as a template delivers it.
+    """Return a shard, ``(index, count)`` or a string such as ``"(0, 8)"``, as a template delivers it.
 
     :raises ZApiInvalidRequestError: it is neither, or the index is not from 0 to count - 1
     """
@@ -195,7 +195,7 @@ def _part(instance_id: str, count: int) -> int:
 
 
 def _left_out(instance: Listed) -> Outcome | None:
-    # Whoever is not paid is not connected for long.
+    # An instance that is not paid does not stay connected for long.
     return Outcome.LAPSED if instance.paid is False else None if instance.connected else Outcome.NOT_CONNECTED
 
 

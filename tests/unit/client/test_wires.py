@@ -65,7 +65,7 @@ def test_each_instance_is_called_with_its_own_secrets_over_the_same_connection()
 
 
 class Slow:
-    """A pace that asks for waits, and stops when it is told."""
+    """A pace that asks for waits, and stops on request."""
 
     def __init__(self, *delays: float) -> None:
         self.delays = list(delays)

@@ -1,4 +1,4 @@
-"""The probe tells accounts apart: every way in which the emulator can differ is named, and put back into an emulator."""
+"""The probe distinguishes accounts: every way in which the emulator can differ is named, and put back into an emulator."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ ECHOES: list[tuple[str, Any]] = [
 
 
 def parts(*texts: str) -> list[str]:
-    """Return whatever of the account stands in a text."""
+    """Return everything of the account that a string contains."""
     private = (NAME, ADDRESS, "canary", "Canary", "hooks.example", *PHONES, *(phone[-8:] for phone in PHONES))
     return [*leaks(*texts), *(each for text in texts for each in private if each in text)]
 
