@@ -19,7 +19,9 @@ class Defaults(griffe.Extension):  # type: ignore[misc]  # not installed where t
                         constant = pkg.modules_collection[parameter.default.canonical_path]
                     except KeyError:
                         continue
-                    parameter.default = constant.value
+                    # A function can be a default too: it is documented by its name.
+                    if isinstance(constant, griffe.Attribute):
+                        parameter.default = constant.value
 
 
 def _functions(thing: griffe.Module | griffe.Class) -> list[griffe.Function]:
