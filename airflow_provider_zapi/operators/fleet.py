@@ -23,6 +23,8 @@ __all__ = ["FLEET_ALIAS", "ApplyFleetPolicyOperator", "shards"]
 FLEET_ALIAS = AssetAlias("zapi_fleet")
 #: The key of an event that holds how many instances the account lists.
 _INSTANCES = "instances"
+#: What ``expected_plan`` is if nobody asks for a check. Not None: a template or an XCom may deliver that one.
+_NO_PLAN: Any = object()
 
 
 def shards(count: int) -> list[list[int]]:
@@ -60,6 +62,8 @@ class ApplyFleetPolicyOperator(ZApiOperator):
     :param fail_on: the outcomes with which the task fails, after all numbers were tried; by default ``refused``,
         ``unreachable``, ``wrong_phone`` and ``not_tried``
     :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param expected_plan: the ``digest`` that a task with ``mode="plan"`` returned, and that somebody approved. A number
+        whose plan is another one now is not changed, and counts as ``refused``. (templated)
     :param zapi_conn_id: the Z-API connection, with the account's integrator token. (templated)
     :raises ZApiInvalidRequestError: a parameter has mistakes, or too few instances are selected; nothing was sent
     :raises ZApiAuthenticationError: Z-API refused a credential or the address; the run was stopped at once
@@ -74,12 +78,14 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         "shard",
         "expected_phones",
         "mode",
+        "expected_plan",
         "zapi_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"policy": "yaml"}
     template_ext: Sequence[str] = (".yaml", ".yml", ".json")
     ui_color = "#9fd9b4"
     _policy_file: str = ""
+    _plan_given: bool = False
     _run: AccountRun | None = None
 
     def __init__(
@@ -97,6 +103,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         max_shrink: float = 0.5,
         fail_on: Sequence[str] = ("refused", "unreachable", "wrong_phone", "not_tried"),
         allow_mass_removal: bool = False,
+        expected_plan: str | XComArg | None = _NO_PLAN,
         zapi_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -116,6 +123,9 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         self.max_shrink = max_shrink
         self.fail_on = fail_on
         self.allow_mass_removal = allow_mass_removal
+        self.expected_plan = None if expected_plan is _NO_PLAN else expected_plan
+        if expected_plan is not _NO_PLAN:
+            self._plan_given = True
         self.zapi_conn_id = zapi_conn_id
 
     @classmethod
@@ -127,9 +137,10 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         """List the account, handle the selected numbers, and log the outcomes.
 
         :return: ``{"mode", "instances", "selected", "unmatched", "outcomes", "failed"}``: counts, and the names of at
-            most 100 instances for each outcome that is not a success; never a phone
+            most 100 instances for each outcome that is not a success; with ``plan`` also a ``digest`` for
+            ``expected_plan``, for up to 1,500 numbers; never a phone
         """
-        from airflow_provider_zapi.reconcile.account import parse_fleet
+        from airflow_provider_zapi.reconcile.account import NO_PLAN, parse_fleet
 
         parameters = parse_fleet(
             self.policy,
@@ -145,6 +156,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
             max_shrink=self.max_shrink,
             fail_on=self.fail_on,
             allow_mass_removal=self.allow_mass_removal,
+            expected_plan=self.expected_plan if self._plan_given else NO_PLAN,
         )
         ledger = _ledger(context)
         report = self._handled(context, parameters, ledger)

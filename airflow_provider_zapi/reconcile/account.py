@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.policies import parse_policies
 from airflow_provider_zapi.privacy.policy import Policy
+from airflow_provider_zapi.reconcile.binding import MAX_FLEET, fleet_digest, parse_fleet_digest
 from airflow_provider_zapi.reconcile.fleet import FleetRun, failure_of
 from airflow_provider_zapi.reconcile.ledger import Ledger
 from airflow_provider_zapi.reconcile.outcomes import FAIL_ON, Outcome, parse_fail_on
@@ -20,7 +21,10 @@ from airflow_provider_zapi.wording import counted
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiAccountClient
 
-__all__ = ["AccountRun", "FleetParameters", "FleetReport", "parse_fleet"]
+__all__ = ["NO_PLAN", "AccountRun", "FleetParameters", "FleetReport", "parse_fleet"]
+
+#: An ``expected_plan`` that nobody gave. Not None: a template may deliver that one, and must not switch the check off.
+NO_PLAN: Any = object()
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class FleetParameters:
     max_shrink: float
     fail_on: frozenset[Outcome]
     allow_mass_removal: bool
+    expected: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,11 @@ def parse_fleet(
     max_shrink: object = 0.5,
     fail_on: object = FAIL_ON,
     allow_mass_removal: bool = False,
+    expected_plan: object = NO_PLAN,
 ) -> FleetParameters:
     """Check the parameters of a run.
 
+    :param expected_plan: the digest of the approved plans; `NO_PLAN` if nobody asks for a check
     :param parameter: what messages call the policy
     :raises ZApiInvalidRequestError: one of them cannot be used; nothing was sent
     """
@@ -97,6 +104,7 @@ def parse_fleet(
         float(max_shrink),
         parse_fail_on(fail_on),
         allow_mass_removal,
+        None if expected_plan is NO_PLAN else parse_fleet_digest(expected_plan, "expected_plan"),
     )
 
 
@@ -159,7 +167,9 @@ class AccountRun:
                 mode=wanted.mode,
                 canary=wanted.canary,
                 allow_mass_removal=wanted.allow_mass_removal,
-                ledger=ledger,
+                expected=wanted.expected,
+                # A plan needs the digest of every number, which the ledger does not keep.
+                ledger=ledger if wanted.mode == "apply" else None,
                 progress=progress,
             )
             tally = run.run()
@@ -171,6 +181,11 @@ class AccountRun:
             selected=len(selection.numbers),
             unmatched=selection.unmatched,
         )
+        if wanted.mode == "plan":
+            if len(run.codes) <= MAX_FLEET:
+                result["digest"] = fleet_digest(run.codes)
+            else:
+                log.warning("More than %d numbers: no digest. Plan and apply in shards to bind the plans.", MAX_FLEET)
         return FleetReport(result, failure_of(run, self._pace, wanted.fail_on, conn_id), selection.listed)
 
 

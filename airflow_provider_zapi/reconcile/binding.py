@@ -6,8 +6,10 @@ that what is applied is what was approved.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiPlanChangedError
@@ -19,7 +21,16 @@ from airflow_provider_zapi.wording import counted
 if TYPE_CHECKING:
     from airflow_provider_zapi.client import ZApiClient
 
-__all__ = ["PlanDigest", "parse_digest", "plan_digest", "require_plan"]
+__all__ = [
+    "MAX_FLEET",
+    "PlanDigest",
+    "fleet_digest",
+    "parse_digest",
+    "parse_fleet_digest",
+    "plan_digest",
+    "require_fleet_plan",
+    "require_plan",
+]
 
 #: The form of what is digested. A change of it gets the next number, so that an older digest is refused as one.
 _FORM = "plan1"
@@ -137,3 +148,61 @@ def require_plan(plan: PolicyPlan, client: ZApiClient, expected: PlanDigest, con
 
 def _told(digest: PlanDigest) -> str:
     return f"add {counted(digest.added, 'contact')} and remove {digest.removed}"
+
+
+#: The form of the digests of many numbers.
+_FLEET = "fleet1"
+#: Hexadecimal characters for whose plan an entry is, and for the plan.
+_WHOSE, _PLAN = 10, 16
+#: The most numbers that one digest holds: a task's result stays below 48 KiB.
+MAX_FLEET = 1_500
+
+
+def fleet_digest(codes: Mapping[str, str]) -> str:
+    """Return the digest of the plans of many numbers, which binds each number for itself.
+
+    :param codes: the code of each number's `plan_digest`, by instance id; at most `MAX_FLEET`
+    """
+    return f"{_FLEET}-{''.join(sorted(_whose(number) + code[:_PLAN] for number, code in codes.items()))}"
+
+
+def parse_fleet_digest(value: object, parameter: str) -> Mapping[str, str]:
+    """Read the digest of the plans of many numbers that was approved.
+
+    :param value: what the task was given, after rendering
+    :param parameter: the parameter's name, for messages
+    :raises ZApiInvalidRequestError: it is not such a digest. A template that finds nothing must not disable the check
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    form, _, entries = text.partition("-")
+    width = _WHOSE + _PLAN
+    if form != _FLEET or not set(entries) <= set("0123456789abcdef") or len(entries) % width:
+        problem = f"is {kind(value)}" if not isinstance(value, str) else rendered_none(text) or "is not a digest"
+        raise ZApiInvalidRequestError(
+            f"{parameter} {problem}",
+            f"Accepted is the 'digest' that mode='plan' returns: {_FLEET}-... {NOTHING_SENT}",
+        )
+    return {entries[at : at + _WHOSE]: entries[at + _WHOSE : at + width] for at in range(0, len(entries), width)}
+
+
+def require_fleet_plan(plan: PolicyPlan, client: ZApiClient, expected: Mapping[str, str]) -> None:
+    """Check that the plan of one number is the one that was approved for it.
+
+    :param expected: the approved plans, from `parse_fleet_digest`
+    :raises ZApiPlanChangedError: it is another one, or none was approved for this number
+    :raises ZApiError: a list could not be read, so the plan is not known
+    """
+    approved = expected.get(_whose(client.instance_id))
+    found = plan_digest(plan, client)
+    if approved is not None and hmac.compare_digest(found.code[:_PLAN], approved):
+        return
+    what = "another plan was approved for this number" if approved else "no plan was approved for this number"
+    raise ZApiPlanChangedError(
+        f"The plan is not the one that was approved: {what}, and this one would {_told(found)}",
+        "Plan again, and have the new plan approved. Nothing of this number was changed.",
+        code="ZAPI-PLAN-CHANGED",
+    )
+
+
+def _whose(instance_id: str) -> str:
+    return hashlib.sha256(instance_id.encode()).hexdigest()[:_WHOSE]

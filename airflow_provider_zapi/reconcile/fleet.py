@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextvars import copy_context
@@ -23,6 +23,7 @@ from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiError, 
 from airflow_provider_zapi.privacy.phones import same_contact
 from airflow_provider_zapi.privacy.policy import Policy
 from airflow_provider_zapi.reconcile.apply import apply_policy
+from airflow_provider_zapi.reconcile.binding import plan_digest, require_fleet_plan
 from airflow_provider_zapi.reconcile.ledger import Ledger, digest
 from airflow_provider_zapi.reconcile.outcomes import DONE, Outcome, Tally, of_error, of_plan, of_results, shown_name
 from airflow_provider_zapi.reconcile.pace import AccountPace
@@ -52,6 +53,8 @@ class _Handled:
     chosen: Chosen
     outcome: Outcome
     error: Exception | None = None
+    #: The code of its plan's digest, with ``plan``.
+    code: str = ""
 
 
 class FleetRun:
@@ -63,6 +66,7 @@ class FleetRun:
     :param mode: ``apply``, or ``plan``: send nothing but reads
     :param canary: how many numbers must be done, one by one, before the others begin
     :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param expected: the approved plans, from `parse_fleet_digest`; a number with another plan is not changed
     :param ledger: what an earlier try finished, and where this one notes what it finishes
     :param progress: called after each batch with the numbers that were handled, those that failed, and all
     :param executor: makes what runs the numbers, in so many threads
@@ -77,6 +81,7 @@ class FleetRun:
         mode: Literal["apply", "plan"] = "apply",
         canary: int = 1,
         allow_mass_removal: bool = False,
+        expected: Mapping[str, str] | None = None,
         ledger: Ledger | None = None,
         progress: Callable[[int, int, int], None] = lambda handled, failed, total: None,
         executor: Callable[[int], Executor] = ThreadPoolExecutor,
@@ -94,6 +99,9 @@ class FleetRun:
         self._mode = mode
         self._canaries = canary
         self._allow_mass_removal = allow_mass_removal
+        self._expected = expected
+        #: The codes of the plans, by instance id, with ``plan``.
+        self.codes: dict[str, str] = {}
         self._ledger = ledger
         self._progress = progress
         self._executor = executor
@@ -170,6 +178,8 @@ class FleetRun:
             self._answered = True
             self._pace.finished()
             self._count(each.chosen, each.outcome, each.error)
+            if each.code:
+                self.codes[each.chosen.instance.id] = each.code
             if self._canaries > 0 and each.outcome not in _NOT_READY:
                 if each.outcome in DONE:
                     self._canaries -= 1
@@ -216,8 +226,9 @@ class FleetRun:
                 return _Handled(chosen, Outcome.WRONG_PHONE, _WRONG_PHONE)
             plan = plan_policy(chosen.policy, client)
             if self._mode == "plan":
-                plan.require_readable()
-                return _Handled(chosen, of_plan(plan))
+                return _Handled(chosen, of_plan(plan), code=plan_digest(plan, client).code)
+            if self._expected is not None:
+                require_fleet_plan(plan, client, self._expected)
             results = apply_policy(plan, client, allow_mass_removal=self._allow_mass_removal)
             return _Handled(chosen, of_results(results))
 

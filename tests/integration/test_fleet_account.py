@@ -270,3 +270,53 @@ def test_the_report_of_a_failed_run_is_on_stdout_and_its_error_on_stderr(
     printed = capfd.readouterr()
     assert yaml.safe_load(printed.out)["outcomes"]["not_tried"] == 269
     assert "The canary 'Store 0001 São Paulo' failed" in printed.err
+
+
+def approve(running: RunningEmulator, **parameters: Any) -> str:
+    """Plan a list for all numbers that can be read, and return the digest."""
+    planned = operator(policy=LIST, mode="plan", **parameters).execute(Pushed().context)
+    assert planned["outcomes"]["drifted"] == 270
+    digest: str = planned["digest"]
+    assert len(json.dumps(planned)) < 48 * 1024
+    assert CONTACT not in json.dumps(planned)
+    return digest
+
+
+def with_list(running: RunningEmulator) -> set[str]:
+    return {each.id for each in running.emulator.instances.values() if each.records["photo"].contacts}
+
+
+def test_what_was_approved_is_applied_to_every_number(running: RunningEmulator) -> None:
+    digest = approve(running)
+    result = operator(policy=LIST, expected_plan=digest).execute(Pushed().context)
+    assert result["outcomes"]["proven"] == 270
+    assert len(with_list(running)) == 270
+
+
+def test_a_number_that_changed_after_the_approval_is_refused_and_no_other(running: RunningEmulator) -> None:
+    digest = approve(running)
+    changed = running.emulator.instance("number-0005")
+    changed.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544992222222"]}}})
+    pushed = Pushed()
+    with pytest.raises(ZApiError, match="approved"):
+        operator(policy=LIST, expected_plan=digest).execute(pushed.context)
+    outcomes = pushed.xcoms["return_value"]["outcomes"]
+    assert (outcomes["proven"], outcomes["refused"]) == (269, 1)
+    assert changed.records["photo"].exceptions() == ["5544992222222"]
+
+
+def test_a_number_that_nobody_approved_is_refused(running: RunningEmulator) -> None:
+    planned = operator(policy=LIST, mode="plan", exclude=["number-0007"]).execute(Pushed().context)
+    digest = planned["digest"]
+    pushed = Pushed()
+    with pytest.raises(ZApiError, match="no plan was approved"):
+        operator(policy=LIST, expected_plan=digest).execute(pushed.context)
+    assert "number-0007" not in with_list(running)
+    assert pushed.xcoms["return_value"]["outcomes"]["refused"] == 1
+
+
+@pytest.mark.parametrize("given", [None, "", "None", "plan1-add1-remove0-00", "fleet1-123", 5])
+def test_a_digest_that_cannot_be_one_sends_nothing(running: RunningEmulator, given: Any) -> None:
+    with pytest.raises(ZApiInvalidRequestError, match="expected_plan"):
+        operator(policy=LIST, expected_plan=given).execute(Pushed().context)
+    assert not running.emulator.requests
