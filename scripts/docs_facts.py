@@ -1,4 +1,4 @@
-"""Write docs/how-z-api-behaves.md anew, from the table of facts: ``python -m scripts.docs_facts``."""
+"""Generate docs/how-z-api-behaves.md from the table of facts: ``python -m scripts.docs_facts``."""
 
 from __future__ import annotations
 

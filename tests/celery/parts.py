@@ -73,5 +73,5 @@ class Parts:
         return self._running[name].pid
 
     def kill(self, name: str) -> None:
-        """Kill one with all that it started, without a word, as when its machine loses power."""
+        """Kill a part and all its children without a warning, as if its machine lost power."""
         kill_session(self._running.pop(name).pid)

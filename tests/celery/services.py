@@ -1,6 +1,6 @@
 """PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback.
 
-Not pytest-postgresql's: that one cannot start a server where the tests run as root, as they do in containers.
+pytest-postgresql does not fit: it cannot start a server if the tests run as root, as they do in containers.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One case: something is called with odd input, and what comes of it is judged."""
+"""Run one case: call something with unusual input, and check the result."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def not_approved(
 
 
 class Rival:
-    """Somebody with the phone in the hand.
+    """A person who changes settings on the phone.
 
     :param policy: the names of the settings that the policy is about
     """
