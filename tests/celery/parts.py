@@ -25,7 +25,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.memory = PeakMemory()
-        #: Seconds from the start of each until it was ready, by name.
+        #: The seconds from the start of each part until it was ready, by name.
         self.ready_after: dict[str, float] = {}
         self._running: dict[str, BackgroundProcess] = {}
         self._stack = ExitStack()

@@ -18,7 +18,7 @@ POSTGRES_USER = "postgres"
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    # The data need not outlive the run.
+    # The data does not have to survive the run.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",

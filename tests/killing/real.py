@@ -105,7 +105,7 @@ def killed_once(emulated: Emulated, seed: int, longest: float) -> tuple[str, dic
 
 
 def seconds_of_a_run(emulated: Emulated) -> float:
-    """Return how long a run takes that nobody kills."""
+    """Return the duration of a run that is not killed."""
     emulated.put(1)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
