@@ -20,7 +20,8 @@ from tests.support import TOKEN, Canned, client_with, leaks
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 CONTACTS = ["5544991111111", "123456789012345@lid"]
-#: A terminal command, a line break, a text direction override, an echoed token, and digits that are not ASCII.
+#: A terminal command, a line break, a text direction override, an echoed token, digits that are not ASCII, too many
+#: digits, and a space.
 HOSTILE = ["\x1b[2J", "5544991111111\nERROR - x", "\u202e5544991111111", TOKEN, "\u0665" * 13, "1" * 40, " "]
 LISTED = {"disallowedContacts": [HOSTILE[0], *CONTACTS, *HOSTILE[1:]], "connected": True, "phone": "5544990000000"}
 

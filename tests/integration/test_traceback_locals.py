@@ -48,7 +48,7 @@ def sensor(operator: Any, **parameters: Any) -> Callable[[], object]:
 
 
 def command(name: str, **arguments: Any) -> Callable[[], object]:
-    # The test catches the errors here, before anything prints them.
+    # Call the command's function directly, because the command line would print its error instead of raising it.
     return lambda: commands._COMMANDS[name](argparse.Namespace(conn_id="zapi_default", instance=None, **arguments))
 
 

@@ -72,7 +72,7 @@ def test_the_form_widgets_agree_with_the_info() -> None:
 
 
 def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_stored_one() -> None:
-    """Airflow 2.11 deletes a stored extra if its field is submitted empty. The form never shows a stored secret."""
+    """Airflow 2.11 deletes a stored extra if its field is submitted empty. The form never repeats a secret."""
     pytest.importorskip("flask_appbuilder", reason="this Airflow comes without FAB's forms")
     form = type("Form", (importlib.import_module("wtforms").Form,), ZApiHook.get_connection_form_widgets())
     secret = {"client_token": "demo-client-token"}

@@ -188,7 +188,7 @@ def test_a_file_is_read_and_its_text_is_rendered_if_it_holds_jinja(
     options: dict[str, Any] = {"template_searchpath": str(tmp_path), "render_template_as_native_obj": native}
     found = rendered(Ours, "list.json", **options)
     assert found == ([PHONE] if native and "{{" in content else text)
-    # If Airflow finds an object only during rendering, it then renders that object as a template.
+    # Airflow reads a nested file name only during rendering, and renders the file as a template then.
     assert rendered(Ours, {"inside": "list.json"}, **options) == rendered(Theirs, {"inside": "list.json"}, **options)
 
 
