@@ -1,7 +1,7 @@
 """One task for many numbers: ``python -m benchmarks.fleet``.
 
 The latency bound is what the calls take if nothing but waiting for answers costs time: the pages of the list one after
-another, only the canary, and the others 32 at a time.
+another, the canary by itself, and the others 32 at a time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An account of as many numbers as asked for, which answers every call after the same time, over TLS.
 
-It runs in a process of its own, so that its processor time is nobody's: ``with FleetServer(1000, 0.15) as server``.
+It runs in its own process, so that its processor time does not count: ``with FleetServer(1000, 0.15) as server``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own: nothing of the machine's configuration, an empty home, a database where a test asks."""
+"""A separate Airflow for the tests: an empty home, its own configuration, and a database for tests that request one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def airflow_home() -> Iterator[Path]:
 
 @pytest.fixture
 def nothing_leaks(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Look for the canary secrets in all that a test logs, at every level, and prints."""
+    """Check that the test's logs, at every level, and its output contain no canary secret."""
     from tests.support import leaks, logged
 
     caplog.set_level(logging.DEBUG)

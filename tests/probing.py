@@ -48,7 +48,7 @@ def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None
 
 
 class EmulatedAdapter(BaseAdapter):
-    """Replaces the network by an emulator.
+    """A transport that calls an emulator instead of the network.
 
     :param around: called before and after each request is carried out; what it raises ends the exchange
     """
@@ -130,7 +130,7 @@ def outcomes(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def state(emulator: Emulator) -> dict[str, Any]:
-    """Return what an owner sees of the privacy settings, with lists in no order."""
+    """Return the privacy settings as the owner sees them, with unordered lists."""
     settings: dict[str, Any] = emulator.instance("instance-1").view()["settings"]
     return {
         name: {**one, "exceptions": sorted(one["exceptions"])} if "exceptions" in one else one

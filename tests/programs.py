@@ -1,4 +1,4 @@
-"""Programs of the system that some tests use, and that no environment of this project brings."""
+"""System programs that some tests need and that this project's environments do not install."""
 
 import glob
 from pathlib import Path

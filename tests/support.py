@@ -28,7 +28,7 @@ from airflow_provider_zapi.exceptions import ZApiError
 #: Secrets that must not appear in any string. The instance token is part of paths, so it accepts fewer characters.
 TOKEN = "canary-instance-token_0"
 CLIENT_TOKEN = "canary/client+token=50%"
-#: Of an account, whose client knows it.
+#: The integrator token, which only the client of an account knows.
 PARTNER_TOKEN = "canary.partner/token+of=90%"
 CANARIES = (TOKEN, CLIENT_TOKEN)
 

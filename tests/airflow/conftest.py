@@ -1,4 +1,4 @@
-"""An emulator with two instances, the connections that lead to it, and the DAGs of the tests."""
+"""An emulator, the connections to its instances, and the DAGs of the tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def emulator_server() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def zapi(emulator_server: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """The emulator with the three instances as they are at first, and no request received."""
+    """Return the emulator with its three instances reset and without recorded requests."""
     for conn_id, instance in NUMBERS.items():
         parts = {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000"}
         emulator_server.emulator.put(instance, parts)

@@ -1,4 +1,4 @@
-"""The installed Airflow as its users run it: in processes and with a home of its own, and with its masker off."""
+"""The installed Airflow as users run it: in separate processes, with its own home, but with its masker switched off."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = {
     "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
-    # Airflow wraps tracebacks at the width of the terminal; a wrapped text, or secret, would not be found in them.
+    # Airflow wraps tracebacks at the terminal's width. The tests would not find a wrapped string or secret.
     "COLUMNS": "5000",
 }
 
@@ -55,7 +55,7 @@ def new_home(home: Path) -> Path:
 
 
 def environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command of an Airflow that is quiet, small and tells everything."""
+    """Return the environment of an Airflow command that uses few resources and logs everything."""
     ports = free_ports(3)
     return airflow_environment(home, DAGS, (ports[0], ports[1], ports[2]), SETTINGS | dict(env))
 
@@ -95,7 +95,7 @@ def run_airflow(env: Mapping[str, str], *commands: str, seconds: float = 150) ->
 
 @contextlib.contextmanager
 def scheduler(home: Path, env: Mapping[str, str]) -> Iterator[BackgroundProcess]:
-    """Run what runs the DAGs by itself, with the LocalExecutor: ``airflow standalone``; in Airflow 2 the scheduler."""
+    """Run DAGs with the LocalExecutor: start ``airflow standalone``, or only the scheduler with Airflow 2."""
     if not AIRFLOW_2:
         with RunningAirflow(home, DAGS, {**SETTINGS, **env}) as running:
             yield running
@@ -108,20 +108,20 @@ def scheduler(home: Path, env: Mapping[str, str]) -> Iterator[BackgroundProcess]
 
 
 def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query of the metadata database; none while it is not there."""
+    """Return the rows of a query of the metadata database, or no rows while it does not exist."""
     with contextlib.closing(sqlite3.connect(f"file:{home}/airflow.db?mode=ro", uri=True, timeout=10)) as database:
         return database.execute(query).fetchall()
 
 
 def stored_texts(home: Path) -> Iterator[tuple[str, str]]:
-    """Yield what `database_texts` does, of the home's own database."""
+    """Yield the results of `database_texts` for the database of the home."""
     return database_texts(f"sqlite:///{home}/airflow.db")
 
 
 def database_texts(address: str) -> Iterator[tuple[str, str]]:
-    """Yield each table and column of a metadata database with all that stands there, whatever its type.
+    """Yield each table and column of a metadata database with its whole content, of any type.
 
-    The connections themselves are left out: Airflow keeps them, encrypted.
+    The connections are left out, because Airflow stores them encrypted.
     """
     engine = sqlalchemy.create_engine(address)
     with engine.connect() as database:
@@ -138,7 +138,7 @@ def _text(value: Any) -> str:
 
 
 def files(home: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file of the home, the database apart, with what stands in it."""
+    """Yield each file of the home with its content, except the database."""
     for path in sorted(home.rglob("*")):
         if path.is_file() and not path.name.startswith("airflow.db"):
             yield str(path.relative_to(home)), path.read_text(errors="replace")

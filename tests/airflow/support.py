@@ -56,7 +56,7 @@ def results(dag_run: Any, task_id: str) -> dict[int, Any]:
 
 
 def _decoded(value: Any) -> Any:
-    # Airflow 2 keeps JSON as bytes, Airflow 3 in a JSON column of text.
+    # Airflow 2 stores JSON as bytes. Airflow 3 stores it in a JSON column.
     while isinstance(value, (str, bytes)):
         value = json.loads(value)
     return value

@@ -1,4 +1,4 @@
-"""Wait, check, apply, tell: the example on a real Airflow, while Z-API is disconnected, killed and back again."""
+"""The example that waits, checks, applies and notifies, on a real Airflow while Z-API disconnects, dies and returns."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Server:
         return dict(request_json(self.port, "GET", f"/_emulator/instances/{INSTANCE}"))
 
     def reads(self) -> int:
-        """Return how often somebody has asked for the instance's status since the start."""
+        """Return the number of requests for the instance's status since the start."""
         requests = request_json(self.port, "GET", "/_emulator/requests")["requests"]
         return sum(each["path"].endswith("/status") for each in requests)
 

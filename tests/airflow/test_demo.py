@@ -21,7 +21,7 @@ from tests.airflow.support import PROJECT, newest_airflow_only
 
 pytestmark = newest_airflow_only
 
-#: Of a caller with another Airflow: nothing of it may matter.
+#: Variables of a caller with another Airflow. The demo must ignore them.
 FOREIGN = {
     "AIRFLOW_HOME": "/nonexistent",
     "AIRFLOW__CORE__EXECUTOR": "Nonsense",
@@ -93,7 +93,7 @@ def test_it_shows_the_privacy_before_and_after_and_what_the_task_returned(tmp_pa
 
 @contextlib.contextmanager
 def taken(port: int) -> Iterator[None]:
-    """Have somebody listen on a port, whoever it is."""
+    """Make sure that some process listens on a port."""
     with socket.socket() as listening:
         with contextlib.suppress(OSError):
             listening.bind(("127.0.0.1", port))

@@ -14,11 +14,11 @@ from airflow_provider_zapi.emulator import RunningEmulator
 from tests.airflow.conftest import NUMBERS
 from tests.airflow.support import EXAMPLES, dag_bag, results, run, states
 
-#: On every number's list before a run; two of the examples take it off.
+#: The contact on every number's list before a run. Two of the examples remove it.
 BEFORE = "5544993333333"
 FIRST, SECOND = "5544991111111", "5544992222222"
 
-#: Each example -> who sees last seen of each number that it changes, and the exceptions, after its run.
+#: Each example -> the value of last seen and the excluded contacts of each number that it changes, after its run.
 AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
     "zapi_hide_last_seen": {"zapi_default": ("NONE", [BEFORE])},
     "zapi_show_last_seen": {"zapi_default": ("CONTACTS", [BEFORE])},
@@ -55,7 +55,7 @@ needs_approvals = pytest.mark.skipif(
 )
 CASES = [pytest.param(dag_id, marks=[needs_approvals] if dag_id in BY_HAND else []) for dag_id in AFTER]
 
-#: Where an example is about a list that is as it should be already.
+#: Examples whose list is already as wanted.
 START = {"zapi_watch_policy": [FIRST, SECOND]}
 
 

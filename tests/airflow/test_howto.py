@@ -1,4 +1,4 @@
-"""The DAGs of the how-tos run as they stand on their pages, and do what the pages say."""
+"""The DAGs of the how-tos run unchanged, and do what their pages say."""
 
 from __future__ import annotations
 

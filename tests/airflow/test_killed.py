@@ -1,4 +1,4 @@
-"""A task process of the installed Airflow that is ended at the worst moment, and its next try."""
+"""A task process of the installed Airflow is killed at the worst moment, and then the task is retried."""
 
 from __future__ import annotations
 

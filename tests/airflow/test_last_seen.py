@@ -68,7 +68,7 @@ def test_results_of_earlier_tasks_are_parameters(zapi: RunningEmulator, dags: di
     assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
 
 
-#: What goes wrong, how the number's instance or connection is, and what the log says of it.
+#: The problem, the state of the instance or connection, and a part of the log.
 FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("wrong Client-Token", {}, {"extra": {"client_token": "canary/wrong+token"}}, "Z-API refused the Client-Token"),
     ("no Client-Token", {}, {"extra": {}}, "Z-API asks for a Client-Token and received none"),

@@ -1,4 +1,4 @@
-"""The guide "Test your own DAG" works as it stands on its page, in a project outside this repository."""
+"""The guide "Test your own DAG" works unchanged in a project outside this repository."""
 
 from __future__ import annotations
 

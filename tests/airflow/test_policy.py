@@ -201,7 +201,7 @@ def test_a_failure_in_the_middle_does_not_keep_the_rest_from_being_applied(
 def test_the_asset_is_updated_when_something_changed_and_not_else(
     zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A connection of its own: what other tests did is told by other assets.
+    # Use a separate connection, because the events of other tests belong to other assets.
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ASSETS", connection(zapi.url, "instance-3"))
     dag = dags["zapi_test_policy_text"]
     conf = {**PARAMS, "policy": json.dumps(POLICY), "conn_id": "zapi_assets"}

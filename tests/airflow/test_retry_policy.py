@@ -1,4 +1,4 @@
-"""Z-API's wish when to be called again becomes the delay of the task's next try, where Airflow can do that."""
+"""Z-API's Retry-After becomes the delay of the task retry, if Airflow supports that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_an_airflow_without_retry_policies_says_which_one_has_them() -> None:
         ZApiRetryPolicy()
 
 
-#: An error, and the delay that it asks for; None leaves it to the task.
+#: An error, and the delay that it requests. With None, the task decides.
 DELAYS: list[tuple[BaseException, timedelta | None]] = [
     (errors.ZApiRateLimitError("x", retry_after=90), timedelta(seconds=90)),
     (errors.ZApiUnreachableError("x", retry_after=0.5), timedelta(seconds=0.5)),
@@ -76,7 +76,8 @@ def test_airflow_plans_the_next_try_when_z_api_asked_for(
                         text("UPDATE task_instance SET state = 'failed' WHERE dag_id = 'zapi_test_retry_policy'")
                     )
 
-    # Longer than a call waits itself: one request, and the wish goes with the error. Or refused without a wish.
+    # The requested delay is too long for an HTTP retry, so there is one request and the error carries the delay. The
+    # other case is a refusal without a delay.
     headers = (("Retry-After", str(seconds)),) if seconds else ()
     status, body = (429, b"{}") if seconds else (200, b'{"success": false}')
     with FaultServer(answer(status, body, headers)) as server:

@@ -24,7 +24,7 @@ CONTROL = "control-password"
 
 @contextlib.contextmanager
 def refusing() -> Iterator[str]:
-    """Z-API's own refusal of a Client-Token, which tells it."""
+    """Answer with Z-API's refusal of a Client-Token, which repeats the token."""
     with running_emulator() as running:
         running.emulator.put("instance-1", {"token": TOKEN, "client_token": "another-token", "phone": "5544999990000"})
         yield running.url
@@ -46,7 +46,7 @@ def fault(*behaviours: Behaviour) -> Callable[[], contextlib.AbstractContextMana
 
 
 def telling(status: int) -> Behaviour:
-    """An error text with both secrets, of a kind that messages quote."""
+    """Return an error answer with both secrets, in a form that the provider's messages quote."""
 
     def body(request: Received) -> bytes:
         return json.dumps({"error": f"Invalid phone in {request.target} of {request.header('Client-Token')}"}).encode()
@@ -54,7 +54,7 @@ def telling(status: int) -> Behaviour:
     return answer(status, body)
 
 
-#: Case -> its server. The client tries some faults again: the second answer ends that, to spare the waits.
+#: Case -> its server. The client retries after some faults. The second answer ends the retries, to avoid the waits.
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "dead_port": dead,
     "refusing": refusing,
@@ -133,7 +133,7 @@ def scheduled_task_states(home: Path) -> dict[str, str] | None:
 @pytest.mark.parametrize("way", WAYS)
 def test_no_output_holds_a_secret(told: Told, way: str) -> None:
     output = told.outputs[way]
-    # Every case was tried, and its failure told.
+    # Every case ran, and its failure was reported.
     named = "Retrieving connection: 'zapi_case_{}'" if way == "connections test" else "connection 'zapi_case_{}'"
     told_in_one_line = folded(told_by(told, way))
     assert [case for case in WAYS[way] if named.format(case) not in told_in_one_line] == []
@@ -169,7 +169,7 @@ def test_airflows_masker_was_off(told: Told, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["tasks test", "scheduler"])
 def test_it_was_logged_at_debug(told: Told, way: str) -> None:
-    """The paths that `urllib3` logs at DEBUG were seen, and the token is no part of them there."""
+    """Check that the log has the paths that `urllib3` logs at DEBUG, and that they do not contain the token."""
     if way == "scheduler" and version("apache-airflow").startswith("3.0."):
         pytest.skip("the task logs of Airflow 3.0 hold no DEBUG records of libraries")
     assert re.search(r"POST /privacy/last-seen", told_by(told, way))

@@ -1,4 +1,4 @@
-"""The state of a number as a run keeps it with the number's asset, in DAG runs of this process."""
+"""The state that a run stores with a number's asset, in DAG runs of this process."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def active(uri: str = URI) -> int:
 
 @pytest.fixture
 def number(zapi: RunningEmulator, airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A number of its own, of which nothing is kept yet."""
+    """Return a separate number without any stored state."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -146,7 +146,7 @@ def test_a_plan_keeps_the_drift_and_a_failure_its_name(number: Any, dags: dict[s
     before = kept()
     assert before is not None
     number.patch({"settings": {"last_seen": {"exceptions": [PHONES[0], "5544993333333"]}}})
-    # The task fails for the drift; it is kept as a drift and not as a failure.
+    # The task fails because of the drift. The state records a drift and not a failure.
     assert states(run(dags["zapi_test_state_plan"], CONF)) == {"plan": "failed"}
     drifted = kept()
     assert drifted is not None

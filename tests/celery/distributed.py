@@ -1,4 +1,4 @@
-"""A real Airflow as in production: each part a process of its own, tasks on Celery's workers, PostgreSQL and Redis."""
+"""A real Airflow as in production: separate processes, tasks on Celery's workers, PostgreSQL and Redis."""
 
 import base64
 import secrets
@@ -21,10 +21,10 @@ CONCURRENCY = 4
 WORKERS = ("worker 1", "worker 2")
 #: How soon Airflow and Celery notice that a worker is gone: by default they take minutes and a day.
 NOTICE = {
-    # The task's process tells that it lives every 5 seconds (workers.min_heartbeat_interval).
+    # The task's process sends a heartbeat every 5 seconds (workers.min_heartbeat_interval).
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    # What the worker had taken from the queue and not begun goes back there.
+    # Tasks that the worker took from the queue but did not start go back to the queue.
     "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "30",
     "CELERY_BROKER_TRANSPORT_OPTIONS__UNACKED_RESTORE_INTERVAL": "2",
     "CELERY_BROKER_TRANSPORT_OPTIONS__UNACKED_RESTORE_THROTTLE": "1",
@@ -103,7 +103,7 @@ class DistributedAirflow(AirflowApi):
             [sys.executable, "-m", "airflow", *(command or (name,)), *options],
             env=self._env,
             log=self._log(name),
-            grace=1,  # nothing of it is worth a longer farewell
+            grace=1,  # it has nothing to save when it stops
         )
         return Part(process, ready)
 

@@ -25,7 +25,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.memory = PeakMemory()
-        #: Seconds from the start of each until it was ready, by name.
+        #: The seconds from the start of each part until it was ready, by name.
         self.ready_after: dict[str, float] = {}
         self._running: dict[str, BackgroundProcess] = {}
         self._stack = ExitStack()
@@ -73,5 +73,5 @@ class Parts:
         return self._running[name].pid
 
     def kill(self, name: str) -> None:
-        """Kill one with all that it started, without a word, as when its machine loses power."""
+        """Kill a part and all its children without a warning, as if its machine lost power."""
         kill_session(self._running.pop(name).pid)

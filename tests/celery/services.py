@@ -1,6 +1,6 @@
 """PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback.
 
-Not pytest-postgresql's: that one cannot start a server where the tests run as root, as they do in containers.
+pytest-postgresql does not fit: it cannot start a server if the tests run as root, as they do in containers.
 """
 
 import os
@@ -18,7 +18,7 @@ POSTGRES_USER = "postgres"
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    # The data need not outlive the run.
+    # The data does not have to survive the run.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",

@@ -1,4 +1,4 @@
-"""A distributed Airflow, the emulated numbers beside it, and what can be asked of both."""
+"""A distributed Airflow with emulated numbers, and functions that inspect both."""
 
 from __future__ import annotations
 

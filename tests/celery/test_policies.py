@@ -165,7 +165,7 @@ def fight(system: System) -> Fight:
 
 @pytest.fixture(scope="module")
 def with_a_kill(system: System, undisturbed: Ran, fight: Fight) -> Ran:
-    """Come last: there is one worker less afterwards."""
+    """Run this last, because it kills one of the workers."""
     with system.phase("100 numbers, a worker killed in the middle"):
         ran = run_all(system, "night", kill=True)
     system.facts["of these, tried again after the kill"] = str(len(again(ran)))

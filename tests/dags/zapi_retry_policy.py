@@ -1,4 +1,4 @@
-"""A DAG whose task is tried again when Z-API says; there is none before Airflow 3.3, which has no retry policies."""
+"""A DAG whose task is retried when Z-API requests it. It needs Airflow 3.3, the first version with retry policies."""
 
 from __future__ import annotations
 

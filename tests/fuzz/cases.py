@@ -1,4 +1,4 @@
-"""One case: something is called with odd input, and what comes of it is judged."""
+"""Run one case: call something with unusual input, and check the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["run_case"]
 
 _TESTS = str(Path(__file__).parents[1])
 
-#: Seconds after which a case is given up: most take a millisecond, and a loaded machine may take long for one.
+#: The timeout of a case in seconds. Most cases take a millisecond, but a busy machine can take much longer.
 LIMIT = 30
 
 
@@ -88,7 +88,7 @@ def _logs() -> Iterator[list[logging.LogRecord]]:
         root.removeHandler(handler)
 
 
-#: One client for all answers: what vouches for a server takes longer to load than a thousand cases.
+#: One client for all answers, because loading the certificate authorities takes longer than a thousand cases.
 _adapter, _clock = CannedAdapter(), Clock()
 _client = ZApiClient(
     credentials(), transport=Transport(credentials(), adapter=_adapter, clock=_clock, sleep=_clock.sleep)

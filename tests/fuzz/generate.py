@@ -1,4 +1,4 @@
-"""Odd answers, parameters and connections, each made from a `random.Random` alone."""
+"""Generate unusual answers, parameters and connections from a `random.Random` only."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def secret(rng: random.Random) -> str:
 
 
 def answer(rng: random.Random) -> Canned:
-    """Return an answer: an example as it is, near it, or bytes that are none."""
+    """Return an answer: an example, a changed example, or bytes that are not a valid answer."""
     status = rng.choice((200, 200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 429, 500, 503, rng.randint(100, 599)))
     return Canned(_body(rng), status, _headers(rng))
 

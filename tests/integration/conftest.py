@@ -1,4 +1,4 @@
-"""The emulator and the connections of the tests in real DAG runs, and an account with many numbers."""
+"""The emulator for these tests, and an emulated account that has many numbers."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN
 
 @pytest.fixture
 def fleet() -> Iterator[RunningEmulator]:
-    """An account whose secrets are canaries."""
+    """Run an emulated account whose secrets are canaries."""
     emulator = fleet_emulator(230)
     emulator.account.partner_token = PARTNER_TOKEN
     emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})
@@ -25,7 +25,7 @@ def fleet() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def account_id(fleet: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The connection of that account."""
+    """Return the id of the Airflow connection for that account."""
     extra = {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN}
     connection = {"conn_type": "zapi", "host": fleet.url, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ACCOUNT", json.dumps(connection))

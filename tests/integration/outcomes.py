@@ -1,6 +1,7 @@
-"""What each fault ends in, by Z-API's contract and this provider's design (not read off the code).
+"""The expected outcome of each fault, from Z-API's contract and this provider's design (not copied from the code).
 
-One row a kind of fault; the first row whose pattern fits a fault's name counts. `docs/faults.md` is this table.
+Each kind of fault has a row. The first row whose pattern matches a fault's name applies. `docs/faults.md` shows this
+table.
 """
 
 from __future__ import annotations
@@ -11,26 +12,26 @@ from dataclasses import dataclass
 
 from airflow_provider_zapi import exceptions as errors
 
-#: Requests sent for what is tried again.
+#: The number of requests for a call that is retried.
 RETRIED = 4
 ONCE = 1
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault ends in; without an error it is a success."""
+    """The outcome of a fault. Without an error, it is a success."""
 
     pattern: str
     title: str
     error: type[errors.ZApiError] | None
     requests: int = ONCE
-    #: Of the error; where the pattern has a group ``status``, that one.
+    #: The status of the error. If the pattern has a group ``status``, that group sets it.
     status: int | None = None
-    #: Fewer than tries where the connection ends before a request.
+    #: There are fewer requests than tries if the connection ends before a request.
     received: int | None = None
 
 
-#: An error text, whatever the status it comes under.
+#: An error message that decides the outcome for any status.
 TEXTS: Mapping[str, tuple[str, type[errors.ZApiError]]] = {
     "not_found": ("`NOT_FOUND`: no such path", errors.ZApiUnexpectedAnswerError),
     "client_token_missing": ("the Client-Token is missing", errors.ZApiAuthenticationError),
@@ -44,7 +45,7 @@ TEXTS: Mapping[str, tuple[str, type[errors.ZApiError]]] = {
     "restore": ("the session has to be restored", errors.ZApiNotConnectedError),
 }
 
-#: A status without a text that is known.
+#: A status with an unknown error message.
 STATUSES: Mapping[int, tuple[type[errors.ZApiError], int]] = {
     400: (errors.ZApiInvalidRequestError, ONCE),
     401: (errors.ZApiAuthenticationError, ONCE),
@@ -65,9 +66,9 @@ STATUSES: Mapping[int, tuple[type[errors.ZApiError], int]] = {
     505: (errors.ZApiUnexpectedAnswerError, ONCE),
 }
 
-#: The values of Retry-After that are a time to come, in seconds; all others count as none.
+#: The values of Retry-After that are in the future, in seconds. All others are ignored.
 RETRY_AFTER: Mapping[str, float] = {"seconds": 2, "future_date": 30, "day": 86_400}
-#: A longer wish is not waited for within the call.
+#: If the server requests a longer wait, the call does not wait.
 LONGEST_RETRY_AFTER = 60.0
 
 UNREACHABLE = errors.ZApiUnreachableError
@@ -112,7 +113,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 
 
 def outcome_of(name: str) -> Outcome:
-    """Return the row of a fault, with the status and the requests that its name says."""
+    """Return the row of a fault, with the status and the number of requests from its name."""
     row, match = next((row, match) for row in OUTCOMES if (match := re.fullmatch(row.pattern, name)))
     status = match.groupdict().get("status")
     requests = 1 if (retry_after_of(name) or 0) > LONGEST_RETRY_AFTER else row.requests

@@ -1,4 +1,4 @@
-"""An account with many numbers over the wire: all are listed once, one is picked, and no secret shows."""
+"""An account with many numbers over real sockets: each is listed once, one is selected, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_an_account_without_a_number_named_is_an_error(account_id: str, fleet: R
 
 
 def test_a_search_that_counts_all_instances_still_finds(account_id: str, fleet: RunningEmulator) -> None:
-    """What `total` counts beside a search is not documented."""
+    """Check this, because Z-API does not document what `total` counts in a search."""
     fleet.emulator.account.patch({"total_changes": 1})
     with ZApiHook(account_id, instance="number-0007") as client:
         assert client.instance_id == "number-0007"

@@ -1,4 +1,4 @@
-"""Every task, the notifier and the command line with a connection of a whole account: `instance` picks the number."""
+"""Every task, the notifier and the command line with an account's connection, where `instance` selects the number."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def setter(kind: Any) -> Callable[..., Any]:
     return lambda **given: kind(**{kind.value_parameter: kind.setting.values[0]}, **given)
 
 
-#: How each task is made.
+#: A function for each task that creates it.
 TASKS: dict[str, Callable[..., Any]] = {
     **{name: setter(getattr(privacy, name)) for name in privacy.__all__ if name != "GetDisallowedContactsOperator"},
     "GetDisallowedContactsOperator": lambda **given: privacy.GetDisallowedContactsOperator(setting="photo", **given),
@@ -141,7 +141,7 @@ def test_the_pool_to_create_is_that_of_the_number(
 
 
 class Events(dict[Any, Any]):
-    """What Airflow gives a task to publish events with, and what was published before."""
+    """The object with which a task publishes and reads asset events, like the one that Airflow provides."""
 
     def __init__(self) -> None:
         super().__init__()

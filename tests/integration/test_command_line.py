@@ -1,4 +1,4 @@
-"""The command line against the emulator, as `python -m airflow_provider_zapi` and as Airflow's own command."""
+"""The command line with the emulator, as `python -m airflow_provider_zapi` and as a subcommand of `airflow`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support import leaks
 CONTACT = "5544991111111"
 POLICY = f'last_seen: {{visible_to: CONTACT_BLACKLIST, except: ["{CONTACT}"]}}\nphoto: CONTACTS\n'
 
-#: Command, state of the instance, exit code, what is said.
+#: Command, state of the instance, exit code, a part of the output.
 CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
     (["check", "zapi_default"], {}, 0, "connected"),
     (["check", "zapi_default"], {"connected": False}, 3, "not connected: You are not connected."),
@@ -191,7 +191,7 @@ def test_airflow_has_the_same_commands() -> None:
     assert [command.name for command in fleet.subcommands] == [command.name for command in FLEET.commands]
 
 
-#: What DAG files and Airflow's own command line import.
+#: The imports of DAG files and of Airflow's command line.
 MODULES = (
     "operators.privacy",
     "operators.policy",
@@ -205,7 +205,7 @@ MODULES = (
     "cli.definition",
     "triggers.instance",
 )
-#: What a DAG file pays for anyway.
+#: Modules that every DAG file imports anyway.
 AIRFLOW = (
     "import airflow.triggers.base, airflow.providers.common.compat.connection; "
     "from airflow.providers.common.compat.sdk import BaseHook, BaseNotifier, BaseOperator, BaseSensorOperator, Asset"

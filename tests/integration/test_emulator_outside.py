@@ -1,4 +1,4 @@
-"""The emulator among others: slow and gone readers, containers, restarts, broken connections."""
+"""The emulator in its environment: slow or missing readers, containers, restarts and broken connections."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ import requests
 
 from airflow_provider_zapi.emulator import running_emulator
 
-#: Far above what any step takes; a step that needs so long hangs.
+#: Much longer than any step takes. A step that takes this long hangs.
 PATIENCE = 20
 STATUS = "/instances/demo-instance/token/demo-token/status"
 CREDENTIALS = {"Client-Token": "demo-client-token"}
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def started(*arguments: str, stdout: Any = subprocess.PIPE, **environment: str) -> Iterator[tuple[Any, str]]:
-    """The running command, which nobody reads from, and where it listens."""
+    """Start the command, and yield it with the address where it listens. Its further output is not read."""
     port = free_port()
     command = [sys.executable, "-m", "airflow_provider_zapi.emulator", "--port", str(port), *arguments]
     with subprocess.Popen(
@@ -57,7 +57,7 @@ def end(process: Any) -> tuple[int, str]:
 
 def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
     with started() as (process, address), httpx.Client(base_url=f"http://{address}") as client:
-        # A pipe holds 64 KiB; each of these is a line of some 2,000 characters.
+        # A pipe holds 64 KiB, and each of these requests prints a line of about 2,000 characters.
         for number in range(100):
             assert client.get(f"/{'x' * 2_000}/{number}", timeout=PATIENCE).status_code == 200
         assert client.get("/_emulator/health").json()["requests_received"] == 100
@@ -118,7 +118,7 @@ def test_an_instance_can_carry_its_phone() -> None:
 
 
 def addresses() -> list[str]:
-    """The machine's addresses that are not loopback."""
+    """Return the machine's addresses that are not loopback."""
     found = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
     return [address for address in found if "." in address]
 

@@ -1,4 +1,4 @@
-"""The emulator as a server: its command, its event stream, and starting and stopping it."""
+"""The emulator as a server: its command, its event stream, its start and its stop."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_zapi.emulator import Emulator, running_emulator
 
-#: Far above what any step takes; a step that needs so long hangs.
+#: Much longer than any step takes. A step that takes this long hangs.
 PATIENCE = 20
 
 
@@ -30,7 +30,7 @@ def command(*arguments: str) -> subprocess.Popen[str]:
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The running command and the lines that it prints first."""
+    """Start the command, and yield it with the first lines that it prints."""
     with command("--port", "0", *arguments) as process:
         try:
             assert process.stdout is not None
@@ -168,7 +168,7 @@ def test_the_event_stream_tells_of_each_change_and_ends_with_the_server() -> Non
             first = next(revisions)
             running.emulator.instance("demo-instance").patch({"connected": False})
             assert next(revisions) > first
-        # Ends without an error: the server closed the stream itself, in good order.
+        # Reading ends without an error, because the server closed the stream properly.
         assert list(revisions) == []
 
 

@@ -141,7 +141,7 @@ def test_the_environments_proxy_carries_https(made: Certificates, monkeypatch: p
             assert client.set_privacy(LAST_SEEN, "ALL") == 1
         assert len(server.requests) == 1
     assert [request.method for request in proxy.requests] == ["CONNECT"]
-    # What a proxy learns is the host; path and headers are inside the tunnel.
+    # The proxy sees only the host, because the path and the headers are inside the tunnel.
     assert not leaks(*(request.head.decode() for request in proxy.requests))
 
 
@@ -163,7 +163,7 @@ def test_no_proxy_carries_http(monkeypatch: pytest.MonkeyPatch, variable: str) -
     assert proxy.connections == 0
 
 
-#: What the proxy answers, and what becomes of it.
+#: The proxy's behaviour, and the expected error.
 PROXIES = {
     407: (errors.ZApiConfigurationError, 1, "requires a user and a password"),
     502: (errors.ZApiUnreachableError, 4, "the call failed at the proxy"),
@@ -192,7 +192,7 @@ CHANGES = tuple(ContactChange("add", str(554400000000 + number)) for number in r
 
 
 def stopped(client: ZApiClient, server: FaultServer, requests: int) -> tuple[errors.ZApiError, float]:
-    """Cancel from another thread once the server has seen so many requests; return how the call ended, and when."""
+    """Cancel after a number of requests, from another thread. Return the call's error and how long it took to end."""
     cancelled: list[float] = []
 
     def watch() -> None:
@@ -239,5 +239,5 @@ def test_a_stop_during_a_read_ends_with_the_read_and_nothing_more_is_sent(answer
         assert len(server.requests) == 1
     assert late < 1
     assert "the call was cancelled" in str(error)
-    # A chunk that was answered before the stop is said to be done.
+    # The message says that a chunk is done if its answer came before the stop.
     assert ("500 of 1500 changes were made before, and stay" in str(error)) is (answer == "whole")

@@ -1,4 +1,4 @@
-"""Every fault of the fault server ends as the table of outcomes says, and shows no secret on the way."""
+"""Every fault of the fault server has the outcome in the table of outcomes, and reveals no secret."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from tests.support import JumpClock, check_error, credentials
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
-#: Seconds: for servers that say nothing any more, short enough to wait for; for all others, longer than a busy machine
-#: ever lets loopback wait.
+#: Read timeouts in seconds. For servers that stop sending, it is short, because the test waits for it. For all others,
+#: it is longer than any delay on the loopback of a busy machine.
 SILENCE, READ_TIMEOUT = 0.25, 10.0
 TOTAL = 0.8
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -77,7 +77,7 @@ def test_a_fault_ends_as_its_row_says(name: str) -> None:
     assert type(error) is expected.error
     assert error.attempts == expected.requests
     assert len(server.requests) == (expected.requests if expected.received is None else expected.received)
-    # A broken answer's connection is not used again.
+    # The client does not reuse a connection after a broken answer.
     assert server.connections == expected.requests
     assert (error.status, error.endpoint, error.conn_id) == (expected.status, "privacy/last-seen", "zapi_default")
     asked = retry_after_of(name)
@@ -101,14 +101,14 @@ def test_an_unusual_success_is_one_and_the_next_call_starts_clean(name: str) -> 
     clock = JumpClock()
     with FaultServer(GOOD[name]) as server, client_of(server.url, clock) as client:
         call(client)
-        # The server's close, or its stray answer, arrives meanwhile: about the wire, so truly waited for.
+        # Wait in real time, until the server's close or its stray answer has arrived on the connection.
         time.sleep(0.06)
         call(client)
         assert len(server.requests) == 2
     assert clock.slept == []
 
 
-#: What comes before an answer that is a success.
+#: Behaviours that come before a successful answer.
 SEQUENCES: dict[str, Sequence[str]] = {
     "two errors": ("status_503_error", "status_500_html"),
     "cut answers": ("fin_in_body", "reset_in_headers", "chunk_end_missing"),
@@ -156,7 +156,7 @@ def test_a_drip_faster_than_the_read_timeout_ends_at_the_deadline(drip: Callable
 
 @pytest.mark.parametrize("name", ["body_huge", "body_huge_without_length", "gzip_bomb"])
 def test_a_huge_body_is_not_kept(name: str) -> None:
-    gzip_bomb()  # made once, and kept: it is the server's
+    gzip_bomb()  # create it first, because the server keeps it and its memory must not count
     with FaultServer(FAULTS[name]) as server, client_of(server.url, JumpClock()) as client:
         tracemalloc.start()
         try:

@@ -1,4 +1,4 @@
-"""Many numbers over the wire: the operator, its threads and the command line against an emulated account."""
+"""Many numbers over real sockets: the operator, its threads and the command line with an emulated account."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
 
 
 class Pushed:
-    """Stands for a task instance, whose XComs Airflow keeps."""
+    """A task instance that stores its XComs in memory."""
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Pushed:
 
 
 class ThreadClock:
-    """The real time, except that sleeping jumps, for the thread that sleeps."""
+    """The real time, but sleeping only moves the clock of the thread that sleeps."""
 
     def __init__(self) -> None:
         self._jumped = threading.local()
@@ -89,7 +89,7 @@ def ready(running: RunningEmulator) -> set[str]:
 
 
 def calls(running: RunningEmulator) -> int:
-    """The calls of instances, without those of the account."""
+    """Return the number of calls to instances, without the calls to the account."""
     return sum(request["path"].endswith("/privacy/last-seen") for request in running.emulator.requests)
 
 
@@ -159,7 +159,7 @@ def test_nothing_is_sent_if_the_policy_or_the_selection_has_a_mistake(running: R
     assert calls(running) == 0
 
 
-#: What a number may do, with its outcome.
+#: The behaviours of a number, each with its outcome.
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "refused phone": ({"status": 400, "body": {"error": "Invalid phone"}}, "refused"),
     "refused": ({"status": 200, "body": {"error": "something else"}}, "refused"),
@@ -178,7 +178,7 @@ def test_with_faults_in_5_percent_of_the_numbers_the_outcomes_are_exact(running:
     expected = Counter({"asserted": 270, "not_connected": 24, "lapsed": 6})
     for name in chance.sample(sorted(ready(running)), 15):
         answer, outcome = chance.choice(list(FAULTS.values()))
-        # Half of them fail in each attempt, half of them once: then only an HTTP retry mends it.
+        # Half of them fail in every attempt. The other half fail once, and only an HTTP retry helps them.
         times = chance.choice([1, ATTEMPTS])
         running.emulator.instance(name).patch({"switches": {"fail_next": [answer] * times}})
         if times == ATTEMPTS or answer["status"] in (400, 404):
@@ -236,7 +236,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-#: Command, exit code, what is said.
+#: Command, exit code, a part of the output.
 COMMANDS: list[tuple[list[str], int, str]] = [
     (["list"], 0, "Instances: 300. Connected: 276. Not lapsed: 294."),
     (["list", "--select", "store-*", "--exclude", "*8*"], 0, "number-0012  store-0012"),

@@ -1,4 +1,4 @@
-"""What a server puts in place of a contact or of a word reaches no terminal, no log and no XCom as it is."""
+"""A hostile string that a server sends as a contact or a word never reaches a terminal, a log or an XCom unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.support import TOKEN, Canned, client_with, leaks
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 CONTACTS = ["5544991111111", "123456789012345@lid"]
-#: A terminal's command, a line of its own, an override of the direction, an echoed token, digits that are none.
+#: A terminal command, a line break, a text direction override, an echoed token, digits that are not ASCII, too many
+#: digits, and a space.
 HOSTILE = ["\x1b[2J", "5544991111111\nERROR - x", "\u202e5544991111111", TOKEN, "\u0665" * 13, "1" * 40, " "]
 LISTED = {"disallowedContacts": [HOSTILE[0], *CONTACTS, *HOSTILE[1:]], "connected": True, "phone": "5544990000000"}
 
@@ -32,7 +33,7 @@ def logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def clean(*texts: str) -> bool:
-    """Whether a text has no hostile entry, and no character that a terminal acts upon."""
+    """Return whether strings have no hostile entry and no control character for a terminal."""
     shown = [line for text in texts for line in text.splitlines()]
     return not leaks(*shown) and not any(
         any(not character.isprintable() for character in line) or "ERROR - x" in line or HOSTILE[4] in line
@@ -78,7 +79,7 @@ def test_a_terminal_shows_contacts_only(
         assert "unknown entries: 7" in printed
 
 
-#: What each read says in place of what it should: a phone, a reason, a payment status.
+#: For each read, an answer with a hostile string in place of a phone, a reason or a payment status.
 WORDS: dict[str, dict[str, Any]] = {
     "phone": {"connected": True, "phone": HOSTILE[0], "due": "2100-01-01", "paymentStatus": "PAID"},
     "reason": {"connected": False, "error": f"{HOSTILE[0]} {HOSTILE[1]}"},

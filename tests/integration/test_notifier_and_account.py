@@ -1,4 +1,4 @@
-"""The notifier, the account's check and the link, against the emulator."""
+"""The notifier, the account check and the link to Z-API, with the emulator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_message_to_a_group_is_sent(zapi: RunningEmulator, group: str) -> None
 
 
 UNSENT: list[tuple[str, dict[str, Any], dict[str, Any], str, int, bool]] = [
-    # case, parameters, switches, what the error says, requests, may have been sent
+    # case, parameters, switches, a part of the error, requests, whether the message may have been sent
     ("lost answer", {}, {"lose_answer": 1}, "may have been sent", 1, True),
     ("refused phone", {}, {"refused_phones": ["5544991112222"]}, "Z-API refused a phone number", 1, False),
     ("short phone", {"phone": "12"}, {}, "phone cannot be used: it has 2 digits", 0, False),
@@ -131,7 +131,7 @@ def test_due_is_read_in_two_forms(due: Any, moment: str) -> None:
 
 
 STRANGE: list[tuple[str, Any]] = [
-    # Seconds would be a date of January 1970.
+    # Z-API sends milliseconds. A value in seconds would be a date early in 1970.
     *(
         ("due", value)
         for value in (
@@ -173,7 +173,7 @@ def test_every_task_links_to_the_panel() -> None:
 
 
 TESTED: list[tuple[str, Any, dict[str, Any], bool, str]] = [
-    # case, extra phone, the instance's state, whether the test succeeds, what it says
+    # case, extra phone, the instance's state, whether the test succeeds, its message
     ("the expected phone", "+55 44 9999-0000", {}, True, "is connected to WhatsApp with the expected phone."),
     ("no phone expected", "", {}, True, "is connected to WhatsApp."),
     (

@@ -1,4 +1,4 @@
-"""Each operator against the emulator, which states Z-API's contract on its own."""
+"""Each operator with the emulator, which implements Z-API's contract independently."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def operator_of(setting: str, value: Any, **parameters: Any) -> operators.Settin
 
 
 def execute(operator: Any, *others: Any) -> Any:
-    """Run an operator as a task of a DAG that has other tasks too."""
+    """Run an operator as a task of a DAG that also has the other tasks."""
     return operator.execute(cast(Any, {"dag": SimpleNamespace(tasks=[operator, *others])}))
 
 
@@ -127,12 +127,12 @@ def online_task() -> Any:
 
 
 CONSEQUENCES: list[tuple[str, str, tuple[Callable[[], Any], ...], list[str], list[str]]] = [
-    # setting, value, other tasks of the DAG, said, not said
+    # setting, value, other tasks of the DAG, what the log contains, what it does not contain
     ("last_seen", "NONE", (), ["no longer sees when other people were last seen", "still shows 'online'"], []),
     ("last_seen", "NONE", (online_task,), ["no longer sees when"], ["still shows 'online'"]),
     ("last_seen", "NONE", (lambda: policy_task({"online": "SAME_LAST_SEEN"}),), [], ["still shows 'online'"]),
     ("last_seen", "NONE", (lambda: policy_task({"photo": "NONE"}),), ["still shows 'online'"], []),
-    # What a file or another task's result sets is known only when that task runs.
+    # If the settings come from a file or another task's result, they are known only when that task runs.
     ("last_seen", "NONE", (lambda: policy_task("support.yaml"),), [], ["still shows 'online'"]),
     ("last_seen", "CONTACTS", (), [], ["no longer sees", "still shows"]),
     ("read_receipts", "disable", (), ["no longer sees whether other people read its messages"], []),
@@ -177,7 +177,7 @@ def test_a_policy_says_what_whatsapp_does_besides(
 REMOVE = {"action": "remove", "phone": "5544992222222"}
 
 READ_BACK: list[tuple[str, dict[str, Any], list[dict[str, str]], str]] = [
-    # what happens, the emulator's state, the changes, what is said; "" for a list that shows them
+    # the case, the emulator's state, the changes, a part of the message ("" if the list has the changes)
     ("all there", {"settings": {"photo": {"exceptions": ["5544992222222"]}}}, [ADD, REMOVE], ""),
     ("there in another form", {"switches": {"list_as": "lid"}}, [ADD], ""),
     ("a late read", {"switches": {"read_lag": 1}}, [ADD], "does not show 1 of 1 additions, and still shows 0 of 0"),
@@ -243,7 +243,7 @@ def test_the_reason_for_a_pool_stands_where_the_warning_says() -> None:
 
 def test_a_mistake_in_a_policy_file_is_told_with_the_files_name(zapi: RunningEmulator) -> None:
     operator = policy_task("support.yaml")
-    operator.policy = "photo: CONTACT\npho: ALL\n"  # what Airflow puts in the name's place
+    operator.policy = "photo: CONTACT\npho: ALL\n"  # Airflow replaces the file's name with its content
     with pytest.raises(ZApiInvalidRequestError) as caught:
         execute(operator)
     first, *mistakes, code = str(caught.value).splitlines()

@@ -1,4 +1,4 @@
-"""What `docs/policy.md` promises, one promise a test, against the emulator."""
+"""The promises of `docs/policy.md`, one for each test, with the emulator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def setting(zapi: RunningEmulator, name: str) -> dict[str, Any]:
 
 
 def calls(zapi: RunningEmulator, end: str) -> list[Any]:
-    """Return the bodies of the calls of an endpoint."""
+    """Return the bodies of the calls to an endpoint."""
     return [request["body"] for request in zapi.emulator.requests if request["path"].endswith(end)]
 
 
@@ -71,7 +71,7 @@ def test_the_first_write_carries_every_wanted_contact(
     assert first == dict.fromkeys((ANA, BEN, CARA), "add")
     assert results["last_seen"].verified is True
     if before == "CONTACT_BLACKLIST":
-        # Only what a read proved to be missing counts as added.
+        # A contact counts as added only if a read has shown that it was missing.
         assert (results["last_seen"].added, results["last_seen"].kept) == (1, 2)
 
 
@@ -137,7 +137,7 @@ def test_every_setting_is_tried_and_each_that_failed_is_named(zapi: RunningEmula
     with pytest.raises(ZApiError) as caught:
         apply(zapi, {"last_seen": listed(ANA), "photo": "NONE", "description": listed(BEN), "online": "ALL"})
     error = caught.value
-    # The list of last seen was read again at its turn; that of the description could not be written.
+    # The list of last seen was read again before its write. The list of the description could not be written.
     assert "Failed: description." in str(error)
     assert "Done: photo, last_seen, online." in str(error)
     assert setting(zapi, "online")["value"] == "ALL"
@@ -146,7 +146,7 @@ def test_every_setting_is_tried_and_each_that_failed_is_named(zapi: RunningEmula
 def test_a_list_that_cannot_be_read_is_never_written(zapi: RunningEmulator) -> None:
     broken = {"status": 200, "body": {"disallowedContacts": None}}
     done = {"status": 200, "body": {"success": True}}
-    # Read at the plan, the other setting's write, read again at its turn.
+    # The list is read for the plan, then the other setting is written, then the list is read again before its write.
     patch(zapi, switches={"fail_next": [broken, done, broken]})
     with pytest.raises(ZApiUnexpectedAnswerError, match=r"Failed: last_seen\. Done: photo"):
         apply(zapi, {"last_seen": listed(ANA), "photo": "NONE"})

@@ -1,6 +1,6 @@
-"""Random policies, lists, forms, lost answers, refusals, conflicts and writers: never a success that was not.
+"""A task succeeds only if the policy is met, with random policies, lists, faults, conflicts and other writers.
 
-Each run is made from its seed alone: run one again with ``-k seed17-``.
+Each run depends only on its seed. To repeat one, use ``-k seed17-``.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def client_of(running: RunningEmulator) -> ZApiClient:
 
 
 def apply(running: RunningEmulator, policy: Policy, seed: int) -> bool:
-    """Apply a policy; return whether it succeeded, or else failed and said so."""
+    """Apply a policy. Return True if it succeeded, and False if it failed with an error of the provider."""
     rng = random.Random(seed)
     with client_of(running) as client:
         try:
@@ -96,14 +96,14 @@ def apply(running: RunningEmulator, policy: Policy, seed: int) -> bool:
 
 
 def contact_of(entry: str) -> str:
-    """Say who an entry of the emulator's list is, by the emulator's own book."""
+    """Return the contact of an entry on the emulator's list, from the emulator's own data."""
     from airflow_provider_zapi.emulator.contacts import lid
 
     return lid(entry)
 
 
 def met(running: RunningEmulator, policy: Policy) -> bool:
-    """Whether the emulator's state is the policy's, by contact."""
+    """Return whether the emulator's state meets the policy, compared by contact."""
     settings = running.emulator.instance("instance-1").view()["settings"]
     return all(
         settings[wanted.setting.name]["value"] == wanted.value
@@ -144,7 +144,7 @@ def test_a_run_succeeds_and_the_lists_are_the_policys_or_it_fails_and_says_so(za
     policy = parse_policy(random_policy(rng, pool))
 
     if not apply(zapi, policy, seed):
-        # The task's next tries: what was in the way is used up, so that one of them ends it.
+        # Run the task retries. The faults are used up by then, so one of the retries succeeds.
         zapi.emulator.instance("instance-1").patch(
             {"switches": {"refused_phones": [], "fail_next": [], "conflicts": 0}}
         )

@@ -1,4 +1,4 @@
-"""`probe` as a command, against the emulator over loopback; only its waits are jumped over."""
+"""The command `probe` with the emulator over loopback. Only its waits are skipped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
 
 
 class Terminal(io.StringIO):
-    """Someone who types these lines."""
+    """A terminal at which somebody types these lines."""
 
     def isatty(self) -> bool:
         return True

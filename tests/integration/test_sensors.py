@@ -1,4 +1,4 @@
-"""The sensors against the emulator: one table over poke, reschedule and deferrable."""
+"""The sensors with the emulator. One table covers the modes poke, reschedule and deferrable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED = {"status": 403, "body": {"error": "Client-Token canary/client+token=50
 
 
 class Impatient(InstanceConnectedTrigger):
-    """The trigger, whose waits are kept and not waited."""
+    """The trigger, which records its waits and does not sleep."""
 
     waits: list[float]
 
@@ -43,7 +43,7 @@ def fired(trigger: InstanceConnectedTrigger) -> Any:
 
 
 def outcome(mode: str, **parameters: Any) -> Any:
-    """Run a sensor to its end in one of the modes, and return the class of its error, or its result."""
+    """Run a sensor to its end in one mode. Return its result, or the class of its error."""
 
     def made() -> ZApiInstanceConnectedSensor:
         return ZApiInstanceConnectedSensor(
@@ -56,7 +56,7 @@ def outcome(mode: str, **parameters: Any) -> Any:
         )
 
     sensor = made()
-    # What Airflow 2 and 3 ask for the moment of the first look.
+    # Airflow 2 and 3 use these to get the time of the first poke.
     begin = datetime.now(UTC)
     instance = SimpleNamespace(
         max_tries=0, dag_id="d", task_id="wait", run_id="r", map_index=-1, get_first_reschedule_date=lambda _: begin
@@ -83,7 +83,7 @@ def outcome(mode: str, **parameters: Any) -> Any:
         except BaseException as error:
             if type(error).__name__ != "AirflowRescheduleException":
                 raise
-            # The next look is another process, which remembers nothing.
+            # The next poke runs in another process, which has no memory of this one.
             sensor = made()
     raise AssertionError("it still waits")
 
@@ -102,7 +102,7 @@ OUTCOMES: list[tuple[str, list[dict[str, Any]], dict[str, Any], Any, int]] = [
     ("lapsed later, soft_fail", [DOWN, LAPSED], {"soft_fail": True}, "AirflowSkipException", 2),
     ("too many errors, soft_fail", [BUSY] * 9, {"soft_fail": True}, "ZApiUnreachableError", 3),
 ]
-#: A rescheduled sensor cannot count errors over its processes: only `timeout` ends the wait.
+#: A rescheduled sensor cannot count errors across its processes, so only `timeout` ends the wait.
 RESCHEDULED = {"too many errors": 10, "too many errors later": 11, "too many errors, soft_fail": 10}
 
 

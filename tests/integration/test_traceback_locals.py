@@ -1,4 +1,4 @@
-"""No error that leaves a public entry point leads to a secret, also where local variables are printed."""
+"""No error from a public entry point reveals a secret, even if a reporter prints local variables."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sensor(operator: Any, **parameters: Any) -> Callable[[], object]:
 
 
 def command(name: str, **arguments: Any) -> Callable[[], object]:
-    # Where its errors are not printed yet.
+    # Call the command's function directly, because the command line would print its error instead of raising it.
     return lambda: commands._COMMANDS[name](argparse.Namespace(conn_id="zapi_default", instance=None, **arguments))
 
 
@@ -82,7 +82,7 @@ ENTRIES: dict[str, Callable[[], object]] = {
 
 
 def telling(text: str) -> Callable[[Received], bytes]:
-    """An error text that repeats what was sent."""
+    """Return an error message that repeats the secrets of the request."""
 
     def body(request: Received) -> bytes:
         return json.dumps({"error": f"{text} {request.target} {request.header('Client-Token')}"}).encode()
@@ -91,7 +91,7 @@ def telling(text: str) -> Callable[[Received], bytes]:
 
 
 SOON = (("Retry-After", "600"),)
-#: Kind of error -> status, text, headers.
+#: Kind of error -> status, message, headers.
 ANSWERS: dict[str, tuple[int, str, tuple[tuple[str, str], ...]]] = {
     "ZApiAuthenticationError": (403, "Client-Token x not allowed", ()),
     "ZApiSubscriptionError": (400, "you must subscribe to this instance again", ()),
@@ -113,7 +113,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 def shown(error: BaseException) -> list[str]:
-    """Everything that a reporter prints of an error, but for the frames of the tests."""
+    """Return everything that a reporter prints about an error, except for the frames of the tests."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     texts: list[str] = []
     waiting: list[traceback.TracebackException | None] = [told]
@@ -135,7 +135,7 @@ def policy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize(
     ("entry", "kind"),
-    # A missing session is no error for those that wait for one.
+    # A missing session is not an error for a sensor that waits for one.
     [
         (entry, kind)
         for entry in ENTRIES

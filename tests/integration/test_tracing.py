@@ -1,4 +1,4 @@
-"""Tracing and error reporting, with the real packages: what they record of a call holds no secret."""
+"""Tracing and error reporting with the real packages: their records of a call contain no secret."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def call(server: FaultServer) -> ZApiError | None:
     return None
 
 
-#: The servers: one that does it, one that repeats the secrets, one that breaks the connection, one that then does it.
+#: Servers that succeed, that repeat the secrets, that break the connection, and that break it once and then succeed.
 SERVERS: dict[str, tuple[Any, ...]] = {
     "good": (good(),),
     "echo": (FAULTS["echo_json_raw"],),
@@ -76,12 +76,12 @@ def test_a_call_is_one_span_of_ours_without_an_address(name: str) -> None:
     assert attributes == {}
     assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
     assert not leaks(span.to_json())
-    # What a trace is continued by goes to nobody else.
+    # The headers that continue a trace must not be sent to Z-API.
     assert [request.header("traceparent") for request in sent] == [None] * len(sent)
 
 
 class Reports(sentry_sdk.transport.Transport):
-    """Stands where Sentry's network begins."""
+    """A Sentry transport that stores the reports instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ def test_sentrys_spans_breadcrumbs_and_local_variables_hold_no_secret(reports: R
         error = call(server)
         sentry_sdk.capture_exception(error) if error else sentry_sdk.capture_message("done")
     sentry_sdk.flush(timeout=2)
-    # It saw the call: its hook of the standard library's client cannot be told to look away.
+    # Sentry recorded the call, because its hook for the standard library's HTTP client cannot be disabled.
     assert any("privacy/last-seen" in text for text in reports.texts)
     assert not leaks(*reports.texts)
 
@@ -130,19 +130,19 @@ def test_requests_are_not_printed_where_a_process_prints_all_of_them(
     assert capfd.readouterr() == ("", "")
 
 
-#: Frames in which a secret cannot but be a text: where it is put into the bytes that go out.
+#: Frames in which a secret must be a plain string, because they write it into the bytes of the request.
 UNAVOIDABLE = {"_with_secrets", "path_prefix", "secret_headers"}
 
 
 def shown_as(value: object) -> str:
     try:
         return repr(value)
-    except AttributeError:  # half made
+    except AttributeError:  # the object is not fully initialized
         return ""
 
 
 def locals_of_every_frame(work: Callable[[], object]) -> dict[str, list[str]]:
-    """Run something, and return the leaks in what a reporter could print of each Python function on its way."""
+    """Run a function, and return the leaks that a reporter could print from the frames of all Python functions."""
     found: dict[str, list[str]] = {}
 
     def look(frame: FrameType, event: str, argument: object) -> None:

@@ -40,7 +40,7 @@ class Emulated:
         self.url = url
 
     def put(self, seed: int) -> dict[str, Any]:
-        """Create the instance again, with switches by the seed; return its settings."""
+        """Create the instance again, with switches from the seed, and return its settings."""
         contacts = ["123456789012345@lid", *OTHERS] if seed % 3 else []
         settings = {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": contacts}}
         switches = {"list_after_leaving": LEAVING[seed % 4], "exact_removal": seed % 5 > 0}
@@ -105,7 +105,7 @@ def killed_once(emulated: Emulated, seed: int, longest: float) -> tuple[str, dic
 
 
 def seconds_of_a_run(emulated: Emulated) -> float:
-    """Return how long a run takes that nobody kills."""
+    """Return the duration of a run that is not killed."""
     emulated.put(1)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Kills that are simulated: from some call on, the process is dead. Random accounts, in random states."""
+"""Simulated kills: after some call, the process is dead. Accounts and their states are random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLS = 80
 
 
 class Killed(BaseException):
-    """The process is gone: nothing catches it, and no call after it goes out."""
+    """The process was killed. Nothing catches this exception, and no further call is sent."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def run_case(case: Case) -> tuple[bool, Emulator, dict[str, Any]]:
 
 
 def dead_from(number: int, carried_out: bool) -> Any:
-    """Return what kills at a request: before it is carried out, or after."""
+    """Return a function that kills the process at a request, either before or after it is executed."""
 
     def around(at: int, after: bool) -> None:
         if at > number or (at == number and after >= carried_out):

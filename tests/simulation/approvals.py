@@ -29,7 +29,7 @@ Changes = dict[str, tuple[frozenset[int], frozenset[int], frozenset[int]]]
 
 @dataclass
 class Approval:
-    """What came of one approval.
+    """The result of one approval.
 
     :param moves: what the rival did, in words
     :param matters: whether the plan is another one since, by the number itself
@@ -48,7 +48,7 @@ class Approval:
 
     @property
     def failed(self) -> bool:
-        """Whether it was not as promised."""
+        """Return whether the result breaks the promise."""
         return self.refused is not self.matters or self.refused is not (self.writes == 0) or bool(self.wrong)
 
 
@@ -121,7 +121,7 @@ def not_approved(
 
 
 class Rival:
-    """Somebody with the phone in the hand.
+    """A person who changes settings on the phone.
 
     :param policy: the names of the settings that the policy is about
     """

@@ -1,4 +1,4 @@
-"""What was approved is applied, or nothing, whatever somebody else does in between."""
+"""Only the approved plan is applied, or nothing, whatever another writer does in between."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.programs import program
 
 #: Where Debian installs it.
 CHROMIUM = "/usr/bin/chromium"
-#: Works as root and without a display, and asks nothing of the Internet.
+#: Options to work as root, without a display and without requests to the Internet.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -28,7 +28,7 @@ ARGUMENTS = (
 
 STANDARD = "Standard Fields"
 EXTRA = "Extra Fields"
-#: Milliseconds: the patience with a page on a machine that does something else too.
+#: The timeout for a page in milliseconds, long enough for a busy machine.
 PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
 
@@ -65,7 +65,7 @@ class ConnectionForm(ABC):
     :param url: Airflow's address
     """
 
-    #: What a reopened form holds in place of a stored secret, by the field.
+    #: The placeholder that a reopened form shows for each stored secret.
     stored_as: ClassVar[Mapping[str, str]]
     #: What belongs to a field, as expressions on its input: its label, and the text that explains a field of Extra.
     _label: str
@@ -103,7 +103,7 @@ class ConnectionForm(ABC):
 
     @abstractmethod
     def expect_no_save(self) -> None:
-        """Look that the form cannot be saved, and says why."""
+        """Check that the form cannot be saved and shows the reason."""
 
     @abstractmethod
     def save_and_test(self, conn_id: str) -> str | None:
@@ -212,11 +212,11 @@ class Airflow2Form(ConnectionForm):
         return self.page.locator("#conn_id")
 
     def add(self, conn_id: str) -> None:
-        # The list first: whoever saves is led back to it.
+        # Open the list first, because saving leads back to it.
         self._open_list(conn_id)
         self.page.goto(f"{self.url}/connection/add")
         self.conn_id.fill(conn_id)
-        # A script draws its own list over the page's, which it hides.
+        # A script hides the page's own list and draws another one over it.
         self.page.locator("#conn_type").select_option(CONNECTION_TYPE, force=True)
         self._wait_for_script()
 

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def put_numbers(emulator: Emulator) -> None:
-    """Make the numbers anew, with exceptions that are older than the tests."""
+    """Create the numbers again, with excluded contacts from before the tests."""
     for at, instance in enumerate(NUMBERS.values()):
         parts = {
             "token": TOKEN,

@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 DAG_ID = "zapi_approve"
-#: Seconds: a run of several tasks on a machine that does something else too.
+#: The timeout for a run of several tasks in seconds, long enough for a busy machine.
 PATIENCE = 240
 
 
@@ -100,7 +100,7 @@ def test_a_number_that_changed_after_the_question_is_left_as_it_is(
         done = airflow.api("GET", run)["state"] in ("failed", "success")
         return {task["task_id"]: task["state"] for task in airflow.task_instances(run)} if done else None
 
-    # At once: a retry would find the same.
+    # Fail immediately, because a retry would have the same result.
     assert airflow.wait_for("the end of the run", end, PATIENCE)["apply"] == "failed"
     [apply] = [task for task in airflow.task_instances(run) if task["task_id"] == "apply"]
     assert apply["try_number"] == 1

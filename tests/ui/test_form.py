@@ -58,7 +58,7 @@ def test_a_connection_without_an_id_is_not_saved(form: ConnectionForm) -> None:
 def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
     form: ConnectionForm, emulator: RunningEmulator, missing: str, said: str
 ) -> None:
-    """Airflow can require none of its own fields."""
+    """Check this, because Airflow cannot make its own fields required."""
     form.add(f"zapi_without_{missing}")
     form.fill({name: value for name, value in good(emulator).items() if name != missing})
     assert said in str(form.save_and_test(f"zapi_without_{missing}"))

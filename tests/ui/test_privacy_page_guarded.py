@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 HOSTILE = 1_000
-#: What such a string would do if it were taken for markup, a script or an address.
+#: Attacks that would work if the page used the string as markup, as a script or as an address.
 ATTACKS = (
     "<img src=x onerror=window.parent.hit=window.hit=1>",
     "<script>window.hit=1</script>",

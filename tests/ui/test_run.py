@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.usefixtures("default_connection_said"),
 ]
 
-#: Milliseconds: a run of several tasks on a machine that does something else too.
+#: The timeout for a run of several tasks in milliseconds, long enough for a busy machine.
 RUN = 240_000
 
 
@@ -133,9 +133,9 @@ def test_the_graph_of_an_example_shows_that_each_task_succeeded(
     expect(nodes).to_have_count(len({task["task_id"] for task in tasks}))
     for node in nodes.all():
         expect(node).to_contain_text("success")
-    page.mouse.move(0, 0)  # off the graph, which tells about a task under the pointer
+    page.mouse.move(0, 0)  # away from the graph, which shows a tooltip for a task under the pointer
     page.add_style_tag(content=".react-flow__minimap { display: none }")  # it would cover a task
-    # The graph moves to its place; it is there once it is where it was half a second ago.
+    # The graph moves into place. It has arrived if it did not move for half a second.
     page.wait_for_function(
         """() => {
             const before = window.graphAt;

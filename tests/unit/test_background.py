@@ -1,4 +1,4 @@
-"""Processes that the scripts start: what they get from the caller, and what is left of them."""
+"""Processes that the scripts start: what they inherit from the caller, and what they leave behind."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from scripts.background import (
 )
 from scripts.standalone import airflow_environment
 
-#: Starts a child in another process group, as Airflow does with a task, tells its id and waits for it.
+#: Starts a child in another process group, as Airflow does with a task, prints its id and waits for it.
 PARENT = """
 import os, signal, subprocess, sys
 {interrupt}
@@ -35,7 +35,7 @@ def parent(log: Path, interrupt: str = "", grace: float = 5) -> BackgroundProces
 
 
 def child_of(process: BackgroundProcess) -> int:
-    """Wait until the parent has said its child's id."""
+    """Wait until the parent has printed the id of its child, and return the id."""
 
     def look() -> int | None:
         words = process.tail().split()

@@ -1,4 +1,4 @@
-"""The page on compatibility says of the installed Airflow what the code itself answers; the matrix runs this on each."""
+"""The compatibility page agrees with the code for the installed Airflow. The matrix runs this on every version."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ PAGE = (PROJECT / "docs" / "compatibility.md").read_text()
 PACKAGE = PROJECT / "airflow_provider_zapi"
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 
-#: `2.11`, and so the column of the page.
+#: The version, such as `2.11`, which is also the heading of a column on the page.
 HERE = ".".join(version("apache-airflow").split(".")[:2])
 COLUMNS = PAGE.partition("| feature | ")[2].partition(" |\n")[0].split(" | ")
 ROWS = {feature: cells for feature, *cells in table(PAGE, "feature")}
 
 
 def cell(feature: str) -> str:
-    """Return what the page says, for the installed Airflow, of the feature whose row has this text."""
+    """Return the page's cell for the installed Airflow, in the row whose name contains this string."""
     [found] = [cells for name, cells in ROWS.items() if feature in name]
     return found[COLUMNS.index(HERE)]
 
 
-#: What Airflow itself finds, in a process of its own: it keeps what it has found, and other tests import the hook.
+#: Prints what Airflow finds. It runs in a separate process, because Airflow caches this and other tests import the hook.
 ASK_AIRFLOW = """
 import importlib, json, sys
 from airflow.providers_manager import ProvidersManager
@@ -153,7 +153,7 @@ def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
     return False
 
 
-#: A part of the row's name, and how to ask the code.
+#: A part of a row's name, and a function that asks the code about that feature.
 FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
     ("deferrable wait", has_deferrable_wait),
     ("asset events", has_asset_events),
@@ -181,10 +181,10 @@ def test_every_operator_and_sensor_can_be_imported_where_the_page_says_so() -> N
             assert all(importlib.import_module(module).__all__ for module in integration["python-modules"])
 
 
-#: Each module that asks for what is installed, and the row of the page; None for what no user notices.
+#: Each module that checks what is installed, and its row on the page. None means that users do not notice it.
 CHECKS = {
-    "emulator/__init__.py": None,  # of the packages of its own extra
-    "connection/reading.py": None,  # where Airflow's masker is
+    "emulator/__init__.py": None,  # checks for the packages of its own extra
+    "connection/reading.py": None,  # checks where Airflow has its masker
     "cli/status.py": "kept with its asset",
     "plugin/__init__.py": "WhatsApp privacy",
     "operators/events.py": "asset events",

@@ -1,4 +1,4 @@
-"""What Airflow pays for this provider in each process, at each parse of a DAG file and in each task: counts, not times."""
+"""The cost of this provider in each process, in each parse of a DAG file and in each task, as counts and not as times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.faults import FaultServer, good
 
 PACKAGE = Path(__file__).resolve().parents[2] / "airflow_provider_zapi"
-#: Every module that a DAG file imports.
+#: All modules that a DAG file may import.
 MODULES = sorted(
     f"airflow_provider_zapi.{folder}.{file.stem}"
     for folder in ("notifications", "operators", "sensors")
@@ -31,7 +31,7 @@ def run(code: str, **env: str) -> Any:
 
 
 def loaded(before: str, code: str) -> set[str]:
-    """Return the modules that some code loads in a new process, beyond those that are there before."""
+    """Return the modules that some code loads in a new process, without those that were loaded before."""
     return set(
         run(
             f"import json, sys\n{before}\nbefore = set(sys.modules)\n{code}\nprint(json.dumps([*set(sys.modules) - before]))"
@@ -57,7 +57,7 @@ def test_what_a_dag_file_imports_loads_no_third_party_module_that_airflow_has_no
     assert module in found
     others = {name for name in found if name.partition(".")[0] not in {*sys.stdlib_module_names, "airflow"}}
     assert {name.partition(".")[0] for name in others} == {"airflow_provider_zapi"}
-    # Nor what of ours speaks HTTP, which a task loads when it runs.
+    # Our own HTTP modules are not loaded either. A task loads them when it runs.
     assert not {name for name in others if name.startswith("airflow_provider_zapi.client")}
 
 

@@ -1,4 +1,4 @@
-"""The documentation says what the code does: links, examples, tables and messages."""
+"""The documentation agrees with the code: links, examples, tables and messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPERATOR_CLASSES = [
     policy.ApplyPrivacyPolicyOperator,
     fleet.ApplyFleetPolicyOperator,
 ]
-#: Those whose class names the setting that they set.
+#: The operators that have a setting's name in their class name.
 SETTING_OPERATORS = [kind for kind in OPERATOR_CLASSES if issubclass(kind, privacy.SettingOperator)]
 
 
@@ -46,7 +46,7 @@ def blocks(language: str) -> list[Any]:
     return [
         pytest.param(block, id=f"{page.name} {number}")
         for page in PAGES
-        # `tests/airflow/test_own_project.py` runs that page's Python: it would change the environment of this process.
+        # `tests/airflow/test_own_project.py` runs that page's Python, which would change this process's environment.
         if (language, page.stem) != ("python", "test-your-own-dag")
         for number, block in enumerate(code_blocks(page.read_text(), language))
     ]
@@ -73,7 +73,7 @@ def code_of(cell: str) -> str:
 
 
 def anchors(page: str) -> set[str]:
-    """Return the anchors of a page's headings, as they are made of them on the web."""
+    """Return the anchors of a page's headings, in the form that GitHub generates."""
     titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -122,7 +122,7 @@ def test_every_block_of_code_says_its_language_so_that_it_is_looked_at(page: Pat
     text = page.read_text()
     opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
     assert set(opened) <= {"python", "bash", "json", "yaml", "text"}
-    # Markdown takes what is indented for code too, except below an item of a list.
+    # Markdown also treats indented lines as code, except below a list item.
     before = ""
     for paragraph in re.split(r"\n{2,}", re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)):
         assert not paragraph.startswith("    ") or re.match(r" *(- |\d+\. )", before), paragraph
@@ -219,7 +219,7 @@ def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPat
                 "phone": "5544999990000",
             },
         )
-        # A page has no host (Z-API's own), or the emulator's usual one, which another program may have here.
+        # A page has either no host, which means Z-API's, or the emulator's default port, which may be in use here.
         assert connection.get("host", "http://127.0.0.1:8765") == "http://127.0.0.1:8765"
         monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**connection, "host": running.url}))
         succeeded, message = ZApiHook("zapi_docs").test_connection()

@@ -1,4 +1,4 @@
-"""The page of facts is made from the table, and links to what it names."""
+"""The page of facts is generated from the table, and its links work."""
 
 from __future__ import annotations
 

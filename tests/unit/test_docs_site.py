@@ -1,4 +1,4 @@
-"""The site has all pages of the documentation, its links lead to its own places, and it loads nothing from elsewhere."""
+"""The site has all pages of the documentation, its links stay on the site, and it loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_reference_has_every_public_module_of_a_users_packages() -> None:
     package = docs_site.PROJECT / docs_site.PACKAGE
     users = ("hooks", "operators", "sensors", "triggers", "notifications")
     modules = {f"{name}.{path.stem}" for name in users for path in (package / name).glob("[!_]*.py")}
-    # What it shares with its siblings is no user's.
+    # These modules only share code between the operators, so they are not for users.
     assert modules - shown == {"operators.base", "operators.events"}
 
 

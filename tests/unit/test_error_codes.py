@@ -1,4 +1,4 @@
-"""Every error code of the package is documented, with its class, its message and what to do, and no other code is."""
+"""Exactly the package's error codes are documented, each with its class, its message and what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECTIONS = {
 
 
 def class_of(code: str) -> str:
-    """Return the class whose code is the longest beginning of this one."""
+    """Return the class whose code is the longest prefix of this one."""
     begun = [name for name, own in CLASSES.items() if code == own or code.startswith(f"{own}-")]
     return max(begun, key=lambda name: len(CLASSES[name]))
 

@@ -1,4 +1,4 @@
-"""Errors carry facts, keep them through a pickle, and end a task as their branch of the tree says."""
+"""Errors carry facts and keep them when pickled. Their branch of the tree decides how a task ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSES = [getattr(exceptions, name) for name in exceptions.__all__]
 @pytest.mark.parametrize("kind", CLASSES)
 def test_an_error_keeps_its_facts_through_a_pickle(kind: type[ZApiError]) -> None:
     error = kind("Z-API could not answer", "Try again.", **FACTS)  # type: ignore[arg-type]  # one row for six types
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled a moment ago
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled in the same expression
     assert type(copy) is kind
     assert copy.__dict__ == error.__dict__
     assert str(copy) == str(error)

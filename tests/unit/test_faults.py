@@ -1,4 +1,4 @@
-"""The fault server does what its rows say, seen on raw sockets: no HTTP client smooths anything over."""
+"""The fault server does what its rows say. The tests use raw sockets, because an HTTP client would hide details."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_connection_ends_as_its_row_says(name: str) -> None:
     assert ask(FAULTS[name]) == CONNECTION_ENDS[name]
 
 
-#: How the rest of the answer ends, and a pattern over all of it.
+#: For each row: how the answer ends, and a pattern for the whole answer.
 FRAMING = {
     "length_too_short": ("fin", rb'Content-Length: 10\r\n\r\n{"success": true}$'),
     "length_too_long": ("fin", rb'Content-Length: 99\r\n\r\n{"success": true}$'),
@@ -164,7 +164,7 @@ def test_behaviours_come_in_order_and_the_last_repeats() -> None:
                 sock.sendall(REQUEST)
                 assert read_answer(sock)[3] == SUCCESS
         assert server.connections == 4
-        # The connection that was reset at once brought no request.
+        # The connection that was reset immediately did not bring a request.
         assert [request.connection for request in server.requests] == [1, 3, 4, 4]
 
 

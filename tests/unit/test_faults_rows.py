@@ -1,4 +1,4 @@
-"""Rows made from tables (bodies, statuses, Retry-After, echoes, redirects) send what their names say."""
+"""The rows generated from tables (bodies, statuses, Retry-After, echoes, redirects) send what their names say."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def test_a_gzip_bomb_is_small_and_expands_past_200_mb() -> None:
     assert headers["Content-Encoding"] == "gzip"
     assert body == gzip_bomb()
     assert len(body) < 500_000
-    # A gzip trailer ends with the size of what it holds.
+    # A gzip trailer ends with the size of the uncompressed data.
     assert struct.unpack("<I", body[-4:])[0] > HUGE
-    # Read to its end, the stream is checked against its size and checksum.
+    # Reading to the end makes gzip check the size and the checksum.
     count = 0
     with gzip.open(io.BytesIO(body)) as stream:
         assert stream.read(20) == SUCCESS[:-1] + b"    "

@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 VERIFY_CODES = {
-    # Numbers of OpenSSL's X509_V_ERR_*.
+    # The numbers are OpenSSL's X509_V_ERR_* codes.
     "expired": 10,
     "not_yet_valid": 9,
     "wrong_host": 64,
@@ -81,7 +81,7 @@ def test_plain_http_on_a_tls_port_fails_the_handshake(made: Certificates) -> Non
 
 TLS_ENDS = {
     "fin_in_body": ("fin",),
-    # CPython 3.11's ssl reports a reset as the end of the stream.
+    # The ssl module of CPython 3.11 reports a reset as the end of the stream.
     "reset_in_body": ("fin", "reset"),
     "silent_in_body": ("silence",),
 }

@@ -1,4 +1,4 @@
-"""An Airflow connection becomes a client, or an error that names the field."""
+"""The hook turns an Airflow connection into a client, or raises an error that names the field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECTION: dict[str, Any] = {
     "extra": {"client_token": CLIENT_TOKEN},
 }
 
-#: What makes an account of it.
+#: The fields that turn the connection into one for an account.
 ACCOUNT: dict[str, Any] = {
     "login": None,
     "password": None,
@@ -119,7 +119,7 @@ def test_a_connection_that_cannot_be_used_is_refused_by_field(
     assert str(caught.value).startswith(text)
     assert "connection 'zapi_test'" in str(caught.value)
     check_error(caught.value)
-    # Also where an Airflow prints the local variables of each frame.
+    # This holds even if Airflow prints the local variables of each frame.
     told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     below = [frame for frame in told.stack if frame.filename != __file__]
     assert not leaks(str([frame.locals for frame in below]))
@@ -127,7 +127,7 @@ def test_a_connection_that_cannot_be_used_is_refused_by_field(
 
 
 class HookOf(ZApiHook):
-    """A hook whose look-up ends here, for connections that Airflow's newer ways to define one refuse by themselves."""
+    """A hook with its own lookup, for connections that newer versions of Airflow refuse to define."""
 
     connection: Any
 
@@ -148,7 +148,7 @@ def test_an_unknown_key_of_extra_is_said_in_the_log(
 ) -> None:
     hook = hook_of(monkeypatch, {**CONNECTION, "extra": {"clientToken": CLIENT_TOKEN}})
     hook.get_conn()
-    # Airflow 2 logs by the standard library, Airflow 3 prints by structlog.
+    # Airflow 2 logs with the standard library, and Airflow 3 prints with structlog.
     said = caplog.text + "".join(capfd.readouterr())
     assert "'clientToken', which is not used. Used are client_token, partner_token, phone, timeout." in said
     assert not leaks(said)

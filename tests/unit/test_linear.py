@@ -1,4 +1,4 @@
-"""No text of a server or a user keeps the process busy: what reads it takes time in proportion to its length."""
+"""A string from a server or a user cannot block the process: the time to read it is in proportion to its length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_zapi import exceptions as errors
 from benchmarks.growth import NAMES, PARTIAL, TOKEN, worst
 from tests.support import Canned, client_with, given_up_after
 
-#: At this length, what grows with the square of a text is busy for minutes at least.
+#: At this length, code whose time grows with the square of the length takes at least some minutes.
 LONG = 1 << 19
 
 
@@ -49,7 +49,7 @@ def test_every_expression_of_the_package_has_a_row() -> None:
 
 @pytest.mark.parametrize("times", [1, 25_000])
 def test_a_part_of_a_token_in_an_answer_is_read_in_a_moment(times: int) -> None:
-    """The first 28 of 32 characters once took seconds, and a character more twice as long."""
+    """Check a regression: the first 28 of 32 characters took seconds, and each further character doubled the time."""
     client, _, _ = client_with(Canned({"error": f"No instance {PARTIAL} " * times}, 400), instance_token=TOKEN)
     with given_up_after(minutes=1), pytest.raises(errors.ZApiInvalidRequestError, match="No instance ") as caught:
         client.status()

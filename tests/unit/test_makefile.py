@@ -1,4 +1,4 @@
-"""The commands that the documentation names are the Makefile's."""
+"""The Makefile has every command that the documentation names."""
 
 import json
 import os
@@ -17,7 +17,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 def named_targets(page: str) -> set[str]:
-    """The targets of each `make ...` in inline code or at the start of a line of a code block."""
+    """Return the targets of each `make ...` in inline code or at the start of a line of a code block."""
     commands = re.findall(r"(?:`|^[ \t]*(?:\$ )?)make((?:[ \t]+[a-zA-Z][\w.=-]*)+)", page, re.MULTILINE)
     return {word for command in commands for word in command.split() if "=" not in word}
 
@@ -55,7 +55,7 @@ def test_an_airflow_without_constraints_is_refused_by_naming_those_that_have_som
 
 
 def set_up(python: Path, airflow: str, **env: str) -> str:
-    """Set up an Airflow on a Python, in vain; return what is said, and see that nothing is left of it."""
+    """Try to set up an unsupported Airflow. Return the output, and check that no environment is left behind."""
     command = ["make", "venv", f"AIRFLOW={airflow}", f"PYTHON={python}"]
     answer = subprocess.run(command, cwd=PROJECT, env=os.environ | env, capture_output=True, text=True, check=False)
     assert answer.returncode == 2

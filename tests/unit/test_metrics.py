@@ -1,4 +1,4 @@
-"""Counters reach the place where Airflow sends its own metrics, and none of them names a number."""
+"""Counters go where Airflow sends its own metrics, and no counter's name contains a phone number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_zapi.metrics import _outcome
 from tests.airflow.conftest import connection
 from tests.faults import FaultServer, good
 
-#: Counts in the place of what would send the counters somewhere: Airflow makes that by its configuration.
+#: Replaces the metrics backend, which Airflow creates from its configuration, and counts.
 RECORDER = """
 import contextlib, json, os
 from airflow.providers.common.compat.sdk import Stats

@@ -1,4 +1,4 @@
-"""Only an error of this provider leaves a public call: over a connection's fields, the proxy variables and answers."""
+"""Public calls raise only this provider's errors, whatever is in the connection, the proxy variables and the answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_of_a_connections_fields(login: str, password: str, host: str, port: int
         ZApiHook("zapi_test").client_of(given_connection, mask=False).close()
 
 
-#: What the operating system can hold as a variable.
+#: The characters that an environment variable can contain.
 PROXIES = st.builds(
     str.__add__,
     st.sampled_from(["", "http://", "https://", "socks5://", "socks5h://", "//", "x:"]),
@@ -72,7 +72,7 @@ def test_of_proxy_variables(variable: str, proxy: str) -> None:
         if refused:
             assert refused.startswith(f"The environment variable {variable.upper()} ")
         else:
-            # What is handed on is what `requests` can make a pool of connections of.
+            # The client passes on only a proxy from which `requests` can create a connection pool.
             client.set_privacy(LAST_SEEN, "ALL")
             request, options = adapter.requests[0], adapter.options[0]
             HTTPAdapter().get_connection_with_tls_context(request, verify=True, proxies=options["proxies"])

@@ -1,4 +1,4 @@
-"""Systems of several processes: their start, what they take, and a death among them; and programs of the system."""
+"""Systems of several processes: their start, their memory, and the death of a process. Also programs of the system."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.celery.memory import members, proportional_size
 from tests.celery.parts import Part, Parts
 from tests.programs import program
 
-#: Starts a child in a session of its own, as PostgreSQL does, tells its id and waits.
+#: Starts a child in its own session, as PostgreSQL does, prints its id and waits.
 LEADER = """
 import signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)

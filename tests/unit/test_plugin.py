@@ -1,4 +1,4 @@
-"""The plugin of the page: what Airflow finds, what it costs, and that its script agrees with the package."""
+"""The plugin for the privacy page: Airflow finds it, it costs little, and its script agrees with the package."""
 
 from __future__ import annotations
 

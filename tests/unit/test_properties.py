@@ -1,6 +1,6 @@
-"""What holds for every input, tried with many: answers, bodies, parameters, secrets, phones, Retry-After.
+"""Properties that hold for every answer, body, parameter, secret, phone and Retry-After, tested with many examples.
 
-The same examples each time (derandomised), so that a run tells something about the code and not about its luck.
+Every run uses the same examples (derandomised), so that only a change of the code can change the result.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-#: Objects that come close to a success.
+#: Objects that are nearly a success.
 NEARLY = st.fixed_dictionaries(
     {}, optional={"success": JSON | st.just(True), "error": JSON, "connected": JSON, "disallowedContacts": JSON}
 )
 STATUSES = st.integers(100, 599)
-#: What a connection's fields may hold; at least as long as the shortest of Z-API's, so that base64 tells it from chance.
+#: Secrets at least as long as Z-API's shortest, because base64 of a shorter one could match by chance.
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)
 TEXTS = st.text(max_size=30)
 
@@ -113,7 +113,7 @@ def test_no_error_text_is_too_odd_to_be_said(status: int, text: str) -> None:
     assert len(caught.value.what) < 400
 
 
-#: Anything that a template may deliver; changes are often nearly right.
+#: Any value that a template can render. Changes are often nearly valid.
 PHONES = st.text("0123456789+(). -@lid", max_size=20) | TEXTS | st.integers() | JSON
 CHANGES = (
     JSON
@@ -127,7 +127,7 @@ VALUES = st.sampled_from([*LAST_SEEN.values, " contact_blacklist"]) | JSON
 
 
 def set_last_seen(value: Any, changes: Any) -> list[Any]:
-    """Do what the operator does, and return the bodies that go out."""
+    """Do what the operator does, and return the bodies of the requests."""
     client, adapter, _ = client_with(GOOD)
     spelled = parse_value(LAST_SEEN, value, "visualization_type")
     client.set_privacy(LAST_SEEN, spelled, parse_changes(LAST_SEEN, spelled, changes, "contacts_blacklist"))
@@ -204,7 +204,7 @@ def test_scrubbing_leaves_no_base64_of_a_text_with_the_secret(
     secret: str, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
 ) -> None:
     scrubbed = Redactor([secret]).scrub(encode(before + secret.encode() + after).decode())
-    # What is left decodes to no more than what stood around the secret, and its two outer characters.
+    # The rest decodes to the neighbours of the secret and at most its first and last character.
     left = "".join(scrubbed.replace("\u2022", "*").split("***"))
     assert len(left) * 3 // 4 <= len(before) + len(after) + 4
 

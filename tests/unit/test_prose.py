@@ -1,4 +1,4 @@
-"""The check of prose finds what STYLE calls hard to read, and nothing else."""
+"""The prose check finds the phrases that are hard to read, and nothing else."""
 
 from __future__ import annotations
 

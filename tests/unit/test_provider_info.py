@@ -1,4 +1,4 @@
-"""What Airflow reads of the provider is valid, and both formats of the form say the same."""
+"""The provider's metadata for Airflow is valid, and both formats of the connection form agree."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_the_info_follows_airflows_runtime_schema() -> None:
 
 
 def test_the_connection_type_follows_the_strict_schema() -> None:
-    """A typo in a key is silent otherwise: the form would lack a field."""
+    """Check strictly, because Airflow ignores a misspelled key and the form would then lack a field."""
     schema = airflow_schema("provider.yaml.schema.json")
     connection_types = schema["properties"]["connection-types"]
     if "conn-fields" not in connection_types["items"]["properties"]:
         pytest.skip("this Airflow draws the form from the hook's methods (compared in the next tests)")
     strict = json.loads(json.dumps(connection_types))
     strict["items"]["additionalProperties"] = False
-    # Airflow 3.2 reads it and does not list it.
+    # Airflow 3.2 reads this key, but its schema does not list it.
     strict["items"]["properties"].setdefault("hook-name", {"type": "string"})
     jsonschema.validate(INFO["connection-types"], {**strict, "definitions": schema.get("definitions", {})})
 
@@ -72,7 +72,7 @@ def test_the_form_widgets_agree_with_the_info() -> None:
 
 
 def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_stored_one() -> None:
-    """Airflow 2.11 deletes a stored extra whose field comes back empty; a secret that was typed is shown to nobody."""
+    """Airflow 2.11 deletes a stored extra if its field is submitted empty. The form never repeats a secret."""
     pytest.importorskip("flask_appbuilder", reason="this Airflow comes without FAB's forms")
     form = type("Form", (importlib.import_module("wtforms").Form,), ZApiHook.get_connection_form_widgets())
     secret = {"client_token": "demo-client-token"}
@@ -93,7 +93,7 @@ def test_secrets_carry_a_name_that_airflow_masks() -> None:
 
 
 def test_port_is_not_hidden() -> None:
-    """The Test button of Airflow 3.3.1 and 3.3.2 fails for a connection without a port."""
+    """Keep the port visible: the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection without one."""
     assert "port" not in INFO["connection-types"][0]["ui-field-behaviour"]["hidden-fields"]
 
 

@@ -1,4 +1,4 @@
-"""What a task keeps with its number's asset, and that it never fails for it."""
+"""A task stores its number's state with the asset, and never fails if it cannot store it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TI = SimpleNamespace(dag_id="night", run_id="run", task_id="apply", map_index=-1
 
 
 class Stores(dict[str, Any]):
-    """An asset state store as a task's context has it, in memory."""
+    """An in-memory asset state store, like the one in a task's context."""
 
     def __getitem__(self, asset: Any) -> Any:
         return super().__getitem__(asset.uri)

@@ -1,4 +1,4 @@
-"""Texts without Jinja pass through every template field of this provider; all else is rendered as Airflow does it."""
+"""Template fields leave strings without Jinja unchanged. Airflow renders all others as usual."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Theirs(BaseOperator):
 
 
 def rendered(operator: Any, field: Any, **dag_options: Any) -> Any:
-    """Return the field as a task's ``execute`` finds it."""
+    """Return the field's value that a task's ``execute`` would see."""
     with DAG("rendering", schedule=None, start_date=BEGIN, **dag_options):
         task = operator(task_id="task", field=field)
     task.resolve_template_files()
@@ -73,10 +73,10 @@ class Nested:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Nested) and other.inner == self.inner
 
-    __hash__ = None  # type: ignore[assignment]  # as Python has it: what is compared by value and changes has none
+    __hash__ = None  # type: ignore[assignment]  # as usual for a mutable object that is compared by value
 
 
-#: Each way to nest that Airflow walks.
+#: Every kind of nested value in which Airflow renders templates.
 NESTINGS: list[tuple[str, Callable[[Any], Any]]] = [
     ("by itself", lambda text: text),
     ("list", lambda text: [text, "x"]),
@@ -99,7 +99,7 @@ def test_a_text_without_jinja_stays_what_it_is(nest: Callable[[Any], Any], plain
     assert rendered(Ours, nest(plain), render_template_as_native_obj=native) == nest(plain)
 
 
-#: A text with Jinja, what it is rendered to, and what of it is made of that natively.
+#: A string with Jinja, its rendered string, and its result with native rendering.
 JINJA: list[tuple[str, Any, Any]] = [
     ("{{ phone }}", PHONE, int(PHONE)),
     ("at {{ phone }}", f"at {PHONE}", f"at {PHONE}"),
@@ -141,7 +141,7 @@ def test_the_result_is_that_of_airflow(value: Any) -> None:
 def outcome(operator: Any, value: Any) -> Any:
     try:
         return rendered(operator, value)
-    except Exception as error:  # noqa: BLE001 - such as a syntax error, which is compared
+    except Exception as error:  # noqa: BLE001 - the errors, such as a syntax error, are compared
         return type(error), str(error)
 
 
@@ -161,7 +161,7 @@ def test_the_dags_own_delimiters_count(options: dict[str, str], template: str, e
 
 
 class Shouting(Extension):
-    """Reads the text itself, so that no text is plain to it."""
+    """A Jinja extension that changes every string, even one without Jinja."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return source.upper()
@@ -175,7 +175,7 @@ def test_the_dags_own_extensions_read_each_text() -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        # Airflow cuts the last line break off what it renders.
+        # Airflow removes the last line break of a rendered string.
         (f'["{PHONE}"]\n', f'["{PHONE}"]\n'),
         ('["{{ phone }}"]\n', f'["{PHONE}"]'),
     ],
@@ -188,7 +188,7 @@ def test_a_file_is_read_and_its_text_is_rendered_if_it_holds_jinja(
     options: dict[str, Any] = {"template_searchpath": str(tmp_path), "render_template_as_native_obj": native}
     found = rendered(Ours, "list.json", **options)
     assert found == ([PHONE] if native and "{{" in content else text)
-    # One that Airflow meets only while it renders, it reads then, as a template.
+    # Airflow reads a nested file name only during rendering, and renders the file as a template then.
     assert rendered(Ours, {"inside": "list.json"}, **options) == rendered(Theirs, {"inside": "list.json"}, **options)
 
 
@@ -200,7 +200,7 @@ def test_what_resolves_itself_does() -> None:
     assert rendered(Ours, [literal("{{ phone }}"), "{{ phone }}", PHONE]) == ["{{ phone }}", PHONE, PHONE]
 
 
-#: Each operator, sensor and notifier that has templates, and one of its fields.
+#: Each operator, sensor and notifier with template fields, and one of those fields.
 WITH_TEMPLATES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (SetLastSeenPrivacyOperator, "contacts_blacklist", {"visualization_type": "CONTACT_BLACKLIST"}),
     (SetReadReceiptsOperator, "value", {}),

@@ -1,13 +1,13 @@
-"""One file alone says the version."""
+"""Only one file states the version."""
 
 import re
 
 from airflow_provider_zapi import __version__
 from scripts.constraints import PROJECT, PYPROJECT
 
-#: All that git has, as pyproject.toml names it for the sdist.
+#: The tracked files, as pyproject.toml selects them for the sdist.
 PLACES = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-#: The changelog dates each version, and constraints are of other packages.
+#: The changelog lists every version, and the constraints files have versions of other packages.
 SAY_VERSIONS = {"/CHANGELOG.md", "/constraints"}
 
 

@@ -1,4 +1,4 @@
-"""The list of an account's instances: every one, once, or an error; and no secret of it in any text."""
+"""Listing an account's instances returns each one once, or an error. No string contains a secret of an instance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST, FUTURE = 1_577_836_800_000, 4_102_444_800_000
-#: Of a row's own secrets. Z-API's tokens are letters and digits; nothing says so.
+#: The secrets of the rows. Z-API's tokens are letters and digits, but Z-API does not document that.
 ROW_TOKEN = "canary/row+token=70%"
 CALLBACK = "https://hooks.example/canary-callback?key=canary/cb+80%"
 

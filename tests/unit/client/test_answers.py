@@ -1,4 +1,4 @@
-"""What each answer means: a row of Z-API's contract a case."""
+"""What each answer means. Each case is a row of Z-API's contract."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOW = 1_800_000_000.0
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 FAILURES: list[tuple[str, int, bytes, type[errors.ZApiError], Again, str]] = [
-    # answer, status, body, error, tried again in the same call, a piece of the message
+    # answer, status, body, error, whether the same call retries it, a part of the message
     ("no such path", 200, b'{"error":"NOT_FOUND","message":"Unable to find matching target resource method"}',
      errors.ZApiUnexpectedAnswerError, Again.NEVER, "no such endpoint"),
     ("success false", 200, b'{"success": false}', errors.ZApiRefusedError, Again.NEVER, "success: false"),
@@ -170,7 +170,7 @@ def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | 
     assert read(503, b"", {"Retry-After": header}).retry_after == seconds
 
 
-#: What only some callers know: a task, its retries, a worker, and Airflow's names for the fields of the form.
+#: Words that the client must not use, because only some callers know tasks, task retries, workers and Airflow's form.
 ASSUMED = re.compile(r"\b(task|next try|worker|Host|Login|Password)\b")
 
 

@@ -1,4 +1,4 @@
-"""Every read ends with the call's time, whichever way the connection was opened: with injected time, without a server."""
+"""Every read ends at the call's deadline, however the connection was opened. Time is injected; there is no server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTEXT = create_urllib3_context()
 
 
 def pools(adapter: DeadlineAdapter) -> dict[str, Any]:
-    """The pools that the adapter's three ways to a server use."""
+    """Return the connection pools of the adapter's three ways to reach a server."""
     proxy = adapter.proxy_manager_for("http://127.0.0.1:9")
     return {
         "plain": adapter.poolmanager.connection_from_url("http://127.0.0.1:9"),
@@ -35,7 +35,7 @@ WAYS = list(pools(DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())))
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
-    # Where a read waits for what never comes, the test shall fail soon.
+    # If a read waits for data that never comes, the test should fail soon.
     ours.settimeout(2)
     with ours, theirs:
         yield ours, theirs

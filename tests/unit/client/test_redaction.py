@@ -1,4 +1,4 @@
-"""No secret in a text, in whatever form a server or a library writes it."""
+"""Redacted strings contain no secret, in any encoding that a server or a library uses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from airflow_provider_zapi.client.redaction import HIDDEN, Redactor, encodings, scrub_event
 from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part, given_up_after
 
-#: The commonest writings by hand: Airflow's masker is told these, so each is one of them.
+#: The most common encodings, written by hand. Airflow's masker gets the package's list, which must have each of them.
 MASKED = {"a/b+c=50%", "a%2Fb%2Bc%3D50%25", "a%2fb%2bc%3d50%25", "a/b%2Bc%3D50%25", "a/b%2bc%3d50%25", "a\\/b+c=50%"}
 
 
 def test_the_common_writings_of_a_secret_are_listed() -> None:
     assert set(encodings("a/b+c=50%")) > MASKED
     assert "YS9iK2M9NTAl" in set(encodings("a/b+c=50%"))
-    # Where a character is escaped always and another one at will, each writing is its own.
+    # Some characters are always escaped and others only sometimes. Each combination is a different encoding.
     assert {'a"/b', 'a\\"/b', 'a\\"\\/b'} < set(encodings('a"/b'))
 
 
@@ -42,7 +42,7 @@ def test_a_known_secret_is_hidden_in_every_form(secret: str, form: str) -> None:
     assert scrubbed.endswith(" after")
 
 
-#: An account has so many; they begin like one another, and like the ones looked for.
+#: An account has this many secrets. All begin alike, and like the secrets that the test looks for.
 OTHERS = [*(f"canary/client+{number:030}" for number in range(100)), *(f"{number:032X}" for number in range(100))]
 
 
@@ -83,7 +83,7 @@ def test_addresses_are_hidden_where_that_is_asked_for(text: str, hidden: str) ->
     assert Redactor([]).scrub(text) == text
 
 
-#: `canary/client+token=50%` as several writers after one another leave it, each of which escapes something else.
+#: `canary/client+token=50%` after several encoders in turn, each of which escapes other characters.
 MIXED = [
     r"canary\/client\u002btoken=50%",
     r"canary%2fclient\u002Btoken&#61;50&percnt;",
@@ -134,7 +134,7 @@ def test_hiding_forms_no_secret_anew(secret: str, text: str) -> None:
     assert secret not in Redactor([secret]).scrub(text)
 
 
-#: Texts that a careless pattern would be busy with for hours; half a megabyte each.
+#: Strings that would keep a careless pattern busy for hours. Each has half a megabyte.
 BUSY = ["\\", "%", "%25", "&#", "&#00", "Client-Token a ", "Client-Token: ", "/token/", "Fa", "canary", "*", "%2ftoken"]
 
 
@@ -166,7 +166,7 @@ def test_urllib3_prints_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_log_is_scrubbed_while_other_threads_make_clients() -> None:
-    """Wherever Python may switch to another thread: a client more is made there, in this thread, each time."""
+    """Simulate a thread switch: at every place where Python may switch threads, create another client in this one."""
     record = logging.LogRecord("x", logging.WARNING, "", 0, TOKEN, None, None)
     made = [Redactor([TOKEN])]
 

@@ -1,4 +1,4 @@
-"""What goes over the wire is what Z-API publishes, and what comes back is read by its own rules."""
+"""Requests have the form that Z-API publishes, and each kind of answer is read by its own rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import CLIENT_TOKEN, GOOD, TOKEN, Canned, client_with, creden
 
 CHANGES = (ContactChange("add", "554411111111"), ContactChange("remove", "554422222222"))
 
-#: Z-API's published examples (its repository z-api-docs, folder json-examples), placeholders filled in.
+#: Z-API's published examples (repository z-api-docs, folder json-examples) with the placeholders filled in.
 PUBLISHED: list[tuple[str, Callable[[ZApiClient], Any], Canned, str, str, dict[str, str], Any]] = [
     # name, call, answer, method, path, query, body
     (
@@ -83,7 +83,7 @@ PUBLISHED: list[tuple[str, Callable[[ZApiClient], Any], Canned, str, str, dict[s
     ),
 ]
 
-#: What every request carries besides: how the connection is used, and who calls.
+#: The headers that every request has too: how to use the connection, and which program calls.
 TRANSPORT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
@@ -115,7 +115,7 @@ def test_a_request_is_the_published_one(
     assert dict(parse_qsl(url.query, strict_parsing=bool(url.query))) == query
     assert (json.loads(request.body) if request.body else None) == body
     headers = dict(request.headers)
-    # Z-API asks for it on every call, also where its example leaves it out.
+    # Z-API requires this header on every call, even if its example leaves it out.
     assert headers.pop("Content-Type") == "application/json"
     assert headers.pop("Content-Length", "0") == str(len(request.body or b""))
     assert headers == TRANSPORT_HEADERS
@@ -139,7 +139,7 @@ def test_instance_and_tokens_are_added_on_the_wire(
             assert request.header("Host") == server.url.removeprefix("http://")
 
 
-#: Z-API's page of each setting: path, name of the value, values, and where the value travels.
+#: From Z-API's page of each setting: path, parameter, values, and the part of the request that has the value.
 DOCUMENTED = {
     "last_seen": ("privacy/last-seen", "visualizationType", "NONE CONTACT_BLACKLIST CONTACTS ALL", "body"),
     "photo": ("privacy/photo", "visualizationType", "NONE CONTACT_BLACKLIST CONTACTS ALL", "body"),
@@ -149,7 +149,7 @@ DOCUMENTED = {
     "read_receipts": ("privacy/read-receipts", "value", "disable enable", "query"),
     "messages_duration": ("privacy/messages-duration", "value", "hours24 days7 days90 disable", "query"),
 }
-#: Z-API's page of the lists: what each is called there.
+#: The name of each list on Z-API's page about lists.
 LISTS = {"last_seen": "lastSeen", "photo": "photo", "description": "description", "group_add": "groupAdd"}
 
 
@@ -286,7 +286,7 @@ LISTED: Read = lambda client: client.disallowed_contacts(LAST_SEEN)  # noqa: E73
 RESOLVE: Read = lambda client: client.resolve_contacts(["5544991111111"])  # noqa: E731
 
 BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
-    # what is read, the answer, what is said of it
+    # the read, the answer, a part of the message
     (STATUS, {}, "'connected' is missing"),
     (PAIRED, {}, "'phone' is missing"),
     (PAIRED, {"phone": None}, "'phone' is missing"),
@@ -369,7 +369,7 @@ def test_more_phones_than_one_call_takes_go_out_in_several() -> None:
     assert client.resolve_contacts([]) == {}
 
 
-#: More than other answers may hold.
+#: A list may be longer than the limit for other answers.
 LONG = " " * (1 << 20)
 
 

@@ -1,4 +1,4 @@
-"""Which credentials are refused, by the name of the field and without their value."""
+"""Bad credentials are refused with an error that names the field but does not show its value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import CLIENT_TOKEN, TOKEN, check_error, credentials, leaks
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 REFUSED = [
-    # what is given, the field that the message names, a piece of what it says
+    # the arguments, the field that the message names, a part of the message
     ({"instance_id": ""}, "Instance ID", "is empty"),
     ({"instance_token": ""}, "Instance token", "is empty"),
     ({"client_token": ""}, "Account security token", "is empty"),
@@ -63,7 +63,7 @@ def test_a_credential_that_cannot_be_used_is_refused_by_field(
     check_error(caught.value)
 
 
-#: The fields of a connection as a message calls them, what they may hold, and where they are found.
+#: The connection's fields by their names in messages, with their rules and where to find their values.
 FIELDS = {
     "instance_id": (
         "Instance ID",

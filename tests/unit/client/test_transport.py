@@ -1,4 +1,4 @@
-"""When a call is sent again, after how long, and that its errors lead nowhere: with injected time and network."""
+"""Which calls are retried and after how long. Errors hold no reference to secrets. Time and network are injected."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_wait_is_drawn_below_a_bound_that_doubles(seed: int) -> None:
         ([asked("50")], 3, 100, 50),
         ([asked("60")], 2, 60, 60),
         ([asked("39")], 4, 117, 39),
-        # Longer than jitter, or jitter where that is longer.
+        # The wait is the requested one, or the jitter if that is longer.
         ([asked("30"), asked("1"), GOOD], 3, 31, None),
     ],
 )
@@ -104,7 +104,7 @@ def test_the_time_of_the_tries_counts_too() -> None:
     clock = Clock()
     client, adapter, _ = client_with(Canned("", 503), clock=clock, before=lambda: clock.sleep(50))
     error = failure_of(client)
-    # After the third the 120 seconds are over.
+    # After the third wait, the 120 seconds are over.
     assert len(adapter.requests) == error.attempts == 3
     assert error.elapsed >= 150
 
@@ -132,7 +132,7 @@ def test_a_date_to_wait_for_is_counted_from_now() -> None:
 
 
 BUNDLES: list[tuple[dict[str, str], str | bool]] = [
-    # the environment, what vouches for the server
+    # the environment, the certificate authorities that the client trusts
     ({}, True),
     ({"REQUESTS_CA_BUNDLE": ""}, True),
     ({"REQUESTS_CA_BUNDLE": __file__}, __file__),
@@ -188,7 +188,7 @@ def test_the_environments_proxies_are_for_https_alone(
     assert "http" not in adapter.options[0]["proxies"] or proxied
 
 
-#: The environment's proxy, and what is wrong with it.
+#: A proxy variable of the environment, and its mistake.
 PROXIES = [
     ("socks5://" + "user:canary-password@127.0.0.1:1080", "is the address of a SOCKS proxy, which is not supported"),
     ("SOCKS4a://127.0.0.1", "is the address of a SOCKS proxy, which is not supported"),
@@ -242,7 +242,7 @@ def linked(by: str) -> Exception:
     return error
 
 
-#: What the network raises, whether a call is tried again that may, and that may not be repeated, and what is said.
+#: The network's error, whether an idempotent call is retried, whether any other call is retried, and the message.
 BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
     ("certificate", lambda: requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, URL)), 1, 1, "certificate"),
     ("proxy", lambda: requests.exceptions.ProxyError(URL), 4, 4, "proxy"),
@@ -262,7 +262,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         "resolved",
     ),
     ("refused", lambda: requests.ConnectionError(ConnectionRefusedError(URL)), 4, 4, "refused"),
-    # requests and urllib3 keep the cause in different places, and not always alone.
+    # requests and urllib3 store the cause in different places, and not always as the only argument.
     ("refused, beside others", lambda: requests.ConnectionError(ConnectionRefusedError(URL), OSError("x")), 4, 4, "refused"),
     (
         "refused, as a reason",
@@ -323,7 +323,7 @@ def test_a_call_that_must_not_be_done_twice_is_not(answer: Canned, tries: int) -
 
 
 class Killed(BaseException):
-    """Such as Airflow's own at `execution_timeout`."""
+    """An exception like the one that Airflow raises at `execution_timeout`."""
 
 
 def test_what_ends_the_task_passes_through_at_once() -> None:
@@ -352,7 +352,7 @@ def test_a_stop_ends_the_wait_with_the_slice() -> None:
     assert len(adapter.requests) == error.attempts == 1
     assert error.elapsed == pytest.approx(0.75)
     assert type(error) is errors.ZApiTransientError
-    # For good: a next call sends nothing either.
+    # Cancelling is permanent, so the next call does not send anything either.
     assert failure_of(ZApiClient(credentials(), transport=transport)).attempts == 0
     assert len(adapter.requests) == 1
 

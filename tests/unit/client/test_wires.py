@@ -1,4 +1,4 @@
-"""Instances of an account take turns on a few connections: each call has its own secrets and its own deadline."""
+"""The instances of an account share a few TCP connections. Each call has its own secrets and its own deadline."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_follows_a_broken_answer_is_read_on_a_new_connection() -> None:
 
 
 def test_each_instance_is_called_with_its_own_secrets_over_the_same_connection() -> None:
-    """The emulator answers 'Instance not found' to a token of another instance."""
+    """Use the emulator, because it answers 'Instance not found' to the token of another instance."""
     emulator = Emulator()
     tokens = {f"one-{index}": f"token-{index}" for index in range(3)}
     for name, token in tokens.items():
@@ -65,7 +65,7 @@ def test_each_instance_is_called_with_its_own_secrets_over_the_same_connection()
 
 
 class Slow:
-    """A pace that asks for waits, and stops on request."""
+    """A pace that requests waits, and stops when the test says so."""
 
     def __init__(self, *delays: float) -> None:
         self.delays = list(delays)

@@ -33,7 +33,7 @@ class AppTransport(httpx.BaseTransport):
 
 @pytest.fixture
 def emulator() -> Emulator:
-    """One instance, with a clock that stands still."""
+    """Return an emulator with one instance and a clock that does not move."""
     emulator = Emulator(clock=lambda: NOON)
     emulator.put("shop", {"token": "shop-token", "client_token": "shop-client-token", "phone": "5544999990000"})
     return emulator
@@ -46,13 +46,13 @@ def instance(emulator: Emulator) -> Instance:
 
 @pytest.fixture
 def slept() -> list[float]:
-    """The waits that the application asked for."""
+    """Return the list of waits that the application requests."""
     return []
 
 
 @pytest.fixture
 def http(emulator: Emulator, slept: list[float]) -> Iterator[httpx.Client]:
-    """A client at the emulator's root, without credentials."""
+    """Return a client for the emulator's root address, without credentials."""
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -64,7 +64,7 @@ def http(emulator: Emulator, slept: list[float]) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def zapi(http: httpx.Client) -> httpx.Client:
-    """The same client, at the instance's address with its credentials."""
+    """Return the same client, with the instance's address and credentials."""
     http.base_url = httpx.URL("http://127.0.0.1/instances/shop/token/shop-token")
     http.headers["Client-Token"] = "shop-client-token"
     return http

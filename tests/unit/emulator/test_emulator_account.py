@@ -1,4 +1,4 @@
-"""The list of an account's instances, as integrators get it, and many numbers at once."""
+"""The list of instances that the emulator returns to integrators, and many numbers at the same time."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ def fleet() -> Emulator:
 
 @pytest.fixture
 def account(fleet: Emulator) -> httpx.Client:
-    """A client with the integrator token."""
+    """Return a client with the integrator token."""
     transport = AppTransport(create_app(fleet))
     return httpx.Client(base_url="http://127.0.0.1", transport=transport, headers=HEADERS)
 

@@ -1,4 +1,4 @@
-"""The Z-API surface: what each call takes and answers."""
+"""The emulated Z-API calls: what each call accepts and what it answers."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ CHANGES = [
 ]
 LAPSED = "To continue sending a message, you must subscribe to this instance again"
 
-# Path, body, query, and the setting's value afterwards: as Z-API's published examples have them.
+# Path, body, query, and the setting's value afterwards, from Z-API's published examples.
 WRITES = [
     ("privacy/last-seen", {"visualizationType": "ALL"}, {}, "last_seen", "ALL"),
     ("privacy/last-seen", {"visualizationType": "NONE"}, {}, "last_seen", "NONE"),
@@ -295,7 +295,7 @@ def test_phone_exists_answers_in_each_recorded_form(
     exists = [row["exists"] for row in answer] if isinstance(answer, list) else answer["exists"]
     assert exists == expected
     [row] = answer if isinstance(answer, list) else [answer]
-    # Documented so, and not like the batch call.
+    # Z-API documents this form, although the batch call has a different one.
     assert row.keys() == {"exists", "phone", "lid"}
 
 

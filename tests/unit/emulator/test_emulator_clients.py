@@ -1,7 +1,7 @@
-"""What clients that others wrote send to Z-API, sent to the emulator.
+"""The emulator accepts the requests of a Z-API client from outside this project.
 
-The file has every call of the npm package z-api-sdk 0.0.1, recorded by the emulator while the package ran against it:
-method, path below the instance, query, Content-Type and body. Ids and messages in them are made up.
+The file has every call of the npm package z-api-sdk 0.0.1: method, path below the instance, query, Content-Type and
+body. The emulator recorded them from the running package. The ids and messages in them are invented.
 """
 
 import json
@@ -16,10 +16,10 @@ from airflow_provider_zapi.emulator import Emulator, Instance
 RECORDED = [
     json.loads(line) for line in (Path(__file__).parent / "z-api-sdk-0.0.1.jsonl").read_text("utf-8").splitlines()
 ]
-#: Not on any published page: the page has recovery-pin-code.
+#: This path is not on any published page. Z-API's page has recovery-pin-code instead.
 UNKNOWN = {"mobile/recover-pin-code"}
 
-#: As in Z-API's Postman collection and on its pages: the address, then the keys of the answer.
+#: The address, then the keys of the answer, from Z-API's Postman collection and pages.
 EXAMPLES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "status", None, {"connected", "smartphoneConnected", "error"}),
     (
@@ -51,7 +51,7 @@ def test_a_call_of_another_client_succeeds_or_is_said_not_to_be_emulated(
     zapi: httpx.Client, instance: Instance, emulator: Emulator, recorded: list[Any]
 ) -> None:
     method, path, query, content_type, body = recorded
-    # Two calls have no body, so that the package's HTTP library names no JSON; Z-API documents 415 for it.
+    # Two calls have no body, so the package's HTTP library sends no JSON Content-Type. Z-API documents 415 for that.
     instance.patch({"switches": {"content_type": "required_with_body"}})
     headers = {} if content_type is None else {"Content-Type": content_type}
     content = None if body is None else json.dumps(body)

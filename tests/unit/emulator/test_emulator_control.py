@@ -1,4 +1,4 @@
-"""The JSON interface, the record of requests, the page, and what the emulator is built of."""
+"""The emulator's JSON interface, its record of requests, its page and the packages that it imports."""
 
 import json
 import subprocess
@@ -185,7 +185,7 @@ def test_a_request_is_recorded_without_secrets(zapi: httpx.Client, emulator: Emu
         ("{", "{"),
         ("x" * 70_000, "(70000 bytes)"),
         ('["\\ud800"]', ["\ud800"]),
-        # Not JSON to a strict reader, and so kept as it was sent.
+        # A strict reader does not accept this as JSON, so the record has it as it was sent.
         ("[NaN]", "[NaN]"),
         ('{"delayMessage": 1e999}', '{"delayMessage": 1e999}'),
         ("[" * 1_485 + "]" * 1_485, "[" * 1_485 + "]" * 1_485),

@@ -1,4 +1,4 @@
-"""Faults by name, and what the interface says of requests: matching, verifying, reset."""
+"""The emulator's named faults, and its interface to match, verify and reset recorded requests."""
 
 from typing import Any
 

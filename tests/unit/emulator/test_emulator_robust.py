@@ -1,4 +1,4 @@
-"""What must not bring the emulator down, fill its memory or show a secret."""
+"""Requests that must not crash the emulator, fill its memory or reveal a secret."""
 
 import json
 import stat

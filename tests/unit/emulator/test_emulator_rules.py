@@ -1,4 +1,4 @@
-"""WhatsApp's rules and faults on request: what each switch does to writes, reads and answers."""
+"""The emulator's switches for WhatsApp's rules and for faults: how each one changes writes, reads and answers."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def switch(instance: Instance) -> Any:
         (
             "5544932222222",
             ("5544932222222", "5544932222222"),
-        ),  # a landline's digits behind a 9: no number known
+        ),  # a 9 before a landline's digits is not a known number
         ("5215512345678", ("525512345678", "5215512345678")),
         ("525512345678", ("525512345678", "5215512345678")),
         ("5491112345678", ("541112345678", "5491112345678")),
@@ -256,7 +256,7 @@ def test_a_refused_phone_refuses_the_whole_call(
 def test_a_list_as_long_as_whatsapp_allows_is_fast(zapi: httpx.Client, instance: Instance) -> None:
     phones = [str(554430000000 + number) for number in range(64_000)]
     instance.patch({"settings": {"photo": {"value": BLACKLIST, "exceptions": phones}}})
-    # With a scan of the list for each change it takes hours.
+    # If each change scanned the list, this would take hours.
     with given_up_after(minutes=2):
         for phone in phones[:-1]:
             instance.write("photo", BLACKLIST, remove(phone))

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a project of its own uses it: over loopback, with requests that any client could make."""
+"""The pytest plugin, used as in a user's project: over loopback, with requests that any client could make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from airflow_provider_zapi.emulator import InvalidInputError
 from airflow_provider_zapi.emulator.pytest import ZApiDouble, zapi, zapi_session
 
-__all__ = ["zapi", "zapi_session"]  # as fixtures: pytest takes plugins of the top conftest.py only
+__all__ = ["zapi", "zapi_session"]  # as fixtures, because pytest loads plugins from the top conftest.py only
 
 
 def call(zapi: ZApiDouble, method: str, path: str, **arguments: Any) -> requests.Response:

@@ -1,4 +1,4 @@
-"""Parameters as templates deliver them, and what is refused before anything is sent."""
+"""Parameters as templates render them, and parameters that are refused before any request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_case_and_surrounding_spaces_of_a_value_do_not_matter(value: str) -> Non
 
 
 CHANGES_REFUSED: list[tuple[Any, str, str]] = [
-    # what is given, the place that the message names, a piece of the message
+    # the parameter, the place that the message names, a part of the message
     ("None", "contacts_blacklist", "the string 'None': a template that finds nothing renders as 'None'"),
     ("", "contacts_blacklist", "an empty string"),
     ("5544991111111", "contacts_blacklist", "a string that is not a JSON array"),
@@ -150,7 +150,7 @@ LONG, SHORT = "5544991111111", "554491111111"
 
 @pytest.mark.parametrize(("action", "sent"), [("add", [LONG]), ("remove", [LONG, SHORT])])
 def test_two_forms_of_a_number_are_one_addition_and_two_removals(action: str, sent: list[str]) -> None:
-    # A removal matches only the exact string on the list, and either form may be the one.
+    # A removal matches only the exact string on the list, and that string may have either form.
     changes = [{"action": action, "phone": phone} for phone in (LONG, SHORT, LONG)]
     parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
     assert [change.phone for change in parsed] == sent

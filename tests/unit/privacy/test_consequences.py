@@ -1,4 +1,4 @@
-"""What values do besides is said once, for operators and policies alike."""
+"""The side effects of values are stated in one place, for both operators and policies."""
 
 from __future__ import annotations
 

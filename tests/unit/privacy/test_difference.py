@@ -1,4 +1,4 @@
-"""Lists are compared by contact, and what cannot be told stays."""
+"""Lists are compared by contact. An entry that cannot be identified stays on the list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A, A_SHORT, A_LID = "5544991111111", "554491111111", "1001@lid"
 B, B_LID = "4915112345678", "1002@lid"
 C = "351912345678"
 
-#: How WhatsApp registered them: B under a form that no rule tells.
+#: The form of each contact that WhatsApp registered. No rule predicts the form of B.
 REGISTERED = {
     A: ResolvedContact(True, A_SHORT, A_LID),
     A_SHORT: ResolvedContact(True, A_SHORT, A_LID),
@@ -28,7 +28,7 @@ def resolve(phones: Iterable[str]) -> dict[str, ResolvedContact]:
 
 
 CASES: list[tuple[str, list[str], list[str], ListChange, bool]] = [
-    # name, wanted, present, what is to change, whether WhatsApp has to be asked
+    # name, wanted contacts, present contacts, the changes, whether the comparison must ask WhatsApp
     ("both empty", [], [], ListChange(), False),
     ("equal", [A, B], [B, A], ListChange(kept=2), False),
     ("all new", [A, B], [], ListChange(add=(A, B)), False),

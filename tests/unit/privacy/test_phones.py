@@ -1,4 +1,4 @@
-"""Which contacts are one: the double forms of Brazil, Mexico and Argentina, and nothing else."""
+"""Two phones are the same contact only if they are the two forms of a phone in Brazil, Mexico or Argentina."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_zapi.privacy.phones import contact_key, hide_phone, normal
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
-        # Brazil: with and without the ninth digit, a mobile's eight digits begin with 6 to 9
+        # Brazil, with and without the ninth digit. The eight digits of a mobile phone begin with 6 to 9.
         ("5544991111111", "554491111111", True),
         ("5511961234567", "551161234567", True),
         ("5544971111111", "554471111111", True),
@@ -25,10 +25,10 @@ from airflow_provider_zapi.privacy.phones import contact_key, hide_phone, normal
         # Argentina, with and without 9
         ("5491123456789", "541123456789", True),
         ("5491123456789", "541123456780", False),
-        # elsewhere a digit more is another number
+        # In other countries, an additional digit makes a different number.
         ("4915112345678", "49915112345678", False),
         ("351912345678", "3519912345678", False),
-        # WhatsApp's identifiers are themselves
+        # An identifier of WhatsApp has only one form.
         ("123456789012345@lid", "123456789012345@lid", True),
         ("123456789012345@lid", "123456789012346@lid", False),
         ("5544991111111@lid", "554491111111@lid", False),

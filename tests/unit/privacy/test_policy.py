@@ -1,4 +1,4 @@
-"""A policy is read once, in any of its forms, and all its mistakes are told at once by their place."""
+"""A policy can be read in any of its forms. The error lists all mistakes, each with its place."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_contacts_in_yaml_are_read_as_they_are_written(text: str, exceptions: tu
 
 LISTED = {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}
 
-#: What is given, and the mistakes that are told, each with its place.
+#: A bad policy, and the mistakes that the error lists, each with its place.
 MISTAKES: list[tuple[Any, list[str]]] = [
     ("", ["it is None; it must be a mapping"]),
     (None, ["it is None; it must be a mapping"]),
@@ -127,7 +127,7 @@ def test_every_mistake_is_told_with_its_place(policy: Any, mistakes: list[str]) 
     assert "991111111" not in message.replace("5544991111111'", "")
 
 
-#: Each ended the process or took minutes, by a parser that calls itself for every level.
+#: Each of these crashed the process or took minutes with a parser that recurses into every level.
 DEEP = [
     "photo: " + "[" * 40_000,
     "{a: " * 40_000,
@@ -140,7 +140,7 @@ DEEP = [
 
 @pytest.mark.parametrize("number", range(len(DEEP)))
 def test_a_text_that_is_nested_too_deeply_is_a_mistake_and_no_crash(number: int) -> None:
-    # In a process of its own: what a crash ends must not be the tests.
+    # Run this in a separate process, so that a crash does not end the tests.
     code = (
         "from airflow_provider_zapi.exceptions import ZApiInvalidRequestError\n"
         "from airflow_provider_zapi.privacy.policy import parse_policy\n"

@@ -1,4 +1,4 @@
-"""The probe distinguishes accounts: every way in which the emulator can differ is named, and put back into an emulator."""
+"""The probe detects each difference between accounts that the emulator can play, and its report can configure one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = {row["id"]: row for row in json.loads(FILE.read_text())["facts"]}
 SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
 USUAL = probed(emulated())
 
-#: Answers that are not the usual ones, by the facts whose outcome is an answer.
+#: Unusual answers, for the facts whose outcome is an answer.
 ANSWERS = {
     "list_scope_unknown": ["200 list", "404 error:not_found"],
     "unknown_path": ["404 empty", "404 error:other", "200 object"],
@@ -45,21 +45,21 @@ ANSWERS = {
 
 
 def mutants() -> list[tuple[str, str, dict[str, Any]]]:
-    """Return a fact, an outcome of it, and the switches under which the emulator has it."""
+    """Return each fact with each outcome, and the switches that give the emulator that outcome."""
     found = [(name, answer, {"probed": {name: answer}}) for name, answers in ANSWERS.items() for answer in answers]
     for name, row in TABLE.items():
         for outcome, given in row.get("outcomes", {}).items():
             if outcome == outcomes(USUAL).get(name) or not {"probed", "switches"} & given.keys():
                 continue
             found.append((name, outcome, given.get("switches") or {"probed": {name: outcome}}))
-    # The contact of these runs is written in the longer form, so that the list cannot lengthen it.
+    # These runs write the contact in its longer form, so the list cannot lengthen it.
     return [mutant for mutant in found if mutant[1] != "longer"]
 
 
 MUTANTS = mutants()
-#: Accounts on which a removal has no effect: what was added stays, and the probe says so.
+#: Accounts on which a removal has no effect. The probe's contact stays on the list, and the probe reports it.
 NOT_REMOVED = [("remove", "ignored"), ("remove", "refused")]
-#: Accounts that accept a value for a setting whose value before nobody stated.
+#: Accounts that accept a value for a setting although the user did not state its previous value.
 NOT_STATED = [
     (fact, "200 success:true") for fact in ("write_without_content_type", "value_unknown_query", "group_add_none")
 ]

@@ -1,4 +1,4 @@
-"""Whatever ends level 2, what was there before is put back."""
+"""The probe restores the settings, whatever interrupts level 2."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals
     before = state(emulator)
 
     def around(call: int, after: bool) -> None:
-        # The second one comes while things are put back, and is ignored.
+        # The second signal arrives during the restore and is ignored.
         if call in (at, at + 1) and after:
             os.kill(os.getpid(), number)
 

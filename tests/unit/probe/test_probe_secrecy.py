@@ -1,4 +1,4 @@
-"""Nothing of the account gets into a report, and nothing but what has to be put back into the journal."""
+"""A report contains no data of the account. The journal contains only the data that the restore needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PHONES = (OWN, CONTACT, *OTHERS)
 
 
 def echo(*secrets: str) -> dict[str, Any]:
-    """Return an answer that repeats secrets in keys and values, in every place where a call looks."""
+    """Return an answer that repeats secrets in the keys and values of every place that a call reads."""
     hostile: dict[str, Any] = {secret: [secret, {secret: secret}] for secret in secrets}
     return {
         **hostile,
@@ -55,7 +55,7 @@ ECHOES: list[tuple[str, Any]] = [
 
 
 def parts(*texts: str) -> list[str]:
-    """Return everything of the account that a string contains."""
+    """Return the account's data that a string contains."""
     private = (NAME, ADDRESS, "canary", "Canary", "hooks.example", *PHONES, *(phone[-8:] for phone in PHONES))
     return [*leaks(*texts), *(each for text in texts for each in private if each in text)]
 
@@ -116,7 +116,7 @@ def test_a_listing_of_the_plan_names_no_phone() -> None:
 def test_equal_texts_look_equal_in_one_report_and_never_in_two() -> None:
     first, second = Naming(), Naming()
     assert first(CLIENT_TOKEN) == first(CLIENT_TOKEN) != first(TOKEN)
-    # A phone could be found by trying all of them, if the key were kept.
+    # If the key were stored, somebody could find a phone by trying all phones.
     assert first(OWN) != second(OWN)
 
 

@@ -1,4 +1,4 @@
-"""A plan's digest: the same for the same plan, another for every other one, and nothing of a phone or a secret in it."""
+"""Equal plans have the same digest and different plans have different ones. It reveals no phone and no secret."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ MALFORMED: list[tuple[object, str]] = [
     (APPROVED.replace("add2", "add"), "is not the digest of a plan"),
     (APPROVED.replace("add2", "add\N{SUPERSCRIPT TWO}"), "is not the digest of a plan"),
     (f"plan1-add2-remove2-{'g' * 64}", "is not the digest of a plan"),
-    # Python refuses to make a number of so many digits.
+    # Python refuses to parse a number with this many digits.
     (f"plan1-add{'9' * 5_000}-remove2-{CODE}", "is not the digest of a plan"),
     ("9" * 1_000_000, "is not the digest of a plan"),
 ]

@@ -1,4 +1,4 @@
-"""One error for all settings that failed: its class, and what it says of every setting."""
+"""All failed settings are reported in one error: its class, and its message about each setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run over many numbers, one after another in this thread, with an injected network for each number."""
+"""A run over many numbers. The tests run them one after another in this thread, each with an injected network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIST = {"photo": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]
 
 
 class Inline(Executor):
-    """Runs what it is given at once, in the thread that gives it."""
+    """Runs each function immediately, in the caller's thread."""
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         function(*arguments, **named)
@@ -36,7 +36,7 @@ class Inline(Executor):
 
 
 class Account:
-    """Answers for each instance, and the instances in the order in which they were called."""
+    """Answers for each instance, and records the order in which the instances are called."""
 
     def __init__(self, answers: dict[str, tuple[Canned, ...]] | None = None) -> None:
         self.answers = answers or {}
@@ -161,7 +161,7 @@ def test_a_run_that_was_stopped_sends_nothing_more() -> None:
             account.pace.stop()
 
     run = account.run(rows(10), progress=stop)
-    assert len(account.called) == 5  # the canary, and the four that began at the same time after it
+    assert len(account.called) == 5  # the canary, and then the four that started at the same time
     assert outcomes(run) == {"asserted": 5, "not_tried": 5}
     assert isinstance(failure_of(run, account.pace, FAIL_ON, "zapi"), ZApiTransientError)
 

@@ -1,4 +1,4 @@
-"""The guard against removing most of a list: its base, what counts, and what it says."""
+"""The guard against removing most of a list: its base, the removals that count, and its message."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def refused(guard: RemovalGuard, change: ListChange) -> bool:
 
 
 CASES: list[tuple[str, int, int, int, bool]] = [
-    # name, entries kept, of these perhaps added by the run, entries to remove, whether it is refused
+    # name, kept entries, how many of them the run may have added, entries to remove, whether the guard refuses
     ("half of ten", 5, 0, 5, False),
     ("more than half of ten", 4, 0, 6, True),
     ("all of nine", 0, 0, 9, False),
     ("all of ten", 0, 0, 10, True),
-    # The list had 9 to 15 entries before the run: 9 removals are too many for 15, which it may have been.
+    # The list had between 9 and 15 entries before the run. 9 removals are too many for a list of 15.
     ("most of what may have been there", 6, 6, 9, True),
-    # Wanted contacts that came back with the list, beside the twelve that have to go.
+    # The list came back with wanted contacts too, besides the twelve to remove.
     ("most of a list that came back", 13, 13, 12, True),
     ("few of a list that came back", 20, 13, 5, False),
     ("few of a short list that came back", 13, 13, 2, False),
@@ -54,7 +54,7 @@ def test_removals_are_counted_over_the_rounds() -> None:
     guard.sent(first.remove)
     assert not refused(guard, ListChange(remove=entries(4, 2), kept=6))
     assert refused(guard, ListChange(remove=entries(4, 3), kept=5))
-    # The same entry once more is no further removal.
+    # Removing the same entry a second time does not count as another removal.
     assert not refused(guard, ListChange(remove=entries(0, 4), kept=8))
 
 

@@ -1,4 +1,4 @@
-"""A foreign change is told from a read that lags behind."""
+"""The history distinguishes another writer's change from a read that lags behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ A, B, C, X = "5544990000001", "5544990000002", "5544990000003", "5544990000009"
 Read = tuple[str, list[str], list[str], list[str]]
 
 CASES: list[tuple[str, list[Read], bool]] = [
-    # name, reads: (whether our writes were in force, entries, unwanted ones, removed ones); whether it is foreign
+    # name, reads (whether our writes were in force, entries, unwanted ones, removed ones), whether another writer did it
     ("nothing changes", [("in force", [A], [], []), ("in force", [A], [], [])], False),
     ("an entry that nothing explains", [("in force", [A], [], []), ("in force", [A, X], [X], [])], True),
     ("an entry that vanished", [("in force", [A, B], [], []), ("in force", [A], [], [])], True),

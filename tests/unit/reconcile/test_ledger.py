@@ -1,4 +1,4 @@
-"""What an earlier try finished is known to the next one, by digests only."""
+"""A task retry knows what an earlier try finished, from stored digests only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_zapi.reconcile.outcomes import Outcome
 
 
 class Memory(dict[str, Any]):
-    """A store that keeps what it is given as JSON, as Airflow's does."""
+    """A store that keeps its values as JSON, as Airflow's store does."""
 
     def set(self, key: str, value: Any) -> None:
         self[key] = json.loads(json.dumps(value))

@@ -1,4 +1,4 @@
-"""How fast an account's calls go out: what halves them, what stops them, what lets more in again."""
+"""The pace of an account's calls: what halves it, what stops the calls, and what raises the pace again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan sends first, whom it leaves able to see meanwhile, and what it says about it."""
+"""The order of a plan's calls, who can see a setting between them, and what the plan says about that."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_each_settings_values_stand_from_the_strictest_to_the_most_open() -> Non
     for values in openness.values():
         assert values == sorted(values)
         assert (values[0], values[-1]) == (0.0, 1.0)
-    # With "disable" messages never vanish, so it shows the most.
+    # With "disable", messages never disappear, so this value reveals the most.
     assert MESSAGES_DURATION.values[-1] == "disable"

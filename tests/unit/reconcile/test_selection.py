@@ -1,4 +1,4 @@
-"""Which numbers of an account a run is about: names, ids, shards, and lists that are shorter than they should be."""
+"""Selecting the numbers of a run: by name, by id, by shard, and from an account's list that is too short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document of a number's state: what each run makes of the last one, and how large it gets."""
+"""The document with a number's state: how each run updates it, and how large it can become."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_setting_that_the_task_no_longer_looks_after_is_dropped_and_anothers_s
 
 
 def test_the_largest_document_fits_and_keeps_the_newest_events() -> None:
-    """Airflow's ids have up to 250 characters, each of which may take six bytes of JSON."""
+    """Use the longest ids that Airflow allows: 250 characters, each up to six bytes in JSON."""
     longest = dict.fromkeys(("dag_id", "run_id", "task_id"), "é" * 250)
     results = {
         setting.name: SettingResult("CONTACT_BLACKLIST", verified=True, verified_at=at(0), added=64_000)
@@ -123,7 +123,7 @@ def test_the_largest_document_fits_and_keeps_the_newest_events() -> None:
         )
     assert state["settings"].keys() == results.keys()
     assert len(json.dumps(state)) <= 2 * MAX_BYTES
-    # With ids as people write them, all events have room.
+    # If the ids have a usual length, all events fit.
     state = {}
     for minutes in range(MAX_HISTORY + 9):
         state = applied(state, minutes, True, **results)
