@@ -77,6 +77,9 @@ simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated nu
 kills: $(NEWEST_VENV)/.made ## Kill the probe at 1,000 simulated and 200 real moments, and check that it restores the state.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.killing $(ARGS)
 
+kills-fleet: $(NEWEST_VENV)/.made ## Kill 100 fleet runs at random moments, run them again, and count what was sent twice.
+	$(NEWEST_VENV)/bin/python -W ignore -m tests.killing.fleet $(ARGS)
+
 facts: $(NEWEST_VENV)/.made ## Generate the page "How Z-API behaves" from the table of facts.
 	$(NEWEST_VENV)/bin/python -W ignore -m scripts.docs_facts
 
