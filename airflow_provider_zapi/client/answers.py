@@ -7,13 +7,13 @@ under different statuses. Rows come from Z-API's documentation and from what pub
 from __future__ import annotations
 
 import enum
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_provider_zapi.client.bodies import NotJson, parse_body
 from airflow_provider_zapi.client.shape import compact
 from airflow_provider_zapi.exceptions import (
     ZApiAuthenticationError,
@@ -40,11 +40,9 @@ from airflow_provider_zapi.wording import counted
 __all__ = [
     "Again",
     "Failure",
-    "NotJson",
     "Reader",
     "clean",
     "object_without_error",
-    "parse_body",
     "read_answer",
     "success_is_true",
 ]
@@ -331,36 +329,6 @@ def not_zapi(detail: str) -> Failure:
 def unexpected(detail: str) -> Failure:
     """Return the failure of an answer whose content breaks the contract; a second call would give the same."""
     return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}", code="ZAPI-UNEXPECTED-CONTENT")
-
-
-@dataclass(frozen=True, slots=True)
-class NotJson:
-    """A body that is not JSON, and why."""
-
-    why: str
-
-
-def parse_body(body: bytes) -> Any:
-    """Parse strictly: what two readers could understand differently is not an answer."""
-    if not body.strip():
-        return NotJson("it is empty")
-    try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique)
-    except RecursionError:
-        return NotJson("its JSON is nested too deeply")
-    except ValueError:
-        return NotJson("it is not JSON")
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key stands twice")
-    return result
 
 
 def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:

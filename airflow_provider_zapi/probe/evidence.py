@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_zapi.client.answers import NotJson, parse_body
+from airflow_provider_zapi.client.bodies import NotJson, parse_body
 from airflow_provider_zapi.client.shape import by_length, shape
 from airflow_provider_zapi.client.transport import RawAnswer
 from airflow_provider_zapi.probe.facts import error_id
