@@ -47,9 +47,9 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         the DAG. (templated)
     :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
     :param fail_on_drift: with ``plan``, fail if a list has drifted from the policy
-    :param allow_mass_removal: allow the removal of over half of a list of 10 or more
-    :param settle: seconds to wait before a last read of all lists, at most 600. With 0, there is no last read. Use it if
-        Z-API's reads lag behind its writes and somebody else may write too
+    :param allow_mass_removal: allow the removal of more than half of a list of 10 or more contacts
+    :param settle: seconds to wait before a last read of all lists, at most 600; 0 for no last read. Use it
+        if Z-API's reads lag behind its writes and somebody else may write too
     :param expected_phone: the number that must be paired with the instance; by default the connection's extra
         ``phone``. If another number is paired, the task fails before anything is sent. (templated)
     :param expected_plan: the ``digest`` that an earlier task with ``mode="plan"`` returned, and that somebody approved.
@@ -58,7 +58,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
-    :raises ZApiInvalidRequestError: the policy is invalid (all mistakes are named) or removes too much; nothing was sent
+    :raises ZApiInvalidRequestError: the policy is invalid (it names all mistakes) or removes too much; nothing was sent
     :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
     :raises ZApiNotVerifiedError: a list does not show the changes yet; a task retry may help
     :raises ZApiError: a call failed; the message names the settings that failed and those that are done

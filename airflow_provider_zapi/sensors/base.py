@@ -23,10 +23,10 @@ MAX_CONSECUTIVE_ERRORS = 5
 class ZApiSensor(ZApiOperator, BaseSensorOperator):
     """Wait for a state of one Z-API instance.
 
-    A permanent error (credentials, subscription, unknown instance) fails the task. After a transient one, it reads again.
+    A permanent error (credentials, subscription, unknown instance) fails the task. A transient error does not.
 
-    :param max_consecutive_errors: after this many transient errors in a row, the task fails with the last one. It has no
-        effect with ``mode="reschedule"``, where every read is a new process that does not know the number of errors.
+    :param max_consecutive_errors: after this many transient errors in a row, the task fails with the last one. It has
+        no effect with ``mode="reschedule"``, where every read is a new process that does not know the number of errors.
         There, only ``timeout`` ends the wait
     """
 
