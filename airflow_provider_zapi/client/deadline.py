@@ -93,7 +93,7 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
         # HTTPResponse only asks its socket for the file to read.
         return _Response(cast(socket.socket, _TimedSocket(sock, served.deadline)), *args, **kwargs)
 
-    class Connection(connection):  # type: ignore[misc]  # one of 2
+    class Connection(connection):  # type: ignore[misc]  # one of two
         response_class = staticmethod(response)
         #: Never print requests, even if the process does: answers may repeat what was sent.
         debuglevel = 0

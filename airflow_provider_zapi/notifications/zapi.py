@@ -77,7 +77,7 @@ class ZApiNotifier(BaseNotifier):
         """Send the message.
 
         :raises ZApiInvalidRequestError: the phone or message is invalid; nothing was sent
-        :raises ZApiError: it was not sent, or may be sent (``perhaps_done``)
+        :raises ZApiError: it was not sent, or may have been (``perhaps_done``)
         """
         body = self._body()
         with ZApiHook(self.zapi_conn_id, instance=self.instance) as client:

@@ -37,13 +37,13 @@ _NO_PLAN: Any = object()
 class ApplyPrivacyPolicyOperator(ZApiOperator):
     """Apply a privacy policy to a WhatsApp number.
 
-    The task reads each list of excluded contacts, sends only the differences, and reads the list again. Values cannot be
-    read, so they are always sent and are not verified (``verified: null``). Other settings do not change.
+    The task reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
+    so they are always sent and are not verified (``verified: null``). Other settings do not change.
     On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
     ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
 
     :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
-        "photo": "CONTACTS"}``, the same as a YAML or JSON string, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
+        "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
         the DAG. (templated)
     :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
     :param fail_on_drift: with ``plan``, fail if a list has drifted from the policy
