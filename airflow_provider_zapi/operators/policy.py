@@ -37,7 +37,7 @@ _NO_PLAN: Any = object()
 class ApplyPrivacyPolicyOperator(ZApiOperator):
     """Apply a privacy policy to a WhatsApp number.
 
-    The task reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
+    It reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
     so they are always sent and are not verified (``verified: null``). Other settings do not change.
     On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
     ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
