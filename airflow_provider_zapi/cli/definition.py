@@ -1,7 +1,7 @@
 """Define the commands for Airflow's parser and this package's own.
 
-Airflow imports this module for each of its commands, so this module imports little. A command imports what it needs
-when it runs.
+Airflow imports this module for each of its commands, so it imports only the standard library. A command imports the
+rest when it runs.
 """
 
 from __future__ import annotations
