@@ -22,9 +22,9 @@ Airflow retries a task after a transient error and fails it at once after a perm
 Every message ends with a code in brackets, such as ``[ZAPI-AUTH-CLIENT-TOKEN]``. `docs/errors.md` explains each code. A
 code never changes its meaning, and it begins with the code of its class (``ZAPI-AUTH``).
 
-No error holds a request, a response, an address or a credential: each is made from the facts below only, and raised
-where no other error is being handled (see `airflow_provider_zapi.catching`), so that neither its cause nor its context
-leads to one.
+No error holds a request, a response, an address or a credential. Each is made only from the facts below. It is raised
+when no other error is being handled (see `airflow_provider_zapi.catching`), so its cause and context do not lead to
+one.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ __all__ = [
 
 
 class ZApiError(Exception):
-    """Base of all errors of this provider.
+    """Base class of this provider's errors.
 
     :param what: what happened, without a full stop
-    :param advice: what to do about it, as whole sentences
+    :param advice: what to do about it, in full sentences
     :param endpoint: the endpoint's name, such as ``privacy/last-seen``; never its URL, which holds a credential
     :param conn_id: the Airflow connection
     :param status: the HTTP status of the last answer, if there was one
     :param attempts: requests sent for this call
-    :param elapsed: seconds that the call took, with its waits
-    :param retry_after: seconds after which Z-API asked to be called again, if it did
-    :param perhaps_done: whether Z-API may have done it all the same, where doing it twice is not doing it once
+    :param elapsed: seconds that the call took, including waits
+    :param retry_after: seconds after which Z-API allows a retry, if it says so
+    :param perhaps_done: whether Z-API may have done it, if the call is not idempotent
     :param code: the code that the message ends with; by default the class's own
     """
 
-    #: The code of an error that has no code of its own.
+    #: The code of an error without its own code.
     default_code: ClassVar[str] = "ZAPI"
 
     def __init__(
@@ -114,18 +114,18 @@ class ZApiError(Exception):
         )
 
     def after(self, done: str) -> Self:
-        """Return the same error, which also says what had been done before it."""
+        """Return the same error, which also says what was done before it."""
         return self._with(advice=f"{done}. {self.advice}".strip())
 
     def without_connection(self) -> Self:
-        """Return the same error, which does not name the connection."""
+        """Return the same error without the connection's name."""
         return self._with(conn_id=None)
 
     def _with(self, **facts: Any) -> Self:
         return type(self)(**{**self.__dict__, **facts})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way would call the class with the finished message alone and lose the facts.
+        # By default, Exception calls the class with only the finished message and loses the facts.
         return _rebuild, (type(self), self.__dict__.copy())
 
 
@@ -134,19 +134,19 @@ def _rebuild(kind: type[ZApiError], facts: dict[str, Any]) -> ZApiError:
 
 
 class ZApiTransientError(ZApiError):
-    """Worth a retry, after ``retry_after`` seconds where Z-API named them."""
+    """A retry may help, after ``retry_after`` seconds if Z-API sent them."""
 
     default_code = "ZAPI-TRANSIENT"
 
 
 class ZApiRefusedError(ZApiTransientError):
-    """Z-API answered that it did not do it: ``success: false``, or an error text that this provider does not know."""
+    """Z-API did not do it: it answered ``success: false``, or an error that this provider does not know."""
 
     default_code = "ZAPI-REFUSED"
 
 
 class ZApiNotConnectedError(ZApiTransientError):
-    """The instance has no WhatsApp session at the moment; the phone has to reconnect."""
+    """The instance has no WhatsApp session now. The phone must reconnect."""
 
     default_code = "ZAPI-NOT-CONNECTED"
 
@@ -158,19 +158,19 @@ class ZApiUnreachableError(ZApiTransientError):
 
 
 class ZApiRateLimitError(ZApiTransientError):
-    """Z-API takes no more calls for now (429)."""
+    """Z-API limits the rate of calls (429)."""
 
     default_code = "ZAPI-RATE-LIMIT"
 
 
 class ZApiNotVerifiedError(ZApiTransientError):
-    """Z-API accepted every change of a list, and the list does not read so: not yet, as far as anybody can tell."""
+    """Z-API accepted every change to a list, but the list does not show all of them yet."""
 
     default_code = "ZAPI-NOT-VERIFIED"
 
 
 class ZApiPermanentError(ZApiError, AirflowFailException):
-    """A retry would end the same way: Airflow fails the task at once and keeps its retries."""
+    """A retry would not help. Airflow fails the task at once without using its retries."""
 
     default_code = "ZAPI-PERMANENT"
 
@@ -182,7 +182,7 @@ class ZApiConfigurationError(ZApiPermanentError):
 
 
 class ZApiAuthenticationError(ZApiPermanentError):
-    """Z-API refused a credential, or the address that the call came from; the message says which."""
+    """Z-API refused a credential, or the caller's address. The message says which."""
 
     default_code = "ZAPI-AUTH"
 
@@ -200,19 +200,19 @@ class ZApiInstanceNotFoundError(ZApiPermanentError):
 
 
 class ZApiInvalidRequestError(ZApiPermanentError):
-    """A parameter is wrong: found here before anything was sent (no ``status``), or refused by Z-API."""
+    """A parameter is invalid. Without a ``status``, nothing was sent; otherwise Z-API refused it."""
 
     default_code = "ZAPI-INVALID"
 
 
 class ZApiUnexpectedAnswerError(ZApiPermanentError):
-    """An answer outside Z-API's contract; taking it for a success would be a guess."""
+    """An answer is outside Z-API's contract. It does not prove a success."""
 
     default_code = "ZAPI-UNEXPECTED"
 
 
 class ZApiConflictError(ZApiPermanentError):
-    """Somebody else changes the same settings: a list holds, or lacks, what no write of this run explains."""
+    """Somebody else changes the same settings: a list differs in ways this run did not cause."""
 
     default_code = "ZAPI-CONFLICT"
 

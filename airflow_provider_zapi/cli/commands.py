@@ -1,4 +1,4 @@
-"""What each command does: read or apply, make one report of it, print that, and say the exit code."""
+"""The commands. Each reads or applies, prints one report and returns an exit code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["run"]
 def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
     """Run a command.
 
-    :return: its exit code, what belongs to stdout, and what belongs to stderr
+    :return: its exit code, the output for stdout and the output for stderr
     """
     try:
         report = _COMMANDS[name](arguments)
@@ -98,7 +98,7 @@ def _check(arguments: argparse.Namespace) -> Report:
         try:
             account = client.account()
         except ZApiUnexpectedAnswerError as error:
-            # Its form is not published: a connection is none the worse for it.
+            # Z-API does not document its form, so the connection is still good.
             data["subscription"] = None
             rows.append(("subscription", f"cannot be read: {error.what}"))
         else:
@@ -129,7 +129,7 @@ def _show(arguments: argparse.Namespace) -> Report:
         if not arguments.contacts:
             rows.append((name, count))
             continue
-        # What is no contact is counted: it could be anything, such as control characters for the terminal.
+        # Other entries are only counted: they may hold control characters for the terminal.
         first, *others = (*contacts, *((f"unknown entries: {unknown}",) if unknown else ())) or (NOTHING,)
         rows += [(name, count, first), *(("", "", contact) for contact in others)]
     return Report(
@@ -229,7 +229,7 @@ def _settings_rows(
 @contextmanager
 def _client(arguments: argparse.Namespace, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
     hook = ZApiHook(arguments.conn_id, instance=arguments.instance)
-    # The connection is kept in no variable: a traceback would show it.
+    # No variable holds the connection: a traceback would show it.
     with hook.client_of(connection_of(arguments.conn_id)) as client:
         if check_phone and hook.expected_phone:
             require_phone(client, hook.expected_phone, arguments.conn_id)

@@ -1,7 +1,7 @@
-"""What can be typed, once: Airflow's command and this package's own parser are made from these rows.
+"""Define the commands for Airflow's parser and this package's own.
 
-Airflow imports this module for every command of its own, so that it imports nothing; a command imports what it needs
-when it runs.
+Airflow imports this module for each of its commands, so it imports only the standard library. A command imports the
+rest when it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 OK, DIFFERENT, USAGE, ACCOUNT = range(4)
-#: What a script can tell apart. A reader of stdout that left is none of these, but what the shell says of such an end.
+#: The exit codes for scripts. If the reader of stdout leaves, the code is the shell's own for SIGPIPE.
 EXIT_CODES = {
     OK: "as wanted",
     DIFFERENT: "drift: a list differs from the policy, the plan from the approved one, or the account from the report",
@@ -43,7 +43,7 @@ DESCRIPTION = "Look at WhatsApp numbers on Z-API and set their privacy"
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a command: its names, and the options that ``argparse`` knows for it."""
+    """Describe an argument of a command: its names and its ``argparse`` options."""
 
     names: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its name is that of the function in `airflow_provider_zapi.cli.commands`."""
+    """Describe a command. It has the name of its function in `airflow_provider_zapi.cli.commands`."""
 
     name: str
     help: str
@@ -60,7 +60,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Group:
-    """Commands under a common word; `run` knows each by both words."""
+    """Group commands under a word. `run` knows each by both words."""
 
     name: str
     help: str
@@ -218,7 +218,7 @@ FLEET = Group(
 
 
 def get_zapi_cli_commands() -> list[Any]:
-    """Return ``airflow zapi``, as Airflow 3.2 and newer asks for it by the provider info."""
+    """Return ``airflow zapi``, which Airflow 3.2 and newer finds in the provider info."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     def actions(commands: tuple[Command, ...], prefix: str = "") -> tuple[Any, ...]:
@@ -245,7 +245,7 @@ def _function(name: str) -> Any:
 
 
 def run(name: str, arguments: argparse.Namespace) -> int:
-    """Run a command, print what it found, and return its exit code: one of `EXIT_CODES`."""
+    """Run a command, print its result, and return one of `EXIT_CODES`."""
     try:
         with _stdout_kept_for_the_report():
             from airflow_provider_zapi.cli import commands
@@ -259,9 +259,9 @@ def run(name: str, arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _stdout_kept_for_the_report() -> Iterator[None]:
-    """Lead to stderr whatever is printed: Airflow logs to stdout, from its import on.
+    """Redirect stdout to stderr, because Airflow logs to stdout as soon as it is imported.
 
-    The file descriptor too, since a log handler keeps the stream that it was made with.
+    This includes the file descriptor, because a log handler keeps its stream.
     """
     with redirect_stdout(sys.stderr):
         if sys.__stdout__ is None:  # closed by the caller
@@ -283,14 +283,14 @@ def _write(stream: TextIO, text: str) -> bool:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        # As Python's documentation advises, so that the flush at its own end does not fail again.
+        # Python's docs advise this, so that the flush at exit does not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False
     return True
 
 
 def end(code: int) -> NoReturn:
-    """End the process with an exit code. What Airflow logs on its way out goes to stderr."""
+    """End the process with an exit code. What Airflow logs at exit goes to stderr."""
     if sys.__stdout__ is not None:
         os.dup2(2, 1)
     raise SystemExit(code)

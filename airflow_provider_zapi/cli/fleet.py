@@ -1,4 +1,4 @@
-"""What the commands about a whole account do."""
+"""The commands for a whole account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_zapi.reconcile.selection import parse_patterns
 
 __all__ = ["COMMANDS"]
 
-#: Names of one outcome that the table shows.
+#: How many names the table shows per outcome.
 _SHOWN = 3
 
 
@@ -108,7 +108,7 @@ def _handled(arguments: argparse.Namespace, parameters: FleetParameters) -> Repo
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[int, int, int], None]]:
-    """Draw a bar on a terminal. On stderr: stdout is for the report."""
+    """Draw a progress bar on stderr. stdout is for the report."""
     if not sys.stderr.isatty():
         yield lambda handled, failed, total: None
         return

@@ -1,4 +1,4 @@
-"""What the commands share: where connections and policy files come from, what a report is, and exit codes."""
+"""Share connections, policy files, reports and exit codes among the commands."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from airflow_provider_zapi.exceptions import (
 
 __all__ = ["NOTHING", "Report", "code_of", "connection_of", "policy_text"]
 
-#: Printed where a table has nothing to say.
+#: Printed in an empty cell of a table.
 NOTHING = "-"
 
 
 @dataclass
 class Report:
-    """What a command found: for ``--output json`` and ``yaml`` as it is, for people as rows, or as Markdown."""
+    """Hold a command's result: data for ``--output json`` and ``yaml``, rows or Markdown for people."""
 
     data: dict[str, Any]
     rows: list[Sequence[object]]
@@ -46,13 +46,13 @@ def code_of(error: ZApiError) -> int:
     """Return the exit code of an error."""
     if isinstance(error, (ZApiConflictError, ZApiPlanChangedError)):
         return DIFFERENT
-    # Without a status it was found here, in what was typed or in the policy file; else Z-API refused it.
+    # Without a status, the arguments or the policy file are wrong. Otherwise, Z-API refused it.
     return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
 
 
 def connection_of(conn_id: str) -> Any:
-    """Return Airflow's connection. A caller keeps it in no variable, which a traceback would show."""
-    # Airflow's own commands do the same: since Airflow 3, only a server finds the connections of the database.
+    """Return Airflow's connection. Do not keep it in a variable: a traceback would show it."""
+    # As in Airflow's own commands: since Airflow 3, only a server reads connections from the database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection
 
@@ -70,7 +70,7 @@ def connection_of(conn_id: str) -> Any:
 
 
 def policy_text(name: str) -> str:
-    """Return the text of a policy file."""
+    """Return a policy file's content."""
     text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
     if isinstance(text, Exception):
         problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"

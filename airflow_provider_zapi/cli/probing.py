@@ -1,4 +1,4 @@
-"""``probe``: ask for what is missing, say what will be sent, run, show the report, write it."""
+"""Run ``probe``: ask for missing input, say what it will send, and show and write a report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADINGS = {
     2: "Level 2: changes of {setting} and of one contact, which are put back.",
 }
 
-#: Data for scripts, text for people, exit code.
+#: Data for scripts, lines for people, exit code.
 Outcome = tuple[dict[str, Any], str, int]
 
 
@@ -55,11 +55,11 @@ def run_probe(
 ) -> Outcome:
     """Run ``probe``.
 
-    :param connection: whose instance is probed
+    :param connection: that of the instance
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
-    :return: what belongs to stdout, as data and as text, and the exit code
-    :raises ZApiInvalidRequestError: the arguments cannot be used; nothing was sent
+    :return: the output as data and as a string, and the exit code
+    :raises ZApiInvalidRequestError: the arguments are invalid; nothing was sent
     """
     if arguments.restore:
         return _restore(arguments, connection, _wire(connection, None, clock, sleep))
@@ -150,7 +150,7 @@ def _answer(question: str) -> str:
 
 
 def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
-    """Say what will be written, and ask whether it may be."""
+    """Say what will be written, and ask for approval."""
     if arguments.yes:
         return
     if not sys.stdin.isatty():
@@ -246,7 +246,7 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
     data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
     lines = [f"Put back: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
     lines += [f"NOT put back: {problem}" for problem in problems.values()]
-    # What nobody stated cannot be put back by another try either.
+    # A retry cannot restore a value that nobody stated.
     kept = any(prior.settings[name].value is not None for name in problems)
     lines.append(f"The journal {path} is {'kept' if kept else 'deleted'}.")
     if not kept:
@@ -264,7 +264,7 @@ def _not_put_back(result: Result, conn_id: str) -> str:
 
 
 def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
-    """Show what a report holds, and write it unless its owner says no."""
+    """Show a report, and write it unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
@@ -287,6 +287,6 @@ def _comparison(differ: list[tuple[str, str, str]]) -> tuple[list[dict[str, str]
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # Airflow's stdout is kept for the report.
+    # Airflow's stdout is for the report.
     sys.stderr.write(text + end)
     sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""What Airflow keeps of each number: the state that the last runs left with its asset, or else its last event.
+"""Show what Airflow stores about each number: its asset's state after the last runs, or else the last event.
 
-Read from Airflow's database and from nowhere else: no call to Z-API is made.
+It reads only Airflow's database and does not call Z-API.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ NOTHING = "-"
 
 
 def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], list[tuple[object, ...]], bool, list[str]]:
-    """Return what is kept of all numbers, or of one: as data, as rows, whether any has drifted, and notes.
+    """Return what is stored about all numbers, or one: data, rows, whether any drifted, and notes.
 
-    :param stale_after: hours after which what was found or set last counts as stale
-    :raises ZApiConfigurationError: Airflow's database cannot be read, or nothing is kept of this connection
+    :param stale_after: hours after which the last result counts as stale
+    :raises ZApiConfigurationError: Airflow's database cannot be read, or has nothing on this connection
     """
     if not AIRFLOW_V_3_0_PLUS:
         note = "Airflow 2 keeps no state of a number. 'show' and 'plan' read the number itself."
@@ -59,8 +59,8 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
 
 
 def _read() -> dict[str, dict[str, Any]]:
-    """Return what is kept of each number, by its connection id."""
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # this is no task: it may read the database
+    """Return what is stored on each number, by connection id."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # not a task: it may read the database
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -92,7 +92,7 @@ def _stored(session: Any, asset_id: int) -> Any:
 
 
 def _of_event(event: Any) -> dict[str, Any]:
-    """Return an event in the form of a state: what a run changed last is known, and no drift."""
+    """Return an event as a state. It shows what a run changed last, but not drift."""
     at = event.timestamp.astimezone(UTC).isoformat(timespec="seconds")
     by = {
         "dag_id": event.source_dag_id,
@@ -123,7 +123,7 @@ def _listed(extra: Mapping[str, Any], name: str) -> int | None:
 
 
 def _state(setting: Mapping[str, Any], stale_before: datetime) -> str:
-    """Return what a person should know first of a setting."""
+    """Return the most important fact about a setting."""
     if setting.get("drift"):
         return "drift"
     seen = [setting.get(name) for name in ("asserted_at", "checked_at", "verified_at")]
@@ -164,6 +164,6 @@ def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    """Return a text for a terminal: no control characters, whoever wrote it."""
+    """Return a string without control characters, for a terminal."""
     text = NOTHING if value in (None, "") else str(value)
     return text if text.isprintable() else ascii(text)

@@ -1,7 +1,7 @@
-"""What an answer of Z-API means.
+"""Turn an answer of Z-API into a result or a failure.
 
-One table by the text of an answer and one by its status, read in this order because Z-API sends the same condition
-under different statuses. Rows come from Z-API's documentation and from what public clients recorded of its answers.
+One table maps the error string, another the status. The string comes first because Z-API sends the same condition under
+different statuses. The rows come from Z-API's documentation and from answers that public clients recorded.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Longest piece of the server's text in a message, in characters.
+#: Longest part of the server's string in a message, in characters.
 MAX_SERVER_TEXT = 200
-#: How much of it is read: all that is spent on a text is in proportion to this, however long the text is.
+#: Longest part that is read, so that a long string does not take long.
 _READ_OF_TEXT = 16_384
-#: What goes again of a text that was cut: half a secret at its end would not be found. A secret in the longest of its
-#: encodings is shorter than this.
+#: What is dropped from the end of a cut string, because half a secret there would not be found. Every encoded secret is
+#: shorter than this.
 _LOST_AT_CUT = 8_192
 
 
@@ -62,15 +62,15 @@ class Again(enum.Enum):
     """Whether the same call is retried before its error is raised."""
 
     NEVER = enum.auto()
-    #: Only where doing it twice is the same as doing it once: the server may have done it already.
+    #: Only if the call is idempotent: the server may have done it already.
     IF_REPEATABLE = enum.auto()
-    #: The server has surely not done it.
+    #: The server has not done it.
     ALWAYS = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a try gave no result: the facts that an error is made of, and whether to try again."""
+    """Hold why an attempt failed: the facts for its error, and whether to retry."""
 
     error: type[ZApiError]
     what: str
@@ -83,7 +83,7 @@ class Failure:
 
 _SECONDS = re.compile(r"\s*[0-9]{1,9}\s*")
 
-#: Turns a parsed 2xx answer into a result, or says why it is none.
+#: Turns a parsed 2xx answer into a result or a failure.
 Reader = Callable[[Any], T | Failure]
 
 NOT_ZAPI = Failure(
@@ -117,7 +117,7 @@ _COPY_CLIENT_TOKEN = (
     f'"{ACCOUNT_SECURITY_TOKEN}"; it is not the instance token.'
 )
 
-#: By the text of `error`, in any case, whatever the status. First match wins.
+#: By the string in `error`, ignoring case and status. First match wins.
 TEXTS: tuple[tuple[str, Failure], ...] = (
     (r"^not_found$", NO_SUCH_PATH),
     (
@@ -218,7 +218,7 @@ _DEFECT = Failure(
     code="ZAPI-INVALID-CALL",
 )
 
-#: By status, where no text was recognised.
+#: By status, if no string matched.
 STATUSES: Mapping[int, Failure] = {
     400: Failure(
         ZApiInvalidRequestError,
@@ -269,10 +269,10 @@ def read_answer(
     scrub: Callable[[str], str],
     now: float,
 ) -> T | Failure:
-    """Say what an answer means: the result that ``read`` makes of it, or why there is none.
+    """Return the result that ``read`` makes of an answer, or the failure.
 
-    :param read: gets the parsed body of a 2xx answer first, since a healthy ``status`` carries a truthy ``error``
-    :param scrub: takes secrets out of the server's text before any of it goes into a failure
+    :param read: sees a 2xx answer before ``error`` is checked, because a healthy ``status`` has one
+    :param scrub: removes secrets from the server's string before a failure holds it
     :param now: the time as a Unix timestamp, for a ``Retry-After`` that is a date
     """
     payload = parse_body(body)
@@ -293,7 +293,7 @@ def read_answer(
     return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
 
 
-#: Makes a report of such an answer useful, and nothing in it is secret.
+#: Helps with a bug report. Nothing in it is secret.
 _SHAPE = "The answer's shape, for a report (no content): {shape}."
 
 
@@ -302,7 +302,7 @@ def _shape(payload: Any, body: bytes) -> str:
 
 
 def success_is_true(payload: Any) -> Failure | None:
-    """Read the answer of a call that changes something: an object, without ``error``, whose ``success`` is true."""
+    """Check the answer to a change: an object without ``error`` whose ``success`` is true."""
     checked = object_without_error(payload)
     if isinstance(checked, Failure):
         return checked
@@ -315,19 +315,19 @@ def success_is_true(payload: Any) -> Failure | None:
 
 
 def object_without_error(payload: Any) -> dict[str, Any] | Failure:
-    """Read an answer that is an object and carries no ``error``."""
+    """Return an answer that is an object without ``error``."""
     if not isinstance(payload, dict):
         return not_zapi(f"JSON, but {_kind(payload)} instead of an object")
     return REFUSED if payload.get("error") else payload
 
 
 def not_zapi(detail: str) -> Failure:
-    """Return the failure of an answer that is no answer of Z-API's."""
+    """Return the failure for an answer that is not Z-API's."""
     return replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=detail))
 
 
 def unexpected(detail: str) -> Failure:
-    """Return the failure of an answer whose content breaks the contract; a second call would give the same."""
+    """Return the failure for content that breaks the contract. A retry would not help."""
     return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}", code="ZAPI-UNEXPECTED-CONTENT")
 
 
@@ -340,11 +340,11 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
-    """Return a text of the server's for a message: in one line, without secrets, cut."""
+    """Return the server's string on one line, cut and without secrets."""
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):
-        # Scrubbing may have made the text much shorter.
+        # Scrubbing may shorten the string a lot.
         scrubbed = scrubbed[: -min(_LOST_AT_CUT, -(-len(scrubbed) // 2))]
     return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
 
@@ -372,7 +372,7 @@ def _filled(failure: Failure, text: str, **groups: str) -> Failure:
 
 
 def _retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for; None where there is none (absent, past, unreadable)."""
+    """Return the seconds in ``Retry-After``, or None if it is absent, past or unreadable."""
     if value is None:
         return None
     if _SECONDS.fullmatch(value):

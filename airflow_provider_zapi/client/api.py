@@ -1,4 +1,4 @@
-"""The calls of one Z-API instance that this provider makes."""
+"""Call the endpoints of one Z-API instance."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from airflow_provider_zapi.privacy.settings import PrivacySetting
 
 __all__ = ["AccountState", "InstanceStatus", "ResolvedContact", "ZApiClient"]
 
-#: A list of 64,000 exceptions, WhatsApp's own limit, is under 2 MiB; the rest is room.
+#: A list of 64,000 excluded contacts, WhatsApp's limit, is under 2 MiB. The rest is a margin.
 MAX_LIST_BODY = 8 << 20
 
-#: Changes that travel in one call. Z-API publishes no limit; this stays far from what servers commonly refuse.
+#: Changes in one call. Z-API publishes no limit. This is far below what servers commonly refuse.
 CHANGES_PER_CALL = 500
 
-#: Z-API's own limit of ``phone-exists-batch``.
+#: Z-API's limit for ``phone-exists-batch``.
 PHONES_PER_CALL = 50_000
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-#: No segment of dots alone, which would lead out of the instance's address.
+#: A segment of only dots would lead out of the instance's address.
 _SEGMENT = r"(?!\.+(?:/|$))[A-Za-z0-9_.~@-]+"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
-#: A path can hold a phone number, which its name in messages may not.
+#: A path can hold a phone number, which must not appear in messages.
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
 
 class InstanceStatus(NamedTuple):
-    """What ``status`` says of an instance.
+    """Hold what ``status`` says about an instance.
 
-    :ivar connected: whether its WhatsApp session works; the only field of the answer that tells
+    :ivar connected: whether its WhatsApp session works; no other field shows this
     :ivar reason: why not, in Z-API's words
     """
 
@@ -57,10 +57,10 @@ class InstanceStatus(NamedTuple):
 
 
 class AccountState(NamedTuple):
-    """What ``me`` says of an instance, without the secrets of its answer.
+    """Hold what ``me`` says about an instance, without its secrets.
 
-    :ivar connected: whether it has a WhatsApp session; `ZApiClient.status` is what decides
-    :ivar due: when its subscription ends, in UTC
+    :ivar connected: whether it has a WhatsApp session; rely on `ZApiClient.status`
+    :ivar due: when its subscription ends (UTC)
     :ivar payment_status: Z-API's word for whether it is paid, such as ``PAID``
     """
 
@@ -74,9 +74,9 @@ class AccountState(NamedTuple):
 
 
 class ZApiClient:
-    """Calls one Z-API instance. Holds one kept connection: close it, or use it as a context manager.
+    """Call one Z-API instance. Close the client, or use it as a context manager.
 
-    :param credentials: whose instance
+    :param credentials: those of the instance
     :param transport: sends the calls; by default a `Transport` of these credentials
     """
 
@@ -95,13 +95,13 @@ class ZApiClient:
 
     @property
     def instance_id(self) -> str:
-        """The instance's id; its token is never handed out."""
+        """The instance's id."""
         return self._credentials.instance_id
 
     def keyed_digest(self, purpose: str, data: bytes) -> str:
-        """Return a digest of data in hexadecimal, keyed with the instance token, which is never handed out.
+        """Return a digest of data in hexadecimal, keyed with the instance token.
 
-        :param purpose: what the digest is for; one of another purpose is never the same
+        :param purpose: what the digest is for; digests of different purposes never match
         """
         return self._credentials.keyed_digest(purpose, data)
 
@@ -110,39 +110,39 @@ class ZApiClient:
         self._transport.close()
 
     def cancel(self) -> None:
-        """Send nothing more, from now on; a call that waits ends within a quarter of a second."""
+        """Stop sending. A call that waits ends within a quarter of a second."""
         self._transport.cancel()
 
     @property
     def cancelled(self) -> bool:
-        """Whether nothing more is sent."""
+        """Whether the client has stopped sending."""
         return self._transport.cancelled
 
     def status(self) -> InstanceStatus:
         """Read whether the instance has a WhatsApp session.
 
-        :raises ZApiError: there is no answer, or not this one
+        :raises ZApiError: there is no answer, or not a valid one
         """
         status = self._transport.call(_call("GET", "status"), _status)
         return status._replace(reason=self._transport.clean(status.reason))
 
     def paired_phone(self) -> str:
-        """Read which number is paired with the instance; an instance is not bound to one.
+        """Read which number is paired with the instance. It can change.
 
         :raises ZApiError: there is no answer, or no number in it
         """
         return self._transport.call(_call("GET", "device"), _phone)
 
     def account(self) -> AccountState:
-        """Read how long the instance is paid. Of the answer, which holds the instance's token, nothing else is kept.
+        """Read how long the instance is paid. The answer holds the token, so the rest is dropped.
 
-        :raises ZApiError: there is no answer, or a field of it is not what it should be
+        :raises ZApiError: there is no answer, or one of its fields is invalid
         """
         account = self._transport.call(_call("GET", "me"), _account)
         return account._replace(payment_status=self._transport.clean(account.payment_status))
 
     def pause(self, seconds: float) -> None:
-        """Wait between two calls; the wait ends early when the task is killed."""
+        """Wait between two calls. A killed task ends the wait early."""
         self._transport.pause(seconds)
 
     def set_privacy(
@@ -153,15 +153,15 @@ class ZApiClient:
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Set a privacy setting and change its list of exceptions.
+        """Set a privacy setting and change its excluded contacts.
 
-        More than 500 changes go out in consecutive calls. Each call sets a state, so all of them may be repeated.
+        More than 500 changes go out in consecutive calls. Every call is idempotent.
 
         :param value: one of ``setting.values``
-        :param changes: what to add to the list and to remove from it, not the whole list
-        :param progress: called after each call with the changes done and the changes in all
+        :param changes: what to add and remove, not the whole list
+        :param progress: called after each call with the changes done and their total
         :return: the number of calls made
-        :raises ZApiError: a call was refused or had no answer; the calls before it stay in force
+        :raises ZApiError: a call failed; the calls before it stay in effect
         """
         chunks = [changes[at : at + CHANGES_PER_CALL] for at in range(0, len(changes), CHANGES_PER_CALL)] or [()]
         done = 0
@@ -179,11 +179,11 @@ class ZApiClient:
         return len(chunks)
 
     def resolve_contacts(self, phones: Iterable[str]) -> dict[str, ResolvedContact]:
-        """Ask WhatsApp how it registered phone numbers: the exact form, and the ``@lid`` where it tells one.
+        """Ask WhatsApp how it registered phone numbers: the exact form, and the ``@lid`` if there is one.
 
-        :param phones: contacts as `normalize_contact` returns them; an ``@lid`` cannot be turned into a phone
-        :return: what WhatsApp says, by the phone that was asked; at most 50,000 go out in one call
-        :raises ZApiError: there is no such answer
+        :param phones: contacts as `normalize_contact` returns them; an ``@lid`` has no phone
+        :return: what WhatsApp says, by phone; one call asks for at most 50,000
+        :raises ZApiError: there is no valid answer
         """
         asked = list(dict.fromkeys(phones))
         resolved: dict[str, ResolvedContact] = {}
@@ -203,17 +203,17 @@ class ZApiClient:
         params: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
     ) -> Any:
-        """Call any endpoint of Z-API, with the same transport, errors and secrecy.
+        """Call any endpoint of Z-API, with the same transport, errors and protection of secrets.
 
         :param method: ``GET``, ``POST``, ``PUT`` or ``DELETE``
         :param path: the path below the instance's own address, such as ``profile-name``
         :param json: the body
         :param params: the query
-        :param repeatable: whether doing it twice is the same as doing it once, so that it is tried again after a lost
+        :param repeatable: whether the call is idempotent, so that it is retried after a lost
             answer; by default every method but ``POST``
-        :return: the answer's JSON, as it is: some endpoints answer with secrets (``me`` holds the instance's token)
+        :return: the answer's JSON, unchanged; some answers hold secrets (``me`` returns the instance's token)
         :raises ZApiInvalidRequestError: method or path cannot be used; nothing was sent
-        :raises ZApiError: the answer carries an ``error`` or ``success: false``, or there is none
+        :raises ZApiError: there is no answer, or it says ``error`` or ``success: false``
         """
         if method not in _METHODS:
             raise ZApiInvalidRequestError(
@@ -246,12 +246,12 @@ class ZApiClient:
         return self._transport.call(call, _anything_done)
 
     def disallowed_contacts(self, setting: PrivacySetting) -> tuple[str, ...]:
-        """Read a setting's list of exceptions, each exactly as WhatsApp holds it: a phone or an ``@lid``.
+        """Read a setting's excluded contacts exactly as WhatsApp lists them: phones or ``@lid``.
 
-        Nothing is left out: an entry may be neither. `split_contacts` tells those that can be shown.
+        An entry may be neither. Use `split_contacts` to get those that can be shown.
 
         :raises ZApiInvalidRequestError: the setting has no list
-        :raises ZApiError: there is no list in the answer; a malformed one is never taken for an empty one
+        :raises ZApiError: the answer holds no valid list; a malformed list never counts as empty
         """
         if setting.list_scope is None:
             raise ZApiInvalidRequestError(
@@ -266,7 +266,7 @@ def _call(method: str, path: str, **details: Any) -> Call:
 
 
 def _status(payload: Any) -> InstanceStatus | Failure:
-    # Before `error`: a healthy answer carries one ("You are already connected.").
+    # Read this before `error`, which healthy answers also have ("You are already connected.").
     if isinstance(payload, dict) and isinstance(payload.get("connected"), bool):
         return InstanceStatus(payload["connected"], str(payload.get("error") or ""))
     checked = object_without_error(payload)
@@ -312,7 +312,7 @@ def _resolved_contacts(payload: Any) -> dict[str, ResolvedContact] | Failure:
     for item in payload:
         if not isinstance(item, dict) or not isinstance(item.get("inputPhone"), str):
             return unexpected("a contact lacks its 'inputPhone'")
-        # Some accounts were seen to answer it as a text.
+        # Some accounts return it as a string.
         exists = {"true": True, "false": False}.get(str(item.get("exists")).lower())
         phone, lid = item.get("outputPhone"), item.get("lid")
         if exists is None or not _is_text_or_none(phone) or not _is_text_or_none(lid):

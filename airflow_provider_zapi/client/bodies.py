@@ -11,13 +11,13 @@ __all__ = ["NotJson", "parse_body"]
 
 @dataclass(frozen=True, slots=True)
 class NotJson:
-    """A body that is not JSON, and why."""
+    """Hold why a body is not JSON."""
 
     why: str
 
 
 def parse_body(body: bytes) -> Any:
-    """Parse strictly: what two readers could understand differently is not an answer."""
+    """Parse JSON strictly. Ambiguous JSON is not an answer."""
     if not body.strip():
         return NotJson("it is empty")
     try:
@@ -35,5 +35,5 @@ def _refuse(constant: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return result

@@ -1,11 +1,11 @@
-"""Connections that end at a deadline, and that add the secrets of a request where it leaves the process.
+"""End connections at a deadline, and add the secrets of a request only when it is sent.
 
-A read timeout begins anew with every byte that arrives, so a server that sends one byte a second holds a caller for
-hours, in the headers or in the body. Here each wait for bytes is cut to what is left until the deadline.
+A read timeout restarts with every byte. A server that sends one byte a second can therefore hold a caller for hours, in
+the headers or the body. Here, each wait for bytes ends at the deadline.
 
-Tracing and error reporting read a request's address and headers wherever a library passes them on: as arguments, as
-attributes, as local variables of a traceback. So `requests`, `urllib3` and `http.client` get a request without its
-secrets, and the connection puts them into the bytes that it sends.
+Tracing and error reporting read a request's address and headers wherever a library keeps them: in arguments,
+attributes or the local variables of a traceback. So `requests`, `urllib3` and `http.client` get a request without
+secrets, and the connection adds them to the bytes that it sends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Deadline", "DeadlineAdapter"]
 
 
 class Deadline:
-    """The time at which the call under way has to end, shared with the connections that serve it.
+    """Hold the time at which the current call must end, for its connections.
 
     :param clock: seconds, monotonic
     """
@@ -37,22 +37,22 @@ class Deadline:
         self._end = float("inf")
 
     def start(self, seconds: float) -> None:
-        """Begin a call that may take ``seconds``."""
+        """Start a call that may take ``seconds``."""
         self._end = self._clock() + seconds
 
     def remaining(self) -> float:
-        """Return the seconds that are left, 0 or less when the time is over."""
+        """Return the seconds that are left, or 0 or less after the deadline."""
         return self._end - self._clock()
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """The transport adapter of `requests`, with every read bounded by a deadline and no retries of its own.
+    """Adapt `requests` so that a deadline bounds every read. It does not retry.
 
     It keeps one connection, and serves one call at a time.
 
-    :param deadline: bounds the reads of each call, until `serve` says another one
+    :param deadline: bounds the reads of each call, until `serve` changes it
     :param ssl_context: verifies the server of a TLS connection
-    :param target: what is added to each request as it is sent, until `serve` says another one
+    :param target: holds the secrets to add to each request, until `serve` changes it
     """
 
     def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext, target: Target) -> None:
@@ -65,11 +65,11 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def serve(self, deadline: Deadline, target: Target) -> None:
-        """Bound the next calls by this deadline, and send them to this target, over the same connection."""
+        """Use this deadline and target for the next calls, over the same connection."""
         self._served.deadline, self._served.target = deadline, target
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Open direct connections with the classes and the context of this adapter."""
+        """Open direct connections with this adapter's classes and context."""
         super().init_poolmanager(*args, ssl_context=self._ssl_context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
@@ -81,7 +81,7 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 class _Served:
-    """Whose call an adapter's connection serves now. Its ``repr`` shows nothing."""
+    """Hold the deadline and target of the current call. Its ``repr`` is empty."""
 
     def __init__(self, deadline: Deadline, target: Target) -> None:
         self.deadline = deadline
@@ -90,12 +90,12 @@ class _Served:
 
 def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type[Any]:
     def response(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        # HTTPResponse asks its socket for nothing but the file to read from.
+        # HTTPResponse only asks its socket for the file to read.
         return _Response(cast(socket.socket, _TimedSocket(sock, served.deadline)), *args, **kwargs)
 
     class Connection(connection):  # type: ignore[misc]  # one of two
         response_class = staticmethod(response)
-        #: Also where all of a process is told to print its requests: answers may repeat what was sent.
+        #: Never print requests, even if the process does: answers may repeat what was sent.
         debuglevel = 0
         _head_due = False
 
@@ -107,7 +107,7 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
             if not self._head_due:
                 super().send(data)
                 return
-            # First what a new connection sends itself, such as CONNECT to a proxy, which gets no secret.
+            # A new connection first sends its own bytes, such as CONNECT to a proxy, without secrets.
             self._head_due = False
             if self.sock is None:
                 self.connect()
@@ -118,9 +118,9 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
 
 
 def _with_secrets(head: bytes, target: Target) -> memoryview:
-    """Return the head of a request with all that is secret; unlike bytes, it shows nothing as a local variable."""
+    """Return a request's head with the secrets. Unlike bytes, it shows nothing in a traceback."""
     method, rest = head.split(b" ", 1)
-    # The head ends with an empty line, before which the headers go.
+    # The headers go before the empty line that ends the head.
     pieces = [method, b" ", target.path_prefix.encode(), rest[:-2]]
     for name, value in target.secret_headers.items():
         pieces.append(f"{name}: {value}\r\n".encode())
@@ -130,7 +130,7 @@ def _with_secrets(head: bytes, target: Target) -> memoryview:
 class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
-        # The server's words beside the status: nothing here reads them, and tracing would store what they repeat.
+        # Drop the server's reason: nothing here reads it, and tracing would store the secrets it repeats.
         self.reason = ""
 
 

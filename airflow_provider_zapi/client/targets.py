@@ -1,4 +1,4 @@
-"""Whom calls go to: the address, and what is secret of each request. Checked before anything is sent."""
+"""Hold and check the address and the secrets of calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["DEFAULT_BASE_URL", "AccountCredentials", "Credentials", "Target"]
 
 DEFAULT_BASE_URL = "https://api.z-api.io"
 
-#: Both stand in the path of every URL, where `..` or `/` would lead to another address.
+#: Every URL's path holds both. `..` or `/` there would lead to another address.
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -35,7 +35,7 @@ _BASE_URL = re.compile(
 
 
 class Target(Protocol):
-    """Whom a `Transport` talks to. Its ``repr`` shows nothing secret."""
+    """Say what a `Transport` calls. Its ``repr`` shows no secret."""
 
     @property
     def base_url(self) -> str:
@@ -43,11 +43,11 @@ class Target(Protocol):
 
     @property
     def conn_id(self) -> str | None:
-        """The Airflow connection that it comes from, for messages."""
+        """The Airflow connection, for messages."""
 
     @property
     def path_prefix(self) -> str:
-        """What stands before each path, with a leading slash and without one at its end. It is secret."""
+        """The prefix of each path, which starts with a slash. It is secret."""
 
     @property
     def secret_headers(self) -> Mapping[str, str]:
@@ -59,7 +59,7 @@ class Target(Protocol):
 
 
 class _OfAccount:
-    """What the targets of an account have in common, and how their fields are checked."""
+    """Hold and check the fields that all targets share."""
 
     client_token: str | None
     base_url: str
@@ -122,14 +122,14 @@ class _OfAccount:
 
 @dataclass(frozen=True)
 class Credentials(_OfAccount):
-    """One Z-API instance as a target: its address and its credentials.
+    """Describe one Z-API instance: its address and credentials.
 
     :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
     :param instance_token: the instance's token (the same characters); it is part of every URL
-    :param client_token: the account security token, sent as header ``Client-Token``; None where the account has none
+    :param client_token: the account security token, sent as header ``Client-Token``; None if the account has none
     :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback only
-    :param conn_id: the Airflow connection that these come from, for messages
-    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
+    :param conn_id: the Airflow connection, for messages
+    :raises ZApiConfigurationError: a value is invalid; the message names the field and never shows the value
     """
 
     instance_id: str = field(repr=False)
@@ -164,34 +164,34 @@ class Credentials(_OfAccount):
 
     @property
     def path_prefix(self) -> str:
-        """What stands before each path on the wire. It holds the instance token: it is itself a secret."""
+        """The prefix of each path that is sent. It is secret: it holds the instance token."""
         return f"/instances/{self.instance_id}/token/{self.instance_token}"
 
     @property
     def secret_headers(self) -> Mapping[str, str]:
-        """The headers that hold a secret; they too are added on the wire only."""
+        """The headers that hold a secret; they are added only when sending."""
         return {} if self.client_token is None else {"Client-Token": self.client_token}
 
     def keyed_digest(self, purpose: str, data: bytes) -> str:
         """Return the HMAC-SHA256 of data in hexadecimal, keyed with the instance token.
 
-        Nobody without the token can compute it, so short data, such as a phone, cannot be found by trying.
+        Computing it needs the token, so nobody can guess short data, such as a phone.
 
         :param purpose: what the digest is for; digests of different purposes never match
         """
-        # The purpose makes a key of its own. No variable holds it: a traceback would show it.
+        # Each purpose has its own key. No variable holds it: a traceback would show it.
         return hmac.digest(hmac.digest(self.instance_token.encode(), purpose.encode(), "sha256"), data, "sha256").hex()
 
 
 @dataclass(frozen=True)
 class AccountCredentials(_OfAccount):
-    """A Z-API account as a target: the list of its instances is read with its integrator token.
+    """Describe a Z-API account. Its integrator token reads the list of instances.
 
     :param partner_token: the integrator token, sent as header ``Authorization``
     :param client_token: the account security token that its instances share; None if the account has none
     :param base_url: as in `Credentials`
-    :param conn_id: the Airflow connection that these come from, for messages
-    :raises ZApiConfigurationError: a value cannot be used; the message names the field and never shows the value
+    :param conn_id: the Airflow connection, for messages
+    :raises ZApiConfigurationError: a value is invalid; the message names the field and never shows the value
     """
 
     partner_token: str = field(repr=False)
@@ -217,7 +217,7 @@ class AccountCredentials(_OfAccount):
 
     @property
     def path_prefix(self) -> str:
-        """Nothing: an account's paths begin at the host."""
+        """Empty: an account's paths start at the host."""
         return ""
 
     @property

@@ -1,4 +1,4 @@
-"""Send a call, with retries, and return what its answer means."""
+"""Send a call with retries, and return the result."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: Seconds to open a connection, and for the whole call with its retries and waits.
+#: Seconds to open a connection, and for a whole call with its retries and waits.
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 120.0
-#: Seconds without a byte after which an attempt is given up, where the connection says nothing else.
+#: Seconds without a byte after which an attempt ends, by default.
 READ_SECONDS = 30.0
 
-#: The wait is cut in slices, after each of which a killed task is noticed.
+#: Waits are cut into slices. A killed task is noticed after each.
 SLICE_SECONDS = 0.25
 
-#: Largest body that is read, in bytes after decompression.
+#: Largest body to read, in bytes after decompression.
 MAX_BODY = 1 << 20
 
 
@@ -46,7 +46,7 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
     "Connection": "keep-alive",
-    # Z-API asks for it on every call, also on one without a body (else 415).
+    # Z-API needs it on every call, even without a body (else 415).
     "Content-Type": "application/json",
     "User-Agent": f"airflow-provider-zapi/{__version__}",
 }
@@ -63,16 +63,16 @@ _STOPPED = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an endpoint.
+    """Describe one call of an endpoint.
 
     :param method: the HTTP method
     :param path: the path below the instance's own address, without a leading slash
     :param endpoint: the endpoint's name in messages
     :param json: the body, or None
     :param params: the query, or None
-    :param repeatable: whether doing it twice is the same as doing it once
-    :param max_body: the largest answer that is read, in bytes
-    :param content_type: whether to send ``Content-Type``, which Z-API asks for on every call
+    :param repeatable: whether the call is idempotent
+    :param max_body: the largest answer to read, in bytes
+    :param content_type: whether to send ``Content-Type``, which Z-API needs on every call
     """
 
     method: str
@@ -86,7 +86,7 @@ class Call:
 
 
 class RawAnswer(NamedTuple):
-    """An answer as it came: it may repeat secrets. ``body`` is None where it was too large to be read."""
+    """Hold an unchanged answer, which may repeat secrets. ``body`` is None if it is too large."""
 
     status: int
     headers: Mapping[str, str]
@@ -97,31 +97,31 @@ class RawAnswer(NamedTuple):
 
 
 class Pace(Protocol):
-    """Slows down, or stops, the calls of many instances of one account. Its methods are called in any thread."""
+    """Slow down or stop the calls of an account's instances. Any thread may call it."""
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more is sent for any of them."""
+        """Whether sending has stopped for all of them."""
 
     def delay(self) -> float:
-        """Return the seconds until the next call may go out."""
+        """Return the seconds until the next call may start."""
 
     def failed(self, failure: Failure, sent: float) -> None:
-        """Take notice of a failed attempt, which was sent at this time of the transport's clock."""
+        """Record a failed attempt and when it was sent, by the transport's clock."""
 
 
 class Transport:
-    """Speaks HTTP to one target over one kept connection. Not for use by several threads at once.
+    """Send HTTP to one target over one connection. It is not thread-safe.
 
-    :param target: whom to talk to: an instance, by its `Credentials`, or an account, by its `AccountCredentials`
-    :param read_timeout: seconds without a byte after which an attempt is given up
+    :param target: an instance (`Credentials`) or an account (`AccountCredentials`)
+    :param read_timeout: seconds without a byte after which an attempt ends
     :param total: seconds that a call may take, with its retries and waits
-    :param max_attempts: how often a call is tried before its error is raised
+    :param max_attempts: the number of attempts before the error is raised
     :param adapter: replaces the network, in tests
-    :param observe: told of each call that ended: its attempts, and the name of its error's class or None
-    :param wire: the connection to use, which is not closed with the transport; by default one of its own
-    :param pace: what other instances of the account have to say about when a call may go out
-    :param redactor: what knows the secrets; by default one that knows those of the target
+    :param observe: called after each call with its attempts and the name of its error's class or None
+    :param wire: the connection to use, which the transport does not close; by default a new one
+    :param pace: delays calls for the other instances of the account
+    :param redactor: removes secrets; by default those of the target
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -161,27 +161,27 @@ class Transport:
         return f"{type(self).__name__}(conn_id={self._target.conn_id!r})"
 
     def cancel(self) -> None:
-        """Send nothing more, from now on. Safe in a signal handler: it sets a flag and takes no lock."""
+        """Stop sending. This is safe in a signal handler: it sets a flag without a lock."""
         self._cancelled = True
 
     @property
     def cancelled(self) -> bool:
-        """Whether nothing more is sent."""
+        """Whether sending has stopped."""
         return self._cancelled or (self._pace is not None and self._pace.stopped)
 
     def clean(self, text: str) -> str:
-        """Return a text of the server's for a message or a result: in one line, without secrets, cut."""
+        """Return the server's string on one line, cut and without secrets."""
         return clean(text, self._redactor.scrub)
 
     def close(self) -> None:
-        """Close the kept connection, unless it was lent."""
+        """Close the connection, unless it was passed in."""
         if self._owned:
             self._wire.close()
 
     def call(self, call: Call, read: Reader[T]) -> T:
         """Send a call and return what ``read`` makes of its answer.
 
-        :raises ZApiError: there is no such answer; the class says what to do about it
+        :raises ZApiError: there is no valid answer; the class says what to do
         """
         self._keep_pace()
         started = self._clock()
@@ -198,7 +198,7 @@ class Transport:
             sent = self._clock()
             answered, outcome = self._attempt(call, read)
             if isinstance(outcome, Failure):
-                # A new connection for what comes next: on this one the rest of a broken answer may still arrive.
+                # Use a new connection next: the rest of a broken answer may still arrive on this one.
                 self._wire.close()
                 if self._pace is not None:
                     self._pace.failed(outcome, sent)
@@ -233,7 +233,7 @@ class Transport:
         return outcome
 
     def exchange(self, call: Call) -> RawAnswer:
-        """Send a call once and return its answer as it came, whatever it says: for the probe, which describes answers.
+        """Send a call once and return its answer unchanged, for the probe, which describes answers.
 
         :raises ZApiError: there is no answer
         """
@@ -248,7 +248,7 @@ class Transport:
         raise failure.error(failure.what, failure.advice, endpoint=call.endpoint, conn_id=self._target.conn_id)
 
     def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
-        """Send the call once, and return the status of its answer with what that means."""
+        """Send the call once, and return the status of its answer with the result."""
         exchanged = caught(lambda: self._exchange(call), *BROKEN)
         if isinstance(exchanged, Exception):
             return None, broken_exchange(exchanged)
@@ -261,7 +261,7 @@ class Transport:
     def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes | None]:
         request = requests.Request(
             call.method,
-            # Without what is secret of it, which the adapter adds.
+            # The adapter adds the secrets.
             f"{self._target.base_url}/{call.path}",
             headers=_HEADERS if call.content_type else _HEADERS_WITHOUT_TYPE,
             params=call.params,
@@ -285,12 +285,12 @@ class Transport:
             return response.status_code, response.headers, bytes(body)
 
     def pause(self, seconds: float) -> None:
-        """Wait, in slices after each of which a killed task is noticed."""
+        """Wait in slices, so that a killed task is noticed."""
         end = self._clock() + seconds
         while not self.cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))
 
     def _keep_pace(self) -> None:
-        """Wait until a call may go out."""
+        """Wait until a call may start."""
         while self._pace is not None and not self.cancelled and (delay := self._pace.delay()) > 0:
             self.pause(delay)

@@ -1,1 +1,1 @@
-"""The Airflow connection of type Z-API: its form, and what is read from it."""
+"""The Airflow connection of type Z-API: its form and its values."""

@@ -1,7 +1,7 @@
-"""The fields of a Z-API connection, once.
+"""The fields of a Z-API connection.
 
-Airflow 3.2 and newer draws the form from the provider's metadata alone, older ones ask the hook; both formats are made
-from these rows, so that they cannot drift apart. Imports nothing of Airflow: the metadata is read in all its processes.
+Airflow 3.2 and newer builds the form from the provider's metadata only. Older versions ask the hook. These rows make
+both, so they cannot differ. This module imports nothing from Airflow, which reads the metadata in every process.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = [
 CONNECTION_TYPE = "zapi"
 HOOK_NAME = "Z-API"
 DEFAULT_CONN_ID = "zapi_default"
-#: What the form of Airflow 2.11 holds in place of a stored secret, and takes for "as it was".
+#: What the form of Airflow 2.11 shows for a stored secret, and reads as "unchanged".
 AIRFLOW_2_PLACEHOLDER = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of the form.
+    """Describe one form field.
 
-    :param name: the attribute of Airflow's connection, or the key in its Extra where ``custom``
-    :param label: what the form calls it; None leaves Airflow's own name
-    :param help: what belongs into it
-    :param custom: whether it is kept in Extra
+    :param name: the attribute of Airflow's connection, or the key in Extra if ``custom``
+    :param label: its label in the form; None keeps Airflow's own name
+    :param help: what to enter
+    :param custom: whether Extra stores it
     :param secret: whether the form hides what is typed (custom fields; Airflow itself hides the password)
     :param hidden: whether the form leaves the field out
     """
@@ -55,7 +55,7 @@ FIELDS: tuple[Field, ...] = (
     Field("login", INSTANCE_ID, "From the instance's page in the Z-API panel"),
     Field("password", INSTANCE_TOKEN, "From the same page; it is not the account security token"),
     Field("host", BASE_URL, "Empty for https://api.z-api.io"),
-    # Not hidden: the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection saved without a port.
+    # Shown, because the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection without a port.
     Field("port", "Port (unused)", "Unused; 443 makes the Test button work on Airflow 3.3.1 and 3.3.2"),
     Field("schema", hidden=True),
     Field(
@@ -86,12 +86,12 @@ FIELDS: tuple[Field, ...] = (
     ),
 )
 
-#: What a message calls a field: as the form does, so that the reader finds it.
+#: The name of a field in messages: its label in the form.
 LABELS: Mapping[str, str] = {field.name: field.label for field in FIELDS if field.label}
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Return what the form does with Airflow's own fields, with the keys of Airflow 3.2's provider metadata."""
+    """Return how the form shows Airflow's own fields, as Airflow 3.2's provider metadata."""
     standard = [field for field in FIELDS if not field.custom]
     return {
         "hidden-fields": [field.name for field in standard if field.hidden],
@@ -101,8 +101,8 @@ def ui_field_behaviour() -> dict[str, Any]:
 
 
 def conn_fields() -> dict[str, dict[str, Any]]:
-    """Return the fields kept in Extra, as Airflow 3.2's provider metadata describes them."""
-    # Null beside string makes a field optional; a default would overwrite what the user's Extra holds.
+    """Return the fields stored in Extra, as Airflow 3.2's provider metadata."""
+    # Null next to string makes a field optional. A default would overwrite the user's Extra.
     return {
         field.name: {
             "label": field.label,

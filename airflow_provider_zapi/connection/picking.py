@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["check_instance", "parse_instance", "pick_instance"]
 
 _ACCEPTED = "Give the id of an instance, or its exact name in the Z-API panel."
-#: How much of a name is shown.
+#: Longest name to show.
 _SHOWN = 60
 
 
 def parse_instance(instance: object) -> str:
-    """Return the parameter ``instance`` as a string, without what surrounds it.
+    """Return the parameter ``instance`` as a string, without spaces around it.
 
     :raises ZApiInvalidRequestError: it cannot be used; nothing was sent
     """
@@ -54,7 +54,7 @@ def check_instance(instance: object, instance_id: str, conn_id: str) -> None:
 def pick_instance(account: ZApiAccountClient, instance: object, conn_id: str) -> AccountInstance:
     """Return the instance of an account with this id or this exact name.
 
-    :param instance: the parameter of the task; None if it was given none
+    :param instance: the task's parameter, or None
     :raises ZApiConfigurationError: no instance was named
     :raises ZApiInvalidRequestError: there is no such instance, or more than one; nothing was sent to any
     :raises ZApiError: the list of instances could not be read
@@ -66,11 +66,11 @@ def pick_instance(account: ZApiAccountClient, instance: object, conn_id: str) ->
             conn_id=conn_id,
         )
     wanted = parse_instance(instance)
-    # How Z-API searches is not documented, and neither is what `total` then counts. So only a match in what it finds
-    # counts, and where that is not whole, the list is.
+    # Z-API does not document how it searches, or what `total` then counts. So only an exact match in what it finds
+    # counts. If that is incomplete, the whole list is read.
     found = caught(lambda: _named(account.instances(query=wanted), wanted), ZApiTransientError)
     if isinstance(found, ZApiTransientError):
-        if type(found) is not ZApiTransientError:  # no answer, too many calls: not what it found
+        if type(found) is not ZApiTransientError:  # no answer or too many calls
             raise found
         found = []
     if not found:

@@ -1,4 +1,4 @@
-"""Read an Airflow connection into a target, and say in the form's own words what cannot be used."""
+"""Read an Airflow connection into a target. Errors name fields by their labels."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = ["AccountConnection", "InstanceConnection", "mask", "read_connection"]
 
 log = logging.getLogger(__name__)
 
-#: A read timeout beyond the total of a call could never be reached.
+#: A read timeout above a call's total would never be reached.
 MAX_TIMEOUT = 120.0
 
-#: Airflow's forms and API show these in place of a stored secret; saved back as a value, it is lost.
+#: Airflow's forms and API show these for a stored secret. Saving one loses the secret.
 _PLACEHOLDERS = ("***", AIRFLOW_2_PLACEHOLDER)
 
 
@@ -40,11 +40,11 @@ _EITHER = (
 
 @dataclass(frozen=True, slots=True)
 class InstanceConnection:
-    """What a connection says about one instance.
+    """Hold a connection to one instance.
 
-    :param target: whom to call
+    :param target: what to call
     :param expected_phone: the number that must be paired with the instance, if one must
-    :param read_timeout: seconds without a byte after which an attempt is given up; None for the default
+    :param read_timeout: seconds without a byte after which an attempt ends; None for the default
     """
 
     target: Credentials
@@ -54,10 +54,10 @@ class InstanceConnection:
 
 @dataclass(frozen=True, slots=True)
 class AccountConnection:
-    """What a connection says about an account.
+    """Hold a connection to an account.
 
-    :param target: whom to call
-    :param read_timeout: seconds without a byte after which an attempt is given up; None for the default
+    :param target: what to call
+    :param read_timeout: seconds without a byte after which an attempt ends; None for the default
     """
 
     target: AccountCredentials
@@ -68,11 +68,11 @@ def read_connection(connection: Any, conn_id: str) -> InstanceConnection | Accou
     """Read an Airflow connection: of one instance, or of an account.
 
     :param connection: Airflow's connection object
-    :param conn_id: its id, for messages: the form's Test button tries a copy under another one
-    :raises ZApiConfigurationError: a field cannot be used; the message names it as the form does, and shows no value
+    :param conn_id: its id, for messages; the form's Test button uses a copy with another id
+    :raises ZApiConfigurationError: a field is invalid; the message has its label, not its value
     """
     if connection.conn_type not in ("", None, CONNECTION_TYPE):
-        # Another system's password would go to Z-API.
+        # Z-API would get another system's password.
         _refuse(
             f"the connection is of type {connection.conn_type!r}",
             f"Give the id of a connection of type {HOOK_NAME}.",
@@ -81,7 +81,7 @@ def read_connection(connection: Any, conn_id: str) -> InstanceConnection | Accou
         )
     extra = _extra(connection.extra, conn_id)
     _check_port(connection.port, connection.host, conn_id)
-    # An absent field arrives as None or, in a connection test, as "".
+    # An absent field is None or, in a connection test, "".
     fields: dict[str, Any] = {
         "login": connection.login or "",
         "password": connection.password or "",
@@ -139,7 +139,7 @@ def _account(fields: dict[str, Any], extra: dict[str, Any], host: str | None, co
 
 
 def mask(target: Target) -> None:
-    """Tell Airflow's masker the secrets in all their forms, so that it hides what other code of a task may print."""
+    """Register the secrets with Airflow's masker in all their forms, in case other code prints them."""
     try:
         masker = importlib.import_module("airflow.sdk.log")
     except ImportError:  # Airflow 2
@@ -163,7 +163,7 @@ def _extra(text: str | None, conn_id: str) -> dict[str, Any]:
 
 
 def _check_port(port: int | None, host: str | None, conn_id: str) -> None:
-    # 0 comes from the Test button, 443 is typed to make it work; both say nothing that https does not.
+    # The Test button sends 0, and users type 443 to make it work. Both mean the https default.
     if port in (None, 0, 443) or (host or "").rstrip("/").endswith(f":{port}"):
         return
     _refuse(

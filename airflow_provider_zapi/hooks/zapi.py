@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection in, a client of its Z-API instance, or of its account, out."""
+"""The hook that turns an Airflow connection into a client of a Z-API instance or account."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["ZApiHook"]
 
 
 class ZApiHook(BaseHook):
-    """Manages a Z-API connection: its credentials, its ``Client-Token`` and one kept HTTP session.
+    """Manage a Z-API connection: its credentials, its ``Client-Token`` and one HTTP session.
 
     :param zapi_conn_id: the Airflow connection, of type ``zapi``
-    :param retry: whether a failed call is tried again before its error is raised; disable for callers that poll
+    :param retry: whether to retry a failed call before its error is raised; disable for callers that poll
     :param instance: the id or the exact name of an instance, for a connection with a whole account
     """
 
@@ -40,7 +40,7 @@ class ZApiHook(BaseHook):
         self.zapi_conn_id = zapi_conn_id
         self.retry = retry
         self.instance = instance
-        #: The id of the instance that was picked from an account; None for a connection with one instance.
+        #: The id of the instance picked from an account, or None if the connection has one instance.
         self.picked: str | None = None
         self._client: ZApiClient | None = None
         self._account: ZApiAccountClient | None = None
@@ -58,13 +58,13 @@ class ZApiHook(BaseHook):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A client holds credentials and a socket; whoever unpickles the hook looks the connection up again.
+        # A client holds credentials and a socket. After unpickling, the hook looks up the connection again.
         return {**self.__dict__, "_client": None, "_account": None}
 
     def get_conn(self) -> ZApiClient:
-        """Return the client of the connection's instance: one look-up and one client for all calls of a task.
+        """Return the client of the connection's instance. All calls of a task share it.
 
-        For a connection with a whole account, it reads which instance ``instance`` is.
+        If the connection has a whole account, it looks up ``instance`` there.
 
         :raises ZApiConfigurationError: a field of the connection cannot be used, or ``instance`` is missing; nothing
             was sent
@@ -83,9 +83,9 @@ class ZApiHook(BaseHook):
         return self.account_of(self.get_connection(self.zapi_conn_id))
 
     def account_of(self, connection: Any) -> ZApiAccountClient:
-        """Return the client of the account of a connection that was looked up already.
+        """Return the account's client for a connection that is already looked up.
 
-        :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
+        :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
         :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
         """
         from airflow_provider_zapi.client import ZApiAccountClient
@@ -104,7 +104,7 @@ class ZApiHook(BaseHook):
         return made
 
     def cancel(self) -> None:
-        """Send nothing more, from now on. Safe in a signal handler: it sets flags and takes no lock."""
+        """Stop sending. This is safe in a signal handler: it sets flags without a lock."""
         self._cancelled = True
         for client in (self._account, self._client):
             if client is not None:
@@ -112,23 +112,23 @@ class ZApiHook(BaseHook):
 
     @property
     def expected_phone(self) -> str | None:
-        """The number that has to be paired with the instance, as the connection's extra ``phone`` says."""
+        """The number that must be paired with the instance, from the connection's extra ``phone``."""
         if not self._connection_read:
             self.get_conn()
         return self._expected_phone
 
     def close(self) -> None:
-        """Close the client's kept connection; the next ``get_conn`` makes a new client."""
+        """Close the client's connection. The next ``get_conn`` makes a new client."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the connection: read the instance's status and, if one is expected, its phone. Nothing is changed.
+        """Test the connection by reading the instance's status and, if one is expected, its phone.
 
-        Of an account it reads how many instances there are.
+        For an account, it reads the number of instances. It changes nothing.
 
-        :return: whether the credentials are good, the phone is connected and the expected one, and what to do if not
+        :return: whether the credentials work and the expected phone is connected, and what to do if not
         """
         from airflow_provider_zapi.client import ZApiAccountClient
         from airflow_provider_zapi.connection.phone import require_phone
@@ -146,7 +146,7 @@ class ZApiHook(BaseHook):
                 if status.connected and expected is not None:
                     require_phone(client, expected, self.zapi_conn_id)
         except ZApiError as error:
-            # The form's Test button tries a copy under a made-up id, which would tell nobody anything.
+            # The form's Test button uses a copy with a made-up id, which would not help the reader.
             return False, str(error.without_connection())
         if status.connected:
             phone = " with the expected phone" if expected is not None else ""
@@ -158,26 +158,26 @@ class ZApiHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the behaviour of the form's standard fields, for Airflow 2.11 to 3.1."""
+        """Return how the form shows Airflow's own fields, for Airflow 2.11 to 3.1."""
         return {key.replace("-", "_"): value for key, value in ui_field_behaviour().items()}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields that are kept in Extra, for Airflow 2.11 to 3.1."""
+        """Return the form fields that are stored in Extra, for Airflow 2.11 to 3.1."""
         from airflow_provider_zapi.connection.widgets import connection_form_widgets
 
         return connection_form_widgets()
 
     def client_of(self, connection: Any, *, mask: bool = True) -> ZApiClient:
-        """Return a new client for a connection that was looked up already, such as by a trigger in its own way.
+        """Return a new client for a connection that is already looked up, such as by a trigger.
 
-        :param connection: Airflow's connection object; a caller should keep it in no variable, which tracebacks show
-        :param mask: tell Airflow's masker the secrets in their other forms too; it is a blocking call to the
-            supervisor, which is not allowed in a trigger
-        :raises ZApiError: as ``get_conn`` does
+        :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
+        :param mask: register the secrets in all their forms with Airflow's masker. This blocks on the
+            supervisor, so a trigger must not do it
+        :raises ZApiError: see ``get_conn``
         """
         made = self.client_or_refusal(connection, mask=mask)
-        # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them: this one
+        # In `dags test`, Airflow 3.0 prints each frame's local variables, and error reporting sends them. This one
         # and those below hold credentials.
         del connection
         if isinstance(made, ZApiError):
@@ -185,11 +185,11 @@ class ZApiHook(BaseHook):
         return made
 
     def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiError:
-        """Do as `client_of` does, but return the error: one raised in a thread shows the arguments in its traceback."""
+        """Do as `client_of` does, but return the error: raised in a thread, its traceback shows the arguments."""
         return caught(lambda: self._new_client(connection, mask), ZApiError)
 
     def _opened(self) -> ZApiClient | ZApiAccountClient:
-        """Look the connection up, and return the client of its instance or of its account."""
+        """Look up the connection, and return the client of its instance or account."""
         made = self._new_or_refusal(self.get_connection(self.zapi_conn_id))
         if isinstance(made, ZApiError):
             raise made.with_traceback(None)
@@ -205,7 +205,7 @@ class ZApiHook(BaseHook):
         return made if isinstance(made, ZApiClient) else self._picked_from(made, mask)
 
     def _new(self, connection: Any, mask: bool) -> ZApiClient | ZApiAccountClient:
-        # Here and not at the top: every parse of a DAG file imports this module, and few parses make a client.
+        # Not at the top, because every parse of a DAG file imports this module and few make a client.
         from airflow_provider_zapi.client import Transport, ZApiAccountClient, ZApiClient
         from airflow_provider_zapi.connection.picking import check_instance
         from airflow_provider_zapi.connection.reading import AccountConnection, read_connection
@@ -234,7 +234,7 @@ class ZApiHook(BaseHook):
         self._account = account
         try:
             with account:
-                if self._cancelled:  # meanwhile
+                if self._cancelled:  # since then
                     account.cancel()
                 picked = pick_instance(account, self.instance, self.zapi_conn_id)
                 client = account.client_for(picked)

@@ -1,4 +1,4 @@
-"""Tells people on WhatsApp what became of a task or a DAG's run."""
+"""Send the result of a task or a DAG run to WhatsApp."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiNotifier"]
 
-#: A group's id as Z-API lists it, and as WhatsApp writes it; older ones hold the founder's phone and a time.
+#: A group's id as Z-API and WhatsApp write it. Older ids hold the founder's phone and a time.
 _GROUP = re.compile(r"[0-9]{5,32}(-[0-9]{5,20})?(-group|@g\.us)")
 
 
 class ZApiNotifier(BaseNotifier):
-    """Send a WhatsApp message, as ``on_failure_callback`` and its like.
+    """Send a WhatsApp message, for example as ``on_failure_callback``.
 
-    A message is not a setting: two of them are not one. So it is sent again only where Z-API surely has not sent it
-    (refused connection, 429); after a lost answer the error says that it may have been sent.
+    Sending a message is not idempotent. It is retried only if Z-API has certainly not sent it (refused connection,
+    429). After a lost answer, the error says that the message may have been sent.
 
     Source: Z-API, ``POST send-text``.
 
-    :param phone: who gets it: country code, area code and number, an ``@lid``, or a group's id
+    :param phone: the recipient: country code, area code and number, an ``@lid``, or a group's id
         such as ``120363019502650977-group`` or ``120363019502650977@g.us``. (templated)
-    :param message: what it says. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param message: the text. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
     """
 
@@ -68,7 +68,7 @@ class ZApiNotifier(BaseNotifier):
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Return a text without Jinja as it is, and what Airflow makes of everything else."""
+        """Return a string without Jinja unchanged, and render all else as Airflow does."""
         if is_plain(content, self, jinja_env):
             return content
         return super().render_template(content, context, jinja_env, seen_oids)
@@ -76,7 +76,7 @@ class ZApiNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the message.
 
-        :raises ZApiInvalidRequestError: phone or message cannot be used; nothing was sent
+        :raises ZApiInvalidRequestError: the phone or message is invalid; nothing was sent
         :raises ZApiError: it was not sent, or may have been (``perhaps_done``)
         """
         body = self._body()
@@ -86,13 +86,13 @@ class ZApiNotifier(BaseNotifier):
     async def async_notify(self, context: Context) -> None:
         """Send the message without blocking the event loop, on Airflow 3.1 and newer.
 
-        :raises ZApiError: as ``notify`` does
+        :raises ZApiError: see ``notify``
         """
         from airflow.providers.common.compat.connection import get_async_connection
 
         body = self._body()
         hook = ZApiHook(self.zapi_conn_id, instance=self.instance)
-        # The connection is kept in no variable, and no error is raised where it is an argument: tracebacks show both.
+        # Tracebacks show variables and arguments: no frame that raises must hold the connection.
         made = await asyncio.to_thread(
             hook.client_or_refusal, await get_async_connection(self.zapi_conn_id), mask=False
         )

@@ -1,7 +1,7 @@
-"""What all tasks of this provider share: one client a task, and silence once the task is killed.
+"""Share one client per task, and stop sending when the task is killed.
 
-Here and in the other modules of tasks, what the parsing of a DAG file does not need is imported where it is used: every
-parse imports these modules again.
+The modules of tasks import at the top only what parsing a DAG file needs, because every parse imports them again. Other
+imports are inside the functions that use them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiOperator", "settings_of_other_tasks"]
 
-#: Where the docs give the reason for a pool.
+#: Where the docs explain the pool.
 POOL_REASON = "docs/operators.md#one-task-at-a-time-on-a-number"
 
 
 class ZApiOperator(BaseOperator):
-    """A task that calls one Z-API instance.
+    """Call one Z-API instance.
 
-    It has no ``__init__``: Airflow wraps that of each class, which would cost more than all else that is ours when a
-    DAG file makes a task. A subclass takes and sets ``zapi_conn_id``, and ``instance`` if it was given one. So what an
-    object may hold besides has a class attribute as its default, and is set only where it differs: ``_hook`` and
-    ``_killed`` while a task runs, and ``_list_given``, ``_phone_given``, ``_plan_given`` and ``_policy_file`` for
-    what rendering would hide.
+    This class has no ``__init__``, because Airflow wraps the one of each class, which slows the parsing of DAG files. A
+    subclass sets ``zapi_conn_id``, and ``instance`` if it has one. Other attributes have their default on the class and
+    are set only when they differ. ``_hook`` and ``_killed`` change while a task runs. ``_list_given``,
+    ``_phone_given``, ``_plan_given`` and ``_policy_file`` keep what rendering would hide.
     """
 
     template_fields: Sequence[str] = ("instance", "zapi_conn_id")
@@ -47,9 +46,9 @@ class ZApiOperator(BaseOperator):
 
     #: The Z-API connection.
     zapi_conn_id: str = DEFAULT_CONN_ID
-    #: Which instance of a connection with a whole account.
+    #: The instance, if the connection has a whole account.
     instance: str | XComArg | None = None
-    #: The id of that instance, once the task has looked it up.
+    #: The id of that instance, after the task looks it up.
     _picked: str | None = None
     _hook: ZApiHook | None = None
     _killed: bool = False
@@ -71,18 +70,18 @@ class ZApiOperator(BaseOperator):
 
     @contextmanager
     def client(self, expected_phone: object = None, *, check_phone: bool = True) -> Iterator[ZApiClient]:
-        """Look the connection up and yield its client, which sends nothing more once the task is killed.
+        """Look up the connection and yield its client, which stops when the task is killed.
 
-        :param expected_phone: the number that has to be paired; by default what the connection's extra ``phone`` says.
-            With one, another number fails the task before anything is sent
-        :param check_phone: whether it is compared at all; only a connected instance can say which number is paired
+        :param expected_phone: the number that must be paired; by default the connection's extra ``phone``. If another
+            number is paired, the task fails before anything is sent
+        :param check_phone: whether to compare them; only a connected instance can say which number is paired
         """
         from airflow_provider_zapi.hooks.zapi import ZApiHook
 
-        # Rendered by now.
+        # It is rendered.
         hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls, instance=cast("str | None", self.instance))
         self._hook = hook
-        if self._killed:  # meanwhile
+        if self._killed:  # since then
             hook.cancel()
         try:
             with hook as client:
@@ -91,7 +90,7 @@ class ZApiOperator(BaseOperator):
                     self.require_phone(client, expected_phone)
                 yield client
         finally:
-            # Airflow copies and pickles operators; credentials refuse both.
+            # Airflow copies and pickles operators. Credentials refuse both.
             self._hook = None
 
     def require_phone(self, client: ZApiClient, expected_phone: object = None) -> None:
@@ -106,7 +105,7 @@ class ZApiOperator(BaseOperator):
         if expected_phone is None and not self._phone_given:
             expected = self._phone_of_connection
         else:
-            # Also one that a template left empty: it must not switch the check off.
+            # An empty template must not disable the check.
             expected = parse_contact(expected_phone, "expected_phone")
         if expected is not None:
             require_phone(client, expected, self.zapi_conn_id)
@@ -125,14 +124,14 @@ class ZApiOperator(BaseOperator):
             )
 
     def on_kill(self) -> None:
-        """Send nothing more. Airflow calls it in a signal handler, so it sets flags and takes no lock."""
+        """Stop sending. Airflow calls this in a signal handler, so it sets flags without a lock."""
         self._killed = True
         if self._hook is not None:
             self._hook.cancel()
 
 
 def _pool_name(text: str) -> str:
-    """Return a string as the name of a pool: Airflow accepts ASCII only, and a shell needs no quotes around it."""
+    """Return a string as the name of a pool: Airflow accepts only ASCII, and a shell needs no quotes."""
     return "".join(one if one.isascii() and (one.isalnum() or one in "_-.") else "_" for one in text)
 
 
@@ -140,7 +139,7 @@ def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
     """Return the names of the settings that other tasks of the same DAG set, or may set.
 
     A policy that is known only at run time, such as a file or another task's result, may set any of them. The policy of
-    this very task, which is planned in one task and applied in another, is not one of another task.
+    this task does not count, even if another task plans it.
     """
     from airflow_provider_zapi.privacy.settings import SETTINGS
 

@@ -1,4 +1,4 @@
-"""The operator that looks whether an instance can be worked with: connected, the right phone, paid."""
+"""The operator that checks whether an instance is connected, has the right phone and is paid."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckInstanceOperator"]
 
-#: The word for a paid subscription. Assumed: the field is documented, and its words are not.
+#: The word for a paid subscription. It is assumed: Z-API documents the field, but not its words.
 PAID = "PAID"
 
 
 class CheckInstanceOperator(ZApiOperator):
-    """Check that an instance is paid, connected, and paired with the right phone. Reads alone.
+    """Check that an instance is paid, connected, and paired with the right phone. It only reads.
 
     Source: Z-API, ``GET me``, ``GET status``, ``GET device``.
 
-    :param min_days_left: fail if the subscription ends in fewer whole days than this; with 0, if it has ended.
+    :param min_days_left: fail if the subscription ends in fewer whole days than this; with 0, fail if it has ended.
         (templated)
-    :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
-        ``phone``; without either, no number is compared. (templated)
-    :param require_paid: fail unless Z-API's payment status is ``PAID``. That word is assumed: Z-API publishes
-        none, so that an account that names it otherwise has to switch this off
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param expected_phone: the number that must be paired with the instance; by default the connection's extra
+        ``phone``. Without either, the phone is not checked. (templated)
+    :param require_paid: fail unless Z-API's payment status is ``PAID``. Z-API does not document
+        its words. If your account shows another one, set this to False
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
-    :raises ZApiSubscriptionError: it is not paid, or ends too soon; no retry
-    :raises ZApiNotConnectedError: the phone is not connected; worth a retry
-    :raises ZApiConfigurationError: another phone is paired; no retry
+    :raises ZApiSubscriptionError: the instance is not paid, or it ends too soon; not retried
+    :raises ZApiNotConnectedError: the phone is not connected; a retry may help
+    :raises ZApiConfigurationError: another phone is paired; not retried
     :raises ZApiInvalidRequestError: ``min_days_left`` cannot be used; nothing was sent
     """
 
@@ -64,15 +64,15 @@ class CheckInstanceOperator(ZApiOperator):
         self.zapi_conn_id = zapi_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read the subscription, the connection and the phone, and fail at the first that is wrong.
+        """Read the subscription, the connection and the phone, and fail at the first problem.
 
-        :return: ``{"connected", "due", "days_left", "payment_status"}``, nothing else of Z-API's answer
+        :return: ``{"connected", "due", "days_left", "payment_status"}``, and nothing else
         """
         from airflow_provider_zapi.exceptions import ZApiNotConnectedError
         from airflow_provider_zapi.wording import counted
 
         wanted = _days(self.min_days_left)
-        # The subscription first: a lapsed one refuses every other call.
+        # Check the subscription first: Z-API refuses other calls if it lapsed.
         with self.client(check_phone=False) as client:
             account = client.account()
             left = account.days_left(datetime.now(UTC))
@@ -123,7 +123,7 @@ class CheckInstanceOperator(ZApiOperator):
 
 
 def _days(value: object) -> int:
-    """Return the least number of days; templates deliver texts."""
+    """Return the least number of days. A template returns a string."""
     from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
     from airflow_provider_zapi.privacy.phones import kind
 

@@ -1,4 +1,4 @@
-"""The operator that makes a number's privacy what a policy says, and proves what can be proven."""
+"""The operator that applies a policy to a number and verifies its lists."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 
-#: Under this alias the tasks publish what they changed; the asset itself is named only at run time, by its connection.
+#: Tasks publish their changes under this alias, because the connection that names the asset is known only at run time.
 PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 
-#: Before the names of the settings whose asserted values an event tells.
+#: Prefix of the settings' names in an event that holds their sent values.
 _ASSERTED = "asserted."
 
-#: Seconds. Whoever waits longer is better served by a second task with mode="plan" and fail_on_drift=True.
+#: Seconds. To wait longer, use a second task with mode="plan" and fail_on_drift=True.
 MAX_SETTLE = 600
 
-#: What ``expected_plan`` is if nobody asks for a check. Not None: a template or an XCom may deliver that one.
+#: The default of ``expected_plan``: no check. It is not None, which a template or an XCom may return.
 _NO_PLAN: Any = object()
 
 
 class ApplyPrivacyPolicyOperator(ZApiOperator):
-    """Make a WhatsApp number's privacy what a policy says.
+    """Apply a privacy policy to a WhatsApp number.
 
-    Lists of exceptions are read, compared by contact, changed by what differs, and read again. Values cannot be read:
-    they are always sent, and their result says ``verified: null``. Settings that the policy leaves out are left alone.
+    It reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
+    so they are always sent and are not verified (``verified: null``). Other settings do not change.
     On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
     ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
 
@@ -46,22 +46,22 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
         the DAG. (templated)
     :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
-    :param fail_on_drift: with ``plan``, fail if a list is not as the policy says
-    :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
-    :param settle: seconds to wait at the end before all lists are read one last time, at most 600; 0 for no such read.
-        Use it if Z-API's reads lag behind its writes and somebody else may write too
-    :param expected_phone: the number that has to be paired with the instance; by default the connection's extra
-        ``phone``. With one, another number fails the task before anything is sent. (templated)
+    :param fail_on_drift: with ``plan``, fail if a list has drifted from the policy
+    :param allow_mass_removal: allow the removal of more than half of a list of 10 or more contacts
+    :param settle: seconds to wait before a last read of all lists, at most 600; 0 for no last read. Use it
+        if Z-API's reads lag behind its writes and somebody else may write too
+    :param expected_phone: the number that must be paired with the instance; by default the connection's extra
+        ``phone``. If another number is paired, the task fails before anything is sent. (templated)
     :param expected_plan: the ``digest`` that an earlier task with ``mode="plan"`` returned, and that somebody approved.
-        The task plans again and fails before anything is sent if the plan is another one. One that renders to nothing
-        is an error. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+        The task plans again. If the plan differs, it fails before anything is sent. An empty template is an
+        error. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
-    :raises ZApiInvalidRequestError: the policy has mistakes (all are named), or would remove too much; nothing was sent
+    :raises ZApiInvalidRequestError: the policy is invalid (it names all mistakes) or removes too much; nothing was sent
     :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
-    :raises ZApiNotVerifiedError: a list does not read as it was written yet; worth a task retry
-    :raises ZApiError: a call failed; the message names each setting that failed, and those that are done
+    :raises ZApiNotVerifiedError: a list does not show the changes yet; a task retry may help
+    :raises ZApiError: a call failed; the message names the settings that failed and those that are done
     """
 
     template_fields: Sequence[str] = ("policy", "mode", "expected_phone", "expected_plan", "instance", "zapi_conn_id")
@@ -88,7 +88,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         super().__init__(**_with_assets(kwargs, zapi_conn_id, instance))
         self.policy = policy
         if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
-            # Airflow replaces the name by the file's text.
+            # Airflow replaces the name with the file's content.
             self._policy_file = policy
         self.mode = mode
         self.fail_on_drift = fail_on_drift
@@ -106,16 +106,16 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
+        """Set a mapped task's inlets and outlets, which Airflow reads before it makes the operators."""
         return super().partial(**_with_assets(kwargs, kwargs.get("zapi_conn_id"), kwargs.get("instance")))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
 
         :return: ``{"mode", "changed", "settings"}``, and with ``mode="plan"`` a ``digest`` for ``expected_plan`` and a
-            ``summary`` in Markdown for who approves it; per setting ``value``, ``verified``, ``verified_at``,
+            ``summary`` in Markdown for the approver; per setting ``value``, ``verified``, ``verified_at``,
             ``rounds``, and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and
-            ``not_on_whatsapp``; never a phone
+            ``not_on_whatsapp``; no phone
         """
         from airflow_provider_zapi.recording import StateRecord
 
@@ -144,7 +144,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         with self.client(self.expected_phone) as client:
             record.digest = client.keyed_digest("policy", policy.canonical().encode())
             plan = plan_policy(policy, client)
-            # On lines of its own: what a log writes before a record would shift the first one.
+            # It starts on a new line, because the prefix of a log record would shift its first line.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
             notes = plan.notes(settings_of_other_tasks(self, context))
             for note in notes:
@@ -187,7 +187,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         }
 
     def _publish(self, context: Context, results: Mapping[str, SettingResult]) -> bool:
-        """Update the asset if something changed: a list, or a value from what the last update says was asserted."""
+        """Update the asset if a list changed, or a value differs from the one in the last update."""
         from airflow_provider_zapi.assets import privacy_uri
 
         values = {name: result.value for name, result in results.items()}
@@ -205,7 +205,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         return changed
 
     def _number(self) -> dict[str, Any]:
-        """Return what an event says about whose privacy changed."""
+        """Return what an event says about the number that changed."""
         return {"conn_id": self.zapi_conn_id, **({"instance": self._picked} if self._picked else {})}
 
     def _asserted_last(self, context: Context) -> dict[str, str]:
@@ -215,7 +215,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
 
 def plan_table(plans: Sequence[SettingPlan]) -> str:
-    """Return a plan as a table for people: setting, wanted value, what happens to its list."""
+    """Return a plan as a table for people: setting, wanted value, changes to its list."""
     from airflow_provider_zapi.tables import text_table
 
     rows = [(plan.wanted.setting.name, plan.wanted.value, _list_cell(plan)) for plan in plans]
@@ -252,10 +252,10 @@ def _told(name: str, result: SettingResult) -> str:
 
 
 def _with_assets(kwargs: dict[str, Any], conn_id: object, instance: object) -> dict[str, Any]:
-    """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3.
+    """Add the inlets and outlets with which an operator reads and publishes events on Airflow 3.
 
-    A connection that is known now is also named by its own asset, as an inlet: that makes the asset active, so that
-    Airflow shows it and keeps its state, and emits no event. A number that only a run knows is left to the alias.
+    A connection that is known now also gets its asset as an inlet. This makes the asset active: Airflow shows it and
+    keeps its state, but emits no event. If only a run knows the number, the alias is used.
     """
     kwargs = with_alias(kwargs, PRIVACY_ALIAS)
     own = _known_asset(conn_id) if instance is None else None
@@ -267,7 +267,7 @@ def _with_assets(kwargs: dict[str, Any], conn_id: object, instance: object) -> d
 def _known_asset(conn_id: object) -> Asset | None:
     from airflow_provider_zapi.assets import privacy_uri
 
-    # Whatever Airflow may render is known only to a run: Jinja, the name of a file, another task's result. The
+    # Only a run knows what Airflow renders: Jinja, the name of a file, another task's result. The
     # characters are those that Airflow allows in a connection's id.
     if not isinstance(conn_id, str) or not conn_id or conn_id.endswith((".yaml", ".yml", ".json")):
         return None

@@ -1,9 +1,9 @@
-"""Operators that set a number's privacy: each is a setting, its parameters and one call.
+"""Operators that set a number's privacy: each takes the parameters of one setting.
 
-They share one behaviour. Parameters are checked after rendering and before anything is sent: one that cannot be used
-raises `ZApiInvalidRequestError`. What Z-API did not do raises another `ZApiError`. Setting the same again changes
-nothing, so a task may be retried. The result is ``{"setting", "value", "sent_add", "sent_remove", "calls"}``: counts of
-what was sent, never a phone.
+All of them check their parameters after rendering and before they send anything: a parameter that cannot be used raises
+`ZApiInvalidRequestError`. If Z-API does not apply the change, they raise another `ZApiError`. The operators are
+idempotent, so a task can be retried. The result is ``{"setting", "value", "sent_add", "sent_remove", "calls"}``. It
+counts what was sent and holds no phone.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = [
 
 
 class SettingOperator(ZApiOperator):
-    """Sets the value of one setting; a subclass names the setting and takes the parameters."""
+    """Set the value of one setting. A subclass names the setting and takes the parameters."""
 
     setting: ClassVar[PrivacySetting]
-    #: The operator's own name of the value.
+    #: The name of the parameter that holds the value.
     value_parameter: ClassVar[str]
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class SettingOperator(ZApiOperator):
         }
 
     def changes(self, value: str) -> Sequence[ContactChange]:
-        """Return the checked changes of the setting's list; a setting without one has none."""
+        """Return the checked changes of the setting's list, or nothing if it has no list."""
         return ()
 
     def _log_success(self, value: str, additions: int, removals: int) -> None:
@@ -94,7 +94,7 @@ class SettingOperator(ZApiOperator):
             self.log.info("%d of %d changes were sent.", done, total)
 
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
-        """Read back what was sent, and return what the result says about it. Only a list can be read."""
+        """Read back the list, the only part that can be read, and return the result's ``verified``."""
         return {}
 
     def _log_consequences(self, value: str, context: Context) -> None:
@@ -105,7 +105,7 @@ class SettingOperator(ZApiOperator):
 
 
 class VisibilityOperator(SettingOperator):
-    """Sets who sees something."""
+    """Set who sees something."""
 
     template_fields: Sequence[str] = ("visualization_type", "instance", "zapi_conn_id")
     value_parameter = "visualization_type"
@@ -126,13 +126,13 @@ class VisibilityOperator(SettingOperator):
 
 
 class VisibilityWithListOperator(SettingOperator):
-    """Sets who sees something, with a list of exceptions."""
+    """Set who sees something, with a list of excluded contacts."""
 
     template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
     value_parameter = "visualization_type"
-    #: A list that was given and is None after rendering got lost on the way (an earlier task returned nothing).
+    #: Whether a list was given. If it is None after rendering, an earlier task returned nothing.
     _list_given: bool = False
 
     def __init__(
@@ -171,7 +171,7 @@ class VisibilityWithListOperator(SettingOperator):
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
         """Read the list once and compare it with the changes that were sent.
 
-        :raises ZApiNotVerifiedError: the list does not show all of them
+        :raises ZApiNotVerifiedError: the list does not show every change
         """
         if not self.verify:
             return {}
@@ -184,7 +184,7 @@ class VisibilityWithListOperator(SettingOperator):
 
 
 class ValueOperator(SettingOperator):
-    """Sets something that is no question of who."""
+    """Set a value that does not name an audience."""
 
     template_fields: Sequence[str] = ("value", "instance", "zapi_conn_id")
     value_parameter = "value"
@@ -209,15 +209,15 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
 
     Source: Z-API, ``POST privacy/last-seen``.
 
-    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``: all contacts except those on
-        the list. (templated)
-    :param contacts_blacklist: changes of that list, for ``CONTACT_BLACKLIST`` alone: a list of
-        ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same as JSON in a text, or the name of a
-        ``.json`` file beside the DAG. These are changes: contacts that are on the list already need not be sent again.
-        Without it the list stays as it is. At most 10,000. (templated)
-    :param verify: read the list once after the last call and fail with `ZApiNotVerifiedError`, which is worth a task
-        retry, unless it shows every change. The result then has ``verified``
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST`` (all contacts except those
+        on the list). (templated)
+    :param contacts_blacklist: changes to that list, for ``CONTACT_BLACKLIST`` only: a list of
+        ``{"action": "add" | "remove", "phone": "5544991111111"}``, the same list as a JSON string, or the name of a
+        ``.json`` file beside the DAG. Send only the changes, not the contacts that are already on the list. Without
+        this parameter, the list does not change. At most 10,000. (templated)
+    :param verify: read the list once after the last call. If it does not show every change, the task fails with
+        `ZApiNotVerifiedError` and can be retried. The result has ``verified``
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -230,9 +230,9 @@ class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
     Source: Z-API, ``POST privacy/photo``.
 
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
-    :param contacts_blacklist: changes of the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param contacts_blacklist: changes to the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -245,9 +245,9 @@ class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
     Source: Z-API, ``POST privacy/description``.
 
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
-    :param contacts_blacklist: changes of the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param contacts_blacklist: changes to the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -260,9 +260,9 @@ class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
     Source: Z-API, ``POST privacy/group-add``.
 
     :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
-    :param contacts_blacklist: changes of this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
+    :param contacts_blacklist: changes to this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -274,8 +274,8 @@ class SetOnlinePrivacyOperator(VisibilityOperator):
 
     Source: Z-API, ``POST privacy/online``.
 
-    :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN``: whoever sees last seen. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN`` (the people who see last seen). (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -288,7 +288,7 @@ class SetReadReceiptsOperator(ValueOperator):
     Source: Z-API, ``POST privacy/read-receipts``.
 
     :param value: ``enable`` or ``disable``. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -296,12 +296,12 @@ class SetReadReceiptsOperator(ValueOperator):
 
 
 class SetMessagesDurationOperator(ValueOperator):
-    """Set after how long messages disappear in new one-to-one chats of this WhatsApp number.
+    """Set how long messages last in new one-to-one chats of this WhatsApp number.
 
     Source: Z-API, ``POST privacy/messages-duration``.
 
     :param value: ``days90``, ``days7``, ``hours24`` or ``disable``. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -309,17 +309,17 @@ class SetMessagesDurationOperator(ValueOperator):
 
 
 class GetDisallowedContactsOperator(ZApiOperator):
-    """Read a setting's list of exceptions, for the tasks after this one.
+    """Read a setting's list of excluded contacts and return it to later tasks.
 
-    This is the one result of this provider that holds phone numbers: Airflow keeps it in its database and shows it in
-    the task's XCom. With ``as_count`` it is their number alone.
+    No other result of this provider holds phone numbers. Airflow keeps it in its database and shows it in the task's
+    XCom. With ``as_count``, the result is only the number of contacts.
 
-    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
-    may read empty or stale (inferred).
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While the value is not CONTACT_BLACKLIST, the list may be
+    empty or stale (inferred).
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
-    :param as_count: return how many there are, in place of who
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param as_count: return only the number of contacts
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -344,8 +344,8 @@ class GetDisallowedContactsOperator(ZApiOperator):
     def execute(self, context: Context) -> list[str] | int:
         """Read the list.
 
-        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number. An entry
-            that is neither is left out of both, and a warning says how many there are
+        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number. Other
+            entries are left out of both, and a warning says how many there are
         """
         from airflow_provider_zapi.privacy.changes import parse_setting
         from airflow_provider_zapi.privacy.phones import split_contacts

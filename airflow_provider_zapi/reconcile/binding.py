@@ -1,7 +1,7 @@
-"""Bind a plan to an approval: a digest that is equal for the same plan, and different for every other one.
+"""Bind a plan to an approval by a digest. Only the same plan has the same digest.
 
-An approval names the digest. The run that applies the policy plans again and sends nothing if the digest differs, so
-that what is applied is what was approved.
+An approval names the digest. The run that applies the policy plans again and sends nothing if the digest differs. So
+it applies only the approved plan.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ __all__ = [
     "require_plan",
 ]
 
-#: The form of what is digested. A change of it gets the next number, so that an older digest is refused as one.
+#: The version of the digested form. Raise it with each change, so that older digests are refused.
 _FORM = "plan1"
 _PURPOSE = f"airflow-provider-zapi {_FORM}"
 _CODE_LENGTH = 64
-#: Longer than any digest: 7 settings of 64,000 contacts each need six digits a count.
+#: Longer than any digest: 7 settings with 64,000 contacts each make counts of six digits.
 _MAX_LENGTH = 120
 
 
 class PlanDigest(NamedTuple):
-    """A plan's digest; its text is what people and XComs carry.
+    """Hold a plan's digest. People and XComs use its string.
 
     :ivar added: contacts that the plan adds, over all lists
     :ivar removed: entries that it removes
@@ -53,15 +53,15 @@ class PlanDigest(NamedTuple):
     code: str
 
     def __str__(self) -> str:
-        # Not a number in any spelling: native rendering of a template would make one of it.
+        # It never looks like a number, which native template rendering would convert.
         return f"{_FORM}-add{self.added}-remove{self.removed}-{self.code}"
 
 
 def plan_digest(plan: PolicyPlan, client: ZApiClient) -> PlanDigest:
     """Return the digest of a plan of this client's instance.
 
-    It covers the instance's id, the policy and the exact changes of each list, whatever their order. Two forms of one
-    number are the same removal. It is keyed with a secret of the connection, so that no phone can be found by trying.
+    It covers the instance's id, the policy and the exact changes to each list in any order. Two forms of one number are
+    the same removal. Its key is a secret of the connection, so nobody can find a phone by guessing.
 
     :raises ZApiError: a list could not be read, so the plan is not known
     """
@@ -76,10 +76,10 @@ def plan_digest(plan: PolicyPlan, client: ZApiClient) -> PlanDigest:
 
 
 def _content(plan: SettingPlan) -> list[Any]:
-    """Return what is planned for one setting, as JSON can hold it.
+    """Return the plan for one setting as JSON values.
 
-    Entries that stay are left out: they are not changed. Of those that may have to go, because WhatsApp did not say
-    who they are, the number counts: with them the run cannot end as wanted.
+    Entries that stay are left out. Entries that WhatsApp does not identify may have to go. They are only counted,
+    because with them the run cannot succeed.
     """
     wanted, change = plan.wanted, plan.change
     changes = change and [
@@ -92,11 +92,11 @@ def _content(plan: SettingPlan) -> list[Any]:
 
 
 def parse_digest(value: object, parameter: str) -> PlanDigest:
-    """Read a digest that was approved.
+    """Read an approved digest.
 
-    :param value: what the task was given, after rendering; surrounding spaces do not matter
+    :param value: the task's parameter after rendering; spaces around it do not matter
     :param parameter: the parameter's name, for messages
-    :raises ZApiInvalidRequestError: it is not a digest. A template that finds nothing must not switch the check off
+    :raises ZApiInvalidRequestError: it is not a digest. An empty template must not disable the check
     """
     text = value.strip() if isinstance(value, str) else ""
     form, added, removed, code = (*text[:_MAX_LENGTH].split("-", 3), "", "", "", "")[:4]
@@ -123,11 +123,11 @@ def _is_code(text: str) -> bool:
 
 
 def require_plan(plan: PolicyPlan, client: ZApiClient, expected: PlanDigest, conn_id: str | None = None) -> None:
-    """Check that a plan is the one that was approved.
+    """Check that a plan is the approved one.
 
     :param expected: the approved plan's digest
     :param conn_id: the Airflow connection, for the message
-    :raises ZApiPlanChangedError: it is another one
+    :raises ZApiPlanChangedError: the plan differs
     :raises ZApiError: a list could not be read, so the plan is not known
     """
     found = plan_digest(plan, client)
@@ -150,16 +150,16 @@ def _told(digest: PlanDigest) -> str:
     return f"add {counted(digest.added, 'contact')} and remove {digest.removed}"
 
 
-#: The form of the digests of many numbers.
+#: The format of the digests of many numbers.
 _FLEET = "fleet1"
-#: Hexadecimal characters for whose plan an entry is, and for the plan.
+#: Hexadecimal characters for an entry's instance and for its plan.
 _WHOSE, _PLAN = 10, 16
-#: The most numbers that one digest holds: a task's result stays below 48 KiB.
+#: The most numbers in one digest, so that a task's result stays below 48 KiB.
 MAX_FLEET = 1_500
 
 
 def fleet_digest(codes: Mapping[str, str]) -> str:
-    """Return the digest of the plans of many numbers, which binds each number for itself.
+    """Return one digest of many numbers' plans. It binds each number separately.
 
     :param codes: the code of each number's `plan_digest`, by instance id; at most `MAX_FLEET`
     """
@@ -167,11 +167,11 @@ def fleet_digest(codes: Mapping[str, str]) -> str:
 
 
 def parse_fleet_digest(value: object, parameter: str) -> Mapping[str, str]:
-    """Read the digest of the plans of many numbers that was approved.
+    """Read the approved digest of many numbers' plans.
 
-    :param value: what the task was given, after rendering
+    :param value: the task's parameter after rendering
     :param parameter: the parameter's name, for messages
-    :raises ZApiInvalidRequestError: it is not such a digest. A template that finds nothing must not disable the check
+    :raises ZApiInvalidRequestError: it is not such a digest. An empty template must not disable the check
     """
     text = value.strip() if isinstance(value, str) else ""
     form, _, entries = text.partition("-")
@@ -186,10 +186,10 @@ def parse_fleet_digest(value: object, parameter: str) -> Mapping[str, str]:
 
 
 def require_fleet_plan(plan: PolicyPlan, client: ZApiClient, expected: Mapping[str, str]) -> None:
-    """Check that the plan of one number is the one that was approved for it.
+    """Check that one number's plan is the one approved for it.
 
     :param expected: the approved plans, from `parse_fleet_digest`
-    :raises ZApiPlanChangedError: it is another one, or none was approved for this number
+    :raises ZApiPlanChangedError: the plan differs, or this number has no approved plan
     :raises ZApiError: a list could not be read, so the plan is not known
     """
     approved = expected.get(_whose(client.instance_id))

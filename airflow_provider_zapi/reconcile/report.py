@@ -1,4 +1,4 @@
-"""What a plan and a run say of each setting: values, counts and times, never a phone."""
+"""Report a plan or a run by setting: values, counts and times, without phones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["applied_settings", "plan_summary", "planned_settings"]
 
 
 def planned_settings(plan: PolicyPlan) -> dict[str, dict[str, Any]]:
-    """Return what a plan would change, in the form of a run's results, by the settings' names."""
+    """Return what a plan would change, as results by setting name."""
     return applied_settings({each.wanted.setting.name: _planned(each) for each in plan})
 
 
 def applied_settings(results: Mapping[str, SettingResult]) -> dict[str, dict[str, Any]]:
-    """Return results as plain values that JSON can hold, by the settings' names."""
+    """Return results as JSON values, by setting name."""
     return {
         name: {
             **asdict(result),
@@ -35,7 +35,7 @@ def _planned(plan: SettingPlan) -> SettingResult:
     change = plan.change or ListChange()
     return SettingResult(
         plan.wanted.value,
-        # Only the list can be known; the value beside it cannot.
+        # Only the list can be read, not the value.
         verified=None if plan.change is None else not change.differs,
         added=len(change.add),
         removed=len(change.remove),
@@ -47,9 +47,9 @@ def _planned(plan: SettingPlan) -> SettingResult:
 
 
 def plan_summary(plan: PolicyPlan, digest: PlanDigest, notes: Iterable[str] = ()) -> str:
-    """Return a plan as Markdown for people, such as the one who approves it. It holds no phone.
+    """Return a plan as Markdown for people, such as its approver. It holds no phone.
 
-    :param notes: what they should know besides, as sentences
+    :param notes: other sentences to show
     """
     headings = ("setting", "value", "add", "remove", "keep", "left alone")
     rows = [headings, ("---", "---", *("---:",) * 4), *(_summary_row(each) for each in plan)]

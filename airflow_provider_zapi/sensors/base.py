@@ -1,4 +1,4 @@
-"""What all sensors of this provider share: how long errors are waited out."""
+"""Share how long all sensors of this provider tolerate errors."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiSensor"]
 
-#: Five minutes of an unreachable Z-API, with Airflow's own poke_interval of one minute.
+#: Five minutes without Z-API, with Airflow's default poke_interval of one minute.
 MAX_CONSECUTIVE_ERRORS = 5
 
 
 class ZApiSensor(ZApiOperator, BaseSensorOperator):
-    """A task that waits for a state of one Z-API instance.
+    """Wait for a state of one Z-API instance.
 
-    A permanent error (credentials, subscription, unknown instance) fails it at once; transient ones are waited out.
+    A permanent error (credentials, subscription, unknown instance) fails the task. A transient error does not.
 
-    :param max_consecutive_errors: after so many transient errors one after another, the task fails with the last. It
-        has no effect with ``mode="reschedule"``, where every look is a new process that cannot know how many errors
-        there were: there only ``timeout`` ends the wait
+    :param max_consecutive_errors: after this many transient errors in a row, the task fails with the last one. It has
+        no effect with ``mode="reschedule"``, where every read is a new process that does not know the number of errors.
+        There, only ``timeout`` ends the wait
     """
 
     ui_color = "#e6f7ec"
-    #: It looks again by itself.
+    #: A sensor reads again.
     retry_calls: ClassVar[bool] = False
     #: Only a connected instance can say which number is paired.
     check_phone: ClassVar[bool] = True
@@ -45,10 +45,10 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
 
     @abstractmethod
     def look(self, client: ZApiClient) -> bool:
-        """Read whether what is waited for is there."""
+        """Read whether the wait is over."""
 
     def poke(self, context: Context) -> bool:
-        """Look once. A transient error counts as "not yet", until there were too many of them."""
+        """Read once. A transient error counts as "not yet", until there are too many."""
         from airflow_provider_zapi.exceptions import ZApiTransientError
 
         try:

@@ -1,4 +1,4 @@
-"""Waits until a setting's list of exceptions holds, and lacks, certain contacts."""
+"""The sensor that waits until a list has, or does not have, some excluded contacts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["DisallowedContactsSensor"]
 
 
 class DisallowedContactsSensor(ZApiSensor):
-    """Wait until a setting's list of exceptions holds certain contacts and lacks others.
+    """Wait until a setting's excluded contacts include some contacts and not others.
 
-    Contacts are compared, not spellings: an entry that WhatsApp lists by ``@lid`` or without its ninth digit is found.
-    It waits in a worker, or with ``mode="reschedule"`` outside of one; it is not deferrable, because Airflow's database
-    keeps a trigger's arguments, and these would be phone numbers.
-    Besides these it takes the parameters of `ZApiSensor`.
+    It also finds a contact that WhatsApp lists by ``@lid`` or without the ninth digit. It waits in a worker, or outside
+    one with ``mode="reschedule"``. It is not deferrable, because Airflow stores a trigger's arguments in its database,
+    and these would be phone numbers.
+    It also takes the parameters of `ZApiSensor`.
 
-    Source: Z-API, ``GET privacy/disallowed-contacts``. While another type than CONTACT_BLACKLIST is in force, the list
-    may read empty or stale (inferred).
+    Source: Z-API, ``GET privacy/disallowed-contacts``. While the value is not CONTACT_BLACKLIST, the list may be
+    empty or stale (inferred).
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
-    :param present: contacts that the list has to hold: a list, or the same as a JSON array in a text. (templated)
-    :param absent: contacts that it has to lack, likewise. (templated)
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param present: contacts that must be on the list: a list, or the same as a JSON string. (templated)
+    :param absent: contacts that must not be on it. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
     """
@@ -88,7 +88,7 @@ class DisallowedContactsSensor(ZApiSensor):
         wanted = compare(present, listed, client.resolve_contacts) if present else ListChange()
         missing = len(wanted.add) + len(wanted.not_on_whatsapp)
         change = compare(absent, listed, client.resolve_contacts) if absent else None
-        # Undecided: an entry that may be one of them, because WhatsApp did not tell; so nobody knows that it is absent.
+        # WhatsApp did not say who an undecided entry is. It may be one of them, so they may not be absent.
         there = change.kept + change.undecided if change else 0
         self.log.info(
             "Connection %s: the list of %s lacks %d of %d contacts, and holds %d of %d that it should not.",

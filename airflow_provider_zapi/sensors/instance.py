@@ -1,4 +1,4 @@
-"""Waits until a number's phone is connected."""
+"""The sensor that waits for a phone."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["ZApiInstanceConnectedSensor"]
 
 
 class ZApiInstanceConnectedSensor(ZApiSensor):
-    """Wait until the instance has a WhatsApp session: ``status`` says ``connected: true``, the one field that counts.
+    """Wait until the instance has a WhatsApp session: ``status`` says ``connected: true``.
 
-    It looks once; with ``deferrable`` it then waits in the triggerer, without a worker's slot. Between two looks are
-    ``poke_interval`` seconds, in the triggerer at least 2. A task that waited longer than ``timeout`` seconds fails and
-    is not tried again. Besides these it takes the parameters of `ZApiSensor`.
+    It reads once. With ``deferrable``, it then waits in the triggerer and frees the worker slot. It reads again every
+    ``poke_interval`` seconds (in the triggerer, at least 2). After ``timeout`` seconds, the task fails and is not
+    retried. It also takes the parameters of `ZApiSensor`.
 
-    ``soft_fail=True`` is Airflow's: it skips the task for every permanent error too, such as a refused credential.
+    Airflow's ``soft_fail=True`` also skips the task after a permanent error, such as a refused credential.
 
     Source: Z-API, ``GET status``.
 
     :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -55,9 +55,9 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         self._resumed = False
 
     def poke(self, context: Context) -> bool:
-        """Look once, and leave the rest to the triggerer if it is deferrable.
+        """Read once. If the sensor is deferrable, wait in the triggerer.
 
-        Here and not in ``execute``, so that ``soft_fail`` and its like mean the same in every mode.
+        ``execute`` is not overridden, so ``soft_fail`` works the same in every mode.
         """
         from airflow_provider_zapi.triggers.instance import InstanceConnectedTrigger, error_of
 
@@ -73,7 +73,7 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
                     self.poke_interval,
                     self.max_consecutive_errors,
                     self._errors,
-                    # By its id, if it is known: the name may change while the task waits.
+                    # Use the id if it is known. The name may change during the wait.
                     self._picked or cast("str | None", self.instance),
                 ),
                 method_name="execute_complete",
@@ -95,6 +95,6 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         return connected
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Go on with what the trigger found."""
+        """Handle the trigger's event."""
         self._event, self._resumed = event, True
         return self.execute(context)

@@ -1,7 +1,7 @@
-"""Waits in the triggerer until an instance is connected.
+"""The trigger that waits until an instance is connected.
 
-A triggerer runs hundreds of triggers in one event loop. So the connection is looked up without blocking it, and HTTP,
-which blocks, happens in a few threads of this module's own: the default ones resolve everybody's host names.
+A triggerer runs hundreds of triggers in one event loop, which must not block. Looking up the connection does not block.
+HTTP blocks, so it runs in this module's own threads: all triggers need the default threads to resolve host names.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["InstanceConnectedTrigger", "error_of", "is_connected"]
 
-#: A trigger that fires at once can lose its task, which is not stored as deferred yet.
+#: A trigger that fires too soon can lose its task, which is not yet stored as deferred.
 SHORTEST_WAIT = 2.0
 
-#: Reads of this process that are under way at a time. Each takes up to the read timeout where Z-API does not answer.
+#: Concurrent reads per process. If Z-API does not answer, each takes up to the read timeout.
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="zapi-trigger")
 
-#: What an event tells of an error: the facts that its message is made of.
+#: What an event holds about an error: the facts in its message.
 _FACTS: Mapping[str, type | tuple[type, ...]] = {
     "what": str,
     "advice": str,
@@ -55,26 +55,26 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {
 def is_connected(client: ZApiClient) -> bool:
     """Read whether the instance has a WhatsApp session.
 
-    :raises ZApiError: there is no answer, or not this one
+    :raises ZApiError: there is no answer, or not a valid one
     """
     try:
         return client.status().connected
     except ZApiNotConnectedError:
-        # The same, said as an error.
+        # Return the same as an error.
         return False
 
 
 class InstanceConnectedTrigger(BaseTrigger):
-    """Fires once: when the instance is connected, or when waiting any longer is no use.
+    """Fire once: when the instance is connected, or when waiting longer does not help.
 
-    It only reads, its row in Airflow's database holds the arguments below and no secret, and its event is ``{}`` or
-    ``{"error": {...}}``, of which `error_of` makes the error again.
+    It only reads. Its row in Airflow's database holds the arguments below and no secret. Its event is ``{}`` or
+    ``{"error": {...}}``, which `error_of` turns into an error.
 
-    :param zapi_conn_id: the Z-API connection; looked up for every read, so that a corrected one is used
+    :param zapi_conn_id: the Z-API connection; looked up for every read, so that a correction takes effect
     :param poke_interval: seconds between two reads, at least 2
-    :param max_consecutive_errors: after so many transient errors one after another, the last of them is the result
-    :param errors: how many of them there were already
-    :param instance: which instance, by its ID or its exact name, if the connection has a whole account
+    :param max_consecutive_errors: after this many transient errors in a row, the last one is the result
+    :param errors: the number of such errors so far
+    :param instance: the ID or exact name of the instance, if the connection has a whole account
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class InstanceConnectedTrigger(BaseTrigger):
         self.instance = instance
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the triggerer makes this trigger of: the connection's id and plain numbers."""
+        """Return the trigger's class path and arguments, which hold no secret."""
         return f"{InstanceConnectedTrigger.__module__}.{InstanceConnectedTrigger.__name__}", {
             "zapi_conn_id": self.zapi_conn_id,
             "poke_interval": self.poke_interval,
@@ -103,11 +103,11 @@ class InstanceConnectedTrigger(BaseTrigger):
         }
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, without blocking the event loop."""
+        """Wait without blocking the event loop."""
         await asyncio.sleep(seconds)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Read until there is an answer to give."""
+        """Read until there is a result."""
         errors = self.errors
         while True:
             await self.sleep(max(self.poke_interval, SHORTEST_WAIT))
@@ -129,14 +129,14 @@ class InstanceConnectedTrigger(BaseTrigger):
                 return
 
     async def _read(self) -> bool:
-        # The loop looks again by itself: one attempt, so that a thread is soon free for the next trigger.
+        # The loop reads again, so one attempt is enough. It soon frees the thread for the next trigger.
         hook = ZApiHook(self.zapi_conn_id, retry=False, instance=self.instance)
         client_of = partial(hook.client_of, mask=False)
         loop = asyncio.get_running_loop()
         client = None
         try:
             with suppress(AirflowNotFoundException):
-                # The connection is kept in no variable: a traceback would show it.
+                # No variable holds the connection: a traceback would show it.
                 client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
             if client is None:
                 raise ZApiConfigurationError(
@@ -146,7 +146,7 @@ class InstanceConnectedTrigger(BaseTrigger):
                 )
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:
-            # Also when the task was cleared meanwhile: the thread then gives up by itself.
+            # The thread also stops if the task was cleared meanwhile.
             hook.cancel()
             if client is not None:
                 client.cancel()
@@ -161,7 +161,7 @@ def _event(error: ZApiError | None = None) -> TriggerEvent:
 
 
 def error_of(event: Mapping[str, Any] | None) -> ZApiError | None:
-    """Return the error that an event of the trigger tells of, or None where the instance is connected."""
+    """Return the error in a trigger's event, or None if the instance is connected."""
     if event == {}:
         return None
     told = event.get("error") if isinstance(event, Mapping) else None
