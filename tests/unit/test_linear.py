@@ -32,8 +32,11 @@ def test_the_rows_are_named_once() -> None:
 
 
 def modules() -> list[ModuleType]:
+    # The plugin needs an Airflow that has an API server, and reads no text.
     found = pkgutil.walk_packages(airflow_provider_zapi.__path__, "airflow_provider_zapi.")
-    return [importlib.import_module(each.name) for each in found if not re.search("emulator|__main__", each.name)]
+    return [
+        importlib.import_module(each.name) for each in found if not re.search("emulator|__main__|plugin", each.name)
+    ]
 
 
 def test_every_expression_of_the_package_has_a_row() -> None:

@@ -16,7 +16,7 @@ from tests.faults import FaultServer, good
 
 #: Replaces the metrics backend, which Airflow creates from its configuration, and counts.
 RECORDER = """
-import contextlib, json, os
+import contextlib, json, os, types
 from airflow.providers.common.compat.sdk import Stats
 
 class Recorder(dict):
@@ -28,7 +28,12 @@ class Recorder(dict):
         self[stat] = self.get(stat, 0) + count
 
     def timer(self, stat=None, *, tags=None):
-        return contextlib.nullcontext()
+        return contextlib.nullcontext(types.SimpleNamespace(duration=0.0))
+
+    def gauge(self, *given, **named):
+        pass
+
+    timing = decr = gauge
 
 counted = Recorder()
 try:
