@@ -170,7 +170,7 @@ def test_the_connection_page_has_each_field_of_the_form() -> None:
         assert ("secret" in texts[expected[field.name]].replace("account security token", "").lower()) is secret
 
 
-REFUSED = table(section(CONNECTION, "What is refused"), "what is wrong")
+REFUSED = table(section(CONNECTION, "Mistakes in a connection"), "what is wrong")
 
 
 @pytest.mark.parametrize(("example", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
@@ -298,14 +298,14 @@ POLICY = (PROJECT / "docs/policy.md").read_text()
 
 
 def test_the_policy_page_has_each_setting_and_value() -> None:
-    rows = table(section(POLICY, "What is written in it"), "setting")
+    rows = table(section(POLICY, "Format"), "setting")
     assert rows == [
         [f"`{setting.name}`", " ".join(f"`{value}`" for value in setting.values), "yes" if setting.list_scope else "no"]
         for setting in SETTINGS
     ]
 
 
-MISTAKES = table(section(POLICY, "What is written in it"), "mistake")
+MISTAKES = table(section(POLICY, "Format"), "mistake")
 
 
 @pytest.mark.parametrize(("example", "message"), MISTAKES, ids=[example for example, _ in MISTAKES])
