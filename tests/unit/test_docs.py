@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from airflow_provider_zapi.connection.form import FIELDS
-from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
 from airflow_provider_zapi.emulator.__main__ import parse as parse_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
@@ -226,6 +226,13 @@ def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPat
     assert succeeded, message
 
 
+def demo_connection(running: RunningEmulator) -> str:
+    """Return the connection of the emulator's demo instance."""
+    [(instance, parts)] = DEMO_INSTANCE.items()
+    fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
+    return json.dumps({"conn_type": "zapi", "host": running.url, **fields})
+
+
 def test_the_connection_page_uses_the_emulators_own_values() -> None:
     [(instance, parts)] = DEMO_INSTANCE.items()
     block = section(CONNECTION, "Three ways to create it")
@@ -285,6 +292,18 @@ def test_the_operators_page_has_each_value(operator: Any) -> None:
     missing = f"not available for {setting.name.replace('_', ' ')}"
     assert tuple(code_of(value) for value, meaning in rows if missing not in meaning) == setting.values
     assert setting.endpoint in text
+
+
+@pytest.mark.parametrize("operator", SETTING_OPERATORS, ids=name_of)
+def test_the_operators_page_shows_the_result_of_its_example(operator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = section(OPERATORS, operator.__name__)
+    [example] = code_blocks(text, "python")
+    task = eval(example.partition("\n\n")[2], {operator.__name__: operator})  # noqa: S307 - the page is our own
+    shown = re.search(r"^\*\*Result:\*\*[^`]*`([^`]+)`", text, re.MULTILINE)
+    assert shown
+    with running_emulator() as running:
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
+        assert task.execute({}) == json.loads(shown[1])
 
 
 def test_the_readme_lists_each_operator() -> None:
@@ -375,11 +394,7 @@ def test_the_first_dag_logs_what_its_page_says(
     [dag] = dag_bag(tmp_path).dags.values()
     assert re.search(rf"airflow dags test {dag.dag_id}$", page, re.MULTILINE)
     with running_emulator() as running:
-        [(instance, parts)] = DEMO_INSTANCE.items()
-        fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_ZAPI_DEFAULT", json.dumps({"conn_type": "zapi", "host": running.url, **fields})
-        )
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
         for task in dag.tasks:
             task.execute({"dag": dag})
     log = "".join(capfd.readouterr()) + caplog.text
