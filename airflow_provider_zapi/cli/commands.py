@@ -123,7 +123,7 @@ def _show(arguments: argparse.Namespace) -> Report:
             )
         lists = {each.name: split_contacts(client.disallowed_contacts(each)) for each in SETTINGS if each.list_scope}
         instance = client.instance_id
-    rows: list[Sequence[object]] = [("setting", "exceptions", *(("contacts",) if arguments.contacts else ()))]
+    rows: list[Sequence[object]] = [("setting", "excluded", *(("contacts",) if arguments.contacts else ()))]
     for name, (contacts, unknown) in lists.items():
         count = len(contacts) + unknown
         if not arguments.contacts:
@@ -138,14 +138,18 @@ def _show(arguments: argparse.Namespace) -> Report:
             "connected": True,
             "lists": {
                 name: {
-                    "exceptions": len(contacts) + unknown,
+                    "excluded": len(contacts) + unknown,
                     **({"contacts": list(contacts), "unknown": unknown} if arguments.contacts else {}),
                 }
                 for name, (contacts, unknown) in lists.items()
             },
         },
         rows,
-        notes=["", f"Instance {instance} is connected.", "Z-API can show the lists, but not the values of settings."],
+        notes=[
+            "",
+            f"Instance {instance} is connected.",
+            "Z-API has no call that reads a setting's value, so only the lists are shown.",
+        ],
     )
 
 

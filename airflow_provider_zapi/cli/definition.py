@@ -91,17 +91,15 @@ def _flag(name: str, help: str) -> Argument:  # noqa: A002 - argparse's own word
 
 COMMANDS = (
     Command(
-        "check",
-        "Check a connection's credentials, phone and subscription. Changes nothing",
-        (_CONN_ID, _INSTANCE, _OUTPUT),
+        "check", "Check a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
     ),
     Command(
         "show",
-        "Show whether a number is connected, and its lists of excluded contacts",
+        "Show whether a number is connected, and how many excluded contacts each list has",
         (
             _CONN_ID,
             _INSTANCE,
-            Argument(("--contacts",), {"action": "store_true", "help": "show the contacts of the lists in full"}),
+            Argument(("--contacts",), {"action": "store_true", "help": "print the excluded contacts in full"}),
             _OUTPUT,
         ),
     ),
@@ -130,7 +128,7 @@ COMMANDS = (
     ),
     Command(
         "status",
-        "Show what Airflow stores about each number; exit code 1 if a list has drifted. Does not call Z-API",
+        "Show what Airflow has stored about each number; exit code 1 if a list has drifted. Makes no call to Z-API",
         (
             Argument(("conn_id",), {"metavar": "CONN_ID", "nargs": "?", "help": "only this connection (default: all)"}),
             Argument(
