@@ -104,7 +104,7 @@ class _OfAccount:
             self._refuse(f"{BASE_URL} must be scheme, host and optional port only", advice, code)
         scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
         if port and not 0 < int(port) < 65536:
-            self._refuse(f"The port in {BASE_URL} is not between 1 and 65535", advice, code)
+            self._refuse(f"{BASE_URL} has a port that is not between 1 and 65535", advice, code)
         if host.startswith("[") and not _is_ip_address(host):
             self._refuse(f"{BASE_URL} has brackets around something other than an IPv6 address", advice, code)
         if scheme == "http" and not _is_loopback(host):
