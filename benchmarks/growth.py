@@ -18,7 +18,7 @@ HALF = "half of the text"
 LENGTH = 1 << 17
 ROUNDS = 3
 
-#: A token like Z-API's, and its first 28 of 32 characters. The latter matches partly at every place of a string.
+#: A token like Z-API's, and its first 28 of 32 characters. The latter is a partial match wherever it appears.
 TOKEN = "A1B2C3D4" * 4
 PARTIAL = TOKEN[:28]
 

@@ -58,7 +58,7 @@ def measure() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         own_airflow(folder)
         sys.path.insert(0, folder)
-        # In another process, because here its imports would be inherited by the children that measure ours.
+        # Run this in another process, because the children that measure our operators would inherit its imports.
         printed = subprocess.check_output([sys.executable, "-c", "from benchmarks.parse import floor; print(floor())"])
         Path(folder, "floor.py").write_bytes(printed)
         # Installed packages are compiled, so allow bytecode even if this process does not write it.

@@ -14,7 +14,7 @@ from scripts.background import BackgroundError
 
 T = TypeVar("T")
 
-#: Without a proxy, because the server is on loopback. Without kept connections, because the server may have ended.
+#: The client uses no proxy, because the server is on loopback, and keeps no connections, because the server may end.
 CLIENT = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 
 

@@ -21,7 +21,7 @@ def refuse(account: RunningEmulator, name: str) -> None:
 
 
 def stored() -> str:
-    """Return all values of the store of task states, as text."""
+    """Return all values of the task state store, as one string."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -39,7 +39,7 @@ def events() -> list[dict[str, Any]]:
     return [row for row in rows if row.get("conn_id") == "zapi_account"]
 
 
-@pytest.mark.skipif(MAJOR < 3, reason="assets have events from Airflow 3 on")
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
 def test_a_run_updates_the_asset_once_with_counts_only(account: RunningEmulator, dags: dict[str, Any]) -> None:
     before = len(events())
     assert states(run(dags["zapi_test_fleet"])) == {"apply": "success"}
@@ -54,8 +54,8 @@ def test_a_run_updates_the_asset_once_with_counts_only(account: RunningEmulator,
     }
 
 
-@pytest.mark.skipif(MAJOR < 3, reason="assets have events from Airflow 3 on")
-def test_an_account_that_lost_most_of_its_instances_is_not_touched(
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
+def test_an_account_that_lost_most_of_its_instances_is_not_changed(
     account: RunningEmulator, dags: dict[str, Any]
 ) -> None:
     assert states(run(dags["zapi_test_fleet"])) == {"apply": "success"}
@@ -75,8 +75,8 @@ def test_a_task_that_fails_keeps_its_result(account: RunningEmulator, dags: dict
     assert not leaks(json.dumps(result))
 
 
-@pytest.mark.skipif((MAJOR, MINOR) < (3, 3), reason="the store of task states is there from Airflow 3.3 on")
-def test_what_is_finished_is_kept_for_the_retry_as_digests_and_forgotten_after_a_success(
+@pytest.mark.skipif((MAJOR, MINOR) < (3, 3), reason="the task state store needs Airflow 3.3")
+def test_finished_numbers_are_stored_as_digests_for_the_retry_and_deleted_after_a_success(
     account: RunningEmulator, dags: dict[str, Any]
 ) -> None:
     refuse(account, "number-0050")

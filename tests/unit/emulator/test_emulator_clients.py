@@ -47,7 +47,7 @@ EXAMPLES: list[tuple[str, str, Any, set[str]]] = [
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda row: f"{row[0]} {row[1]}")
-def test_a_call_of_another_client_succeeds_or_is_said_not_to_be_emulated(
+def test_a_call_of_another_client_succeeds_or_is_reported_as_not_emulated(
     zapi: httpx.Client, instance: Instance, emulator: Emulator, recorded: list[Any]
 ) -> None:
     method, path, query, content_type, body = recorded

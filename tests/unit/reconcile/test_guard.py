@@ -39,14 +39,14 @@ CASES: list[tuple[str, int, int, int, bool]] = [
 @pytest.mark.parametrize(
     ("kept", "added", "removed", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
 )
-def test_more_than_half_of_what_was_on_the_list_is_refused(kept: int, added: int, removed: int, expected: bool) -> None:
+def test_removing_more_than_half_of_the_list_is_refused(kept: int, added: int, removed: int, expected: bool) -> None:
     guard = RemovalGuard("last_seen.except", allowed=False)
     change = ListChange(remove=entries(0, removed), kept=kept)
     guard.look(change, added)
     assert refused(guard, change) is expected
 
 
-def test_removals_are_counted_over_the_rounds() -> None:
+def test_removals_of_all_rounds_are_counted() -> None:
     guard = RemovalGuard("last_seen.except", allowed=False)
     guard.look(ListChange(kept=12), 0)
     first = ListChange(remove=entries(0, 4), kept=8)
