@@ -82,7 +82,7 @@ def run(server: FleetServer, numbers: int, subject: str = OURS) -> tuple[float, 
 
 
 def measured(url: str, numbers: int, subject: str) -> None:
-    """Run it first with one number, so that everything is loaded, then with all numbers. Print the figures of the latter."""
+    """Run it with one number, so that everything is loaded, then with all numbers. Print the figures of all numbers."""
     with tempfile.TemporaryDirectory() as home:
         own_airflow(home)
         extra = {"partner_token": TOKEN}

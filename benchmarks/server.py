@@ -80,7 +80,7 @@ class CallServer:
 
 
 class Answering:
-    """Answer on blocking sockets, one thread for each. A slow server would hide the differences, so this must be fast."""
+    """Answer on blocking sockets, one thread for each. This is fast, because a slow server would hide differences."""
 
     def __init__(self, certificate: str) -> None:
         self.connections = 0
