@@ -21,6 +21,8 @@ __all__ = ["MAX_CONCURRENCY", "AccountPace"]
 MAX_CONCURRENCY = 32
 #: Seconds to wait after a 429 that does not say how long.
 _WAIT = 1.0
+#: Seconds after which a call asks again whether another one has ended.
+_LOOK = 0.05
 #: What an account is asked to pay, in contrast to the lapsed subscription of one instance.
 _PAYMENT_REQUIRED = 402
 
@@ -28,9 +30,9 @@ _PAYMENT_REQUIRED = 402
 class AccountPace:
     """The pace of all calls of an account's numbers: how many at once, not before when, or not at all any more.
 
-    A refusal that concerns the account (Client-Token, address, payment, proxy) stops everything. A 429 halves the
-    numbers that are handled at once, and makes every thread wait as long as Z-API asked. Each full round without
-    another 429 lets one more in.
+    A refusal that concerns the account (Client-Token, address, payment, proxy) stops everything. A 429 makes every
+    thread wait as long as Z-API asked. Afterwards, half as many calls as before may be under way, including those of
+    numbers that are being handled. Each full round without another 429 lets one more in.
 
     :param most: how many numbers are handled at once
     :param clock: seconds, monotonic, the same as that of the transports
@@ -46,6 +48,7 @@ class AccountPace:
         self._stopped = False
         self._not_before = self._slowed = float("-inf")
         self._calm = 0
+        self._under_way = 0
 
     @property
     def stopped(self) -> bool:
@@ -56,9 +59,21 @@ class AccountPace:
         """Send nothing more, from now on. Safe in a signal handler: it sets a flag and takes no lock."""
         self._stopped = True
 
-    def delay(self) -> float:
-        """Return the seconds until the next call may go out, 0 or less if it may now."""
-        return self._not_before - self._clock()
+    def begin(self) -> float:
+        """Count a call as under way and return 0, or return the seconds after which to ask again."""
+        with self._lock:
+            wait = self._not_before - self._clock()
+            if wait > 0:
+                return wait
+            if self._under_way >= self.limit:
+                return _LOOK
+            self._under_way += 1
+            return 0.0
+
+    def ended(self) -> None:
+        """Take notice of a call that is no longer under way."""
+        with self._lock:
+            self._under_way -= 1
 
     def failed(self, failure: Failure, sent: float) -> None:
         """Take notice of an attempt that failed; ``sent`` is when it was sent."""
