@@ -1,4 +1,4 @@
-"""Policies for many numbers: one for all of them, or one for each pattern of names, of which the first match wins.
+"""Parse the policies for many numbers: one for all of them, or one for each name pattern. The first match wins.
 
 "shop-*":   {last_seen: NONE, online: SAME_LAST_SEEN}
 "*":        {last_seen: CONTACTS}
@@ -19,7 +19,7 @@ from airflow_provider_zapi.privacy.settings import SETTINGS
 __all__ = ["matches", "parse_policies"]
 
 _SETTINGS = {setting.name for setting in SETTINGS}
-#: The keys of a setting's own mapping: what holds only these is a setting with a mistake in its name, not a policy.
+#: The keys of a setting's mapping. A mapping with only these keys is a setting with a typo in its name, not a policy.
 _OF_A_SETTING = {"visible_to", "except"}
 
 
@@ -27,9 +27,9 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
     """Read one policy, or a mapping from name patterns to policies.
 
     :param policy: a policy as `parse_policy` takes it, a mapping from patterns to such policies, or a string of either
-    :param parameter: what messages call it
-    :return: the patterns with their policies, in the order given; one policy goes with ``*``
-    :raises ZApiInvalidRequestError: with all mistakes of the first policy that has any
+    :param parameter: the policy's name in messages
+    :return: the patterns with their policies, in the given order; the pattern of a single policy is ``*``
+    :raises ZApiInvalidRequestError: a policy is invalid; the message has all mistakes of the first invalid one
     """
     given = load_text(policy, []) if isinstance(policy, str) else policy
     if not _by_pattern(given):
@@ -43,12 +43,15 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
 
 
 def matches(name: str, instance_id: str, patterns: Iterable[str]) -> bool:
-    """Return whether any pattern matches a name (``*``, ``?``, ``[...]``, in the case given) or is this name or id."""
+    """Return whether any pattern equals the name or id, or matches the name with ``*``, ``?`` or ``[...]``.
+
+    Matching is case-sensitive.
+    """
     return any(pattern in (name, instance_id) or fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _by_pattern(given: object) -> TypeGuard[Mapping[Any, Any]]:
-    """Return whether something is a mapping from patterns: no key is a setting, and every value can be a policy."""
+    """Return whether this is a mapping from patterns: no key is a setting, and every value can be a policy."""
     return (
         isinstance(given, Mapping)
         and bool(given)

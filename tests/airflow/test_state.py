@@ -284,4 +284,4 @@ def test_the_command_line_says_where_there_is_nothing(airflow_db: None, capsys: 
     if Version("3.0") > AIRFLOW:
         assert (code, "Airflow 2 keeps no state" in printed) == (0, True)
     else:
-        assert (code, "Nothing is kept of this connection yet" in printed) == (3, True)
+        assert (code, "Nothing is stored about this connection yet" in printed) == (3, True)
