@@ -226,7 +226,7 @@ def floors(session: nox.Session) -> None:
 
 @nox.session(name="celery-test")
 def celery_test(session: nox.Session) -> None:
-    """Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed."""
+    """Apply policies and a fleet in shards on PostgreSQL, Redis and two Celery workers, and kill one of them."""
     pytest(session, environment(session, NEWEST, "celery"), "tests/celery")
 
 

@@ -33,15 +33,19 @@ log = logging.getLogger(__name__)
 class StateRecord:
     """The state of one number, stored by one task run.
 
-    Nothing is stored before Airflow 3.3, or while the asset ``zapi://<connection id>/privacy`` is not active. An
-    asset is active once a task names it as an inlet, outlet or schedule.
+    Nothing is stored before Airflow 3.3, or while the number's asset is not active. An asset is active once a task
+    names it as an inlet, outlet or schedule.
 
     :param context: the task's context, which limits the assets whose state the task may write
     :param mode: ``plan`` or ``apply``
+    :param instance: returns the id of the instance if the connection has a whole account, once the task has found it
     """
 
-    def __init__(self, context: Context, conn_id: str, mode: str) -> None:
-        self._store = _store(context, conn_id)
+    def __init__(
+        self, context: Context, conn_id: str, mode: str, instance: Callable[[], str | None] = lambda: None
+    ) -> None:
+        self._stores: Any = context.get("asset_state_store")
+        self._conn_id, self._instance = conn_id, instance
         self._mode = mode
         self._by = _by(context)
         self._done = False
@@ -74,7 +78,7 @@ class StateRecord:
 
     def _keep(self, new: Callable[[Any], dict[str, Any]]) -> None:
         self._done = True
-        store = self._store
+        store = self._store()
         if store is None:
             return
         failed = caught(lambda: store.set(KEY, new(store.get(KEY))), Exception)
@@ -84,14 +88,12 @@ class StateRecord:
                 type(failed).__name__,
             )
 
-
-def _store(context: Context, conn_id: str) -> Any:
-    """Return the store of the asset's state, or None if this Airflow has none or the asset is not active."""
-    stores: Any = context.get("asset_state_store")
-    if stores is None:
-        return None
-    found = caught(lambda: stores[Asset(privacy_uri(conn_id))], Exception)
-    return None if isinstance(found, Exception) else found
+    def _store(self) -> Any:
+        """Return the store of the asset's state, or None if this Airflow has none or the asset is not active."""
+        if self._stores is None:
+            return None
+        found = caught(lambda: self._stores[Asset(privacy_uri(self._conn_id, self._instance()))], Exception)
+        return None if isinstance(found, Exception) else found
 
 
 def _by(context: Context) -> dict[str, Any]:

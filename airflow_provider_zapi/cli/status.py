@@ -40,7 +40,7 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
             f"Airflow's database cannot be read ({type(found).__name__})",
             "Run this where Airflow's own commands work, such as 'airflow db check'.",
         )
-    numbers = {name: number for name, number in found.items() if conn_id in (None, name)}
+    numbers = {name: number for name, number in found.items() if conn_id in (None, number["conn_id"])}
     if conn_id is not None and not numbers:
         raise ZApiConfigurationError(
             "Nothing is stored about this connection yet",
@@ -59,7 +59,7 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
 
 
 def _read() -> dict[str, dict[str, Any]]:
-    """Return what is stored about each number, by connection id."""
+    """Return what is stored about each number, by connection id, or by connection and instance id."""
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # unlike a task, a server may read the database
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
@@ -70,16 +70,24 @@ def _read() -> dict[str, dict[str, Any]]:
         for asset in session.scalars(
             select(AssetModel).where(AssetModel.uri.startswith("zapi://")).order_by(AssetModel.uri)
         ):
-            conn_id = unquote(urlsplit(asset.uri).netloc)
+            where = _where(asset.uri)
+            name = "/".join(where.values())
             stored = _stored(session, asset.id)
             if (state := read_state(stored)).get("last"):
-                numbers[conn_id] = {"conn_id": conn_id, "source": "state", **state}
+                numbers[name] = {**where, "source": "state", **state}
                 continue
             newest = select(AssetEvent).where(AssetEvent.asset_id == asset.id).order_by(AssetEvent.id.desc()).limit(1)
             event = session.scalar(newest)
             if event is not None:
-                numbers[conn_id] = {"conn_id": conn_id, "source": "event", **_of_event(event)}
+                numbers[name] = {**where, "source": "event", **_of_event(event)}
     return numbers
+
+
+def _where(uri: str) -> dict[str, str]:
+    """Return the connection that an asset's URI names, and the instance if the connection has a whole account."""
+    parts = urlsplit(uri)
+    instance = unquote(parts.path.removesuffix("/privacy").removeprefix("/"))
+    return {"conn_id": unquote(parts.netloc), **({"instance": instance} if instance else {})}
 
 
 def _stored(session: Any, asset_id: int) -> Any:
@@ -156,6 +164,8 @@ def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         last = number.get("last") or {}
         if last.get("outcome") == "failed":
             yield f"{_shown(name)}: the last run failed at {_shown(last.get('at'))} ({_shown(last.get('error'))})."
+        elif last and not number["settings"]:
+            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It keeps no state of each number."
     if not numbers:
         yield "Nothing is stored yet. A run of ApplyPrivacyPolicyOperator stores it."
     if any(number["source"] == "event" for number in numbers.values()):

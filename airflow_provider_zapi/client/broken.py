@@ -9,10 +9,11 @@ import requests
 import urllib3
 
 from airflow_provider_zapi.client.answers import Again, Failure
-from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiUnreachableError
+from airflow_provider_zapi.client.deadline import CancelledError
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiTransientError, ZApiUnreachableError
 from airflow_provider_zapi.panel import BASE_URL
 
-__all__ = ["BROKEN", "broken_exchange"]
+__all__ = ["BROKEN", "STOPPED", "broken_exchange"]
 
 #: The errors that a failed exchange raises. urllib3 raises a ValueError for a negative chunk size.
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -96,6 +97,13 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
 )
 
 
+STOPPED = Failure(
+    ZApiTransientError,
+    "the call was cancelled, so nothing more is sent",
+    "What was sent before stays in force. A retry sends everything again.",
+    code="ZAPI-TRANSIENT-CANCELLED",
+)
+
 #: The message of `http.client` if a proxy requires a password. It has no error class of its own.
 _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 
@@ -110,6 +118,8 @@ _PROXY_REFUSED = Failure(
 def broken_exchange(error: BaseException) -> Failure:
     """Return the failure of an exchange that ended with ``error``."""
     chain = _chain(error)
+    if any(isinstance(link, CancelledError) for link in chain):
+        return STOPPED
     if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
         return _PROXY_REFUSED
     what, advice, again, code = next(

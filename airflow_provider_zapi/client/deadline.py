@@ -23,16 +23,22 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_zapi.client.targets import Target
 
-__all__ = ["Deadline", "DeadlineAdapter"]
+__all__ = ["CancelledError", "Deadline", "DeadlineAdapter"]
+
+
+class CancelledError(OSError):
+    """The call was cancelled before its request was sent."""
 
 
 class Deadline:
     """The time at which the current call must end. Connections share it.
 
     :param clock: seconds, monotonic
+    :param cancelled: returns whether no request may be sent any more
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.cancelled = cancelled
         self._clock = clock
         self._end = float("inf")
 
@@ -111,6 +117,9 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
             self._head_due = False
             if self.sock is None:
                 self.connect()
+            # Opening a connection takes seconds if the network is slow, and the task may be killed meanwhile.
+            if served.deadline.cancelled():
+                raise CancelledError
             super().send(_with_secrets(data, served.target))
 
     Connection.__name__ = Connection.__qualname__ = connection.__name__

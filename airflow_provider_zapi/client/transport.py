@@ -14,14 +14,13 @@ from requests.adapters import BaseAdapter
 from airflow_provider_zapi import __version__
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, not_zapi, read_answer
-from airflow_provider_zapi.client.broken import BROKEN, broken_exchange
+from airflow_provider_zapi.client.broken import BROKEN, STOPPED, broken_exchange
 from airflow_provider_zapi.client.deadline import Deadline
 from airflow_provider_zapi.client.redaction import Redactor
 from airflow_provider_zapi.client.retrying import MAX_ATTEMPTS, with_retries
 from airflow_provider_zapi.client.targets import Target
 from airflow_provider_zapi.client.tracing import traced
 from airflow_provider_zapi.client.wires import Route, Wire
-from airflow_provider_zapi.exceptions import ZApiTransientError
 
 __all__ = ["Call", "Pace", "RawAnswer", "Transport"]
 
@@ -51,14 +50,6 @@ _HEADERS = {
     "User-Agent": f"airflow-provider-zapi/{__version__}",
 }
 _HEADERS_WITHOUT_TYPE = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
-
-
-_STOPPED = Failure(
-    ZApiTransientError,
-    "the call was cancelled, so nothing more is sent",
-    "Changes that were sent before this stay. A retry sends everything again.",
-    code="ZAPI-TRANSIENT-CANCELLED",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +94,14 @@ class Pace(Protocol):
     def stopped(self) -> bool:
         """Return whether sending has stopped for all instances."""
 
-    def delay(self) -> float:
-        """Return the seconds until the next call may start."""
+    def begin(self) -> float:
+        """Count a call as under way and return 0, or return the seconds after which to ask again."""
 
     def failed(self, failure: Failure, sent: float) -> None:
         """Record a failed attempt and when it was sent, by the transport's clock."""
+
+    def ended(self) -> None:
+        """Record that a call is no longer under way."""
 
 
 class Transport:
@@ -147,7 +141,7 @@ class Transport:
         self._max_attempts = max_attempts
         self._clock = clock
         self._sleep = sleep
-        self._deadline = Deadline(clock)
+        self._deadline = Deadline(clock, lambda: self.cancelled)
         self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._observe = observe
@@ -183,25 +177,24 @@ class Transport:
 
         :raises ZApiError: there is no valid answer; the class of the error gives the reason
         """
-        self._keep_pace()
+        # Before the deadline: the wait for other instances is not part of the call.
+        admitted = self._admitted()
         started = self._clock()
         self._deadline.start(self._total)
         attempts = 0
         answered: int | None = None
 
         def attempt() -> T | Failure:
-            nonlocal attempts, answered
-            self._keep_pace()
-            if self.cancelled:
-                return _STOPPED
+            nonlocal attempts, answered, admitted
+            if not (admitted or self._admitted()):
+                return STOPPED
+            admitted = False
             attempts += 1
-            sent = self._clock()
-            answered, outcome = self._attempt(call, read)
-            if isinstance(outcome, Failure):
-                # Use a new connection next, because the rest of a broken answer may still arrive on this one.
-                self._wire.close()
+            try:
+                answered, outcome = self._attempt(call, read)
+            finally:
                 if self._pace is not None:
-                    self._pace.failed(outcome, sent)
+                    self._pace.ended()
             return outcome
 
         with traced(call.method, call.endpoint) as ended:
@@ -238,7 +231,7 @@ class Transport:
         :raises ZApiError: there is no answer
         """
         self._deadline.start(self._total)
-        failure = _STOPPED
+        failure = STOPPED
         if not self._cancelled:
             exchanged = caught(lambda: self._exchange(call), *BROKEN)
             if not isinstance(exchanged, Exception):
@@ -249,6 +242,18 @@ class Transport:
 
     def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
         """Send the call once, and return the status of its answer with the result."""
+        sent = self._clock()
+        answered, outcome = self._answer(call, read)
+        if isinstance(outcome, Failure):
+            # Use a new connection next: the rest of a broken answer may still arrive on this one.
+            self._wire.close()
+            if self._pace is not None:
+                self._pace.failed(outcome, sent)
+        return answered, outcome
+
+    def _answer(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
+        if self.cancelled:
+            return None, STOPPED
         exchanged = caught(lambda: self._exchange(call), *BROKEN)
         if isinstance(exchanged, Exception):
             return None, broken_exchange(exchanged)
@@ -290,7 +295,11 @@ class Transport:
         while not self.cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))
 
-    def _keep_pace(self) -> None:
-        """Wait until a call may start."""
-        while self._pace is not None and not self.cancelled and (delay := self._pace.delay()) > 0:
+    def _admitted(self) -> bool:
+        """Wait until a call may start. Return False if sending has stopped instead."""
+        while not self.cancelled:
+            delay = self._pace.begin() if self._pace is not None else 0.0
+            if delay <= 0:
+                return True
             self.pause(delay)
+        return False

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
-from airflow_provider_zapi.emulator.contract import WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
+from airflow_provider_zapi.emulator.contract import NOT_EMULATED, WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
 from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.state import Emulator, Instance
     from airflow_provider_zapi.emulator.surface import Incoming
 
-__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "is_account_call", "list_instances", "subscription"]
+__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "answer_account", "is_account_call", "subscription"]
 
 #: The default integrator token.
 DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
@@ -26,6 +26,10 @@ _PAGE_SIZE = 10
 _MAX_NUMBER = 1_000_000
 _MIDDLEWARE = ("web", "mobile")
 _ORDERS = ("stable", "shuffled", "shifting")
+_CONTENT_TYPES = ("required", "optional")
+_LIST = "/instances"
+#: Creates an instance, which costs money.
+_CREATE = "/instances/integrator/on-demand"
 #: The eight callback URLs of a row, into which users put secrets.
 _CALLBACKS = (
     "delivery",
@@ -76,6 +80,14 @@ ACCOUNT_SWITCHES = (
         "https://hooks.example",
         "The beginning of each instance's callback URLs.",
     ),
+    Switch(
+        "content_type",
+        " or ".join(f'"{form}"' for form in _CONTENT_TYPES),
+        lambda value: isinstance(value, str) and value in _CONTENT_TYPES,
+        _CONTENT_TYPES[0],
+        "Whether the list needs `Content-Type: application/json` (else 415). Z-API documents that it does; Z-API's "
+        "Postman collection doesn't send it.",
+    ),
 )
 _BY_NAME = {switch.name: switch for switch in ACCOUNT_SWITCHES}
 
@@ -120,21 +132,24 @@ class Account:
 
 def is_account_call(path: str) -> bool:
     """Return whether a path belongs to an account and not to an instance."""
-    return path in ("/instances", "/instances/")
+    return path.removesuffix("/") in (_LIST, _CREATE)
 
 
-def list_instances(emulator: Emulator, incoming: Incoming) -> Answer:
-    """Return one page of the account's instances.
+def answer_account(emulator: Emulator, incoming: Incoming) -> Answer:
+    """Answer a call of the account: return one page of its instances, or say that the call is not emulated.
 
     Only 405 and 415 are documented. As for an instance's calls, it is an assumption that they come before the check of
     credentials.
     """
+    if incoming.path.removesuffix("/") == _CREATE:
+        return NOT_EMULATED if incoming.method == "POST" else WRONG_METHOD
     if incoming.method != "GET":
         return WRONG_METHOD
-    if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return WRONG_CONTENT_TYPE
+    content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     with emulator.lock:
         account = emulator.account
+        if account.switches["content_type"] == "required" and content_type != "application/json":
+            return WRONG_CONTENT_TYPE
         if incoming.headers.get("authorization") != f"Bearer {account.partner_token}":
             return UNAUTHORIZED
         if account.switches["fail_next"]:

@@ -33,7 +33,7 @@ from airflow_provider_zapi.emulator.contract import (
     refusal,
 )
 from airflow_provider_zapi.emulator.faults import Fault
-from airflow_provider_zapi.emulator.partner import is_account_call, list_instances, subscription
+from airflow_provider_zapi.emulator.partner import answer_account, is_account_call, subscription
 from airflow_provider_zapi.emulator.privacy_list import registered
 from airflow_provider_zapi.emulator.probed import as_probed
 from airflow_provider_zapi.emulator.state import Emulator, Instance
@@ -80,7 +80,7 @@ def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
         if fault is not None and not fault.kind.done:
             return Outcome(_answer_of(fault), instance, fault)
         if is_account_call(incoming.path):
-            return Outcome(list_instances(emulator, incoming), fault=fault)
+            return Outcome(answer_account(emulator, incoming), fault=fault)
         result = NO_SUCH_PATH if address is None else as_probed(instance, incoming, path, _answer)
         return Outcome(result, instance, fault)
 

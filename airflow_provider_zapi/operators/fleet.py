@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.reconcile.account import AccountRun, FleetReport
     from airflow_provider_zapi.reconcile.ledger import Ledger
+    from airflow_provider_zapi.reconcile.selection import Shard
 
 __all__ = ["FLEET_ALIAS", "ApplyFleetPolicyOperator", "shards"]
 
@@ -50,7 +51,8 @@ class ApplyFleetPolicyOperator(ZApiOperator):
     :param select: a pattern of instance names such as ``"shop-*"``, an instance id, or a list of these; by default all
         instances of the account. (templated)
     :param exclude: the selected instances to skip, in the same form. (templated)
-    :param shard: ``(index, count)``: only this part of the account, see `shards`. (templated)
+    :param shard: ``(index, count)``: only this part of the account, see `shards`. Only the first of all shards updates
+        the asset. (templated)
     :param expected_phones: a mapping from an instance's name or id to the phone that must be paired with it. If another
         phone is paired, the instance is not changed. (templated)
     :param mode: ``apply``, or ``plan`` to only read the lists and count the differences. (templated)
@@ -166,7 +168,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
             context["ti"].xcom_push(key="return_value", value=report.result)
             raise report.error
         if parameters.mode == "apply":
-            self._publish(context, report)
+            self._publish(context, report, parameters.shard)
         if ledger is not None:
             ledger.forget()
         return report.result
@@ -200,10 +202,16 @@ class ApplyFleetPolicyOperator(ZApiOperator):
     def _events(self, context: Context) -> Any:
         return last_events(context, FLEET_ALIAS, {"conn_id": self.zapi_conn_id})
 
-    def _publish(self, context: Context, report: FleetReport) -> None:
+    def _publish(self, context: Context, report: FleetReport, shard: Shard | None) -> None:
         from airflow_provider_zapi.assets import privacy_uri
 
+        index, count = shard or (0, 1)
+        # Two shards that succeed at the same time would both create the asset. The database accepts one of them, and
+        # Airflow marks the other task as failed.
+        if index != 0:
+            return
         extra = {"conn_id": self.zapi_conn_id, _INSTANCES: report.listed, "selected": report.result["selected"]}
+        extra |= {"shards": count} if count > 1 else {}
         extra |= {f"outcome.{name}": count for name, count in report.result["outcomes"].items()}
         publish(context, FLEET_ALIAS, Asset(privacy_uri(self.zapi_conn_id)), extra)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
@@ -119,7 +119,10 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         """
         from airflow_provider_zapi.recording import StateRecord
 
-        record = StateRecord(context, self.zapi_conn_id, str(self.mode))
+        # A task is given an ID or a name; the asset has the ID.
+        record = StateRecord(
+            context, self.zapi_conn_id, str(self.mode), lambda: self._picked or cast("str | None", self.instance)
+        )
         with record.failures():
             return self._run(context, record)
 

@@ -246,6 +246,7 @@ def failure_of(run: FleetRun, pace: AccountPace, fail_on: Iterable[Outcome], con
             conn_id=conn_id,
             status=refusal.status,
             retry_after=refusal.retry_after,
+            code=refusal.code,
         )
     failing = run.tally.failing(fail_on)
     if not failing:

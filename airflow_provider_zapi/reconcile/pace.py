@@ -21,6 +21,8 @@ __all__ = ["MAX_CONCURRENCY", "AccountPace"]
 MAX_CONCURRENCY = 32
 #: Seconds to wait after a 429 without ``Retry-After``.
 _WAIT = 1.0
+#: Seconds after which a waiting call checks again whether another one has ended.
+_LOOK = 0.05
 #: A payment that the account owes, in contrast to the lapsed subscription of one instance.
 _PAYMENT_REQUIRED = 402
 
@@ -28,9 +30,9 @@ _PAYMENT_REQUIRED = 402
 class AccountPace:
     """The pace of all calls of an account's numbers.
 
-    A refusal that affects the whole account (Client-Token, address, payment, proxy) stops everything. A 429 halves the
-    number of instances that are handled at the same time, and makes every thread wait as long as Z-API asked. Each full
-    round without another 429 adds one instance.
+    A refusal that affects the whole account (Client-Token, address, payment, proxy) stops everything. A 429 makes every
+    thread wait as long as Z-API asked, and then halves the number of calls that may be in progress, including those of
+    numbers that are being handled. Each full round without another 429 adds one call.
 
     :param most: the most instances that are handled at the same time
     :param clock: seconds, monotonic, the same clock as that of the transports
@@ -46,6 +48,7 @@ class AccountPace:
         self._stopped = False
         self._not_before = self._slowed = float("-inf")
         self._calm = 0
+        self._under_way = 0
 
     @property
     def stopped(self) -> bool:
@@ -56,9 +59,21 @@ class AccountPace:
         """Stop sending. This is safe in a signal handler: it sets a flag without a lock."""
         self._stopped = True
 
-    def delay(self) -> float:
-        """Return the seconds until the next call may be sent, 0 or less if it may be sent now."""
-        return self._not_before - self._clock()
+    def begin(self) -> float:
+        """Count a call as in progress and return 0, or return the seconds after which to ask again."""
+        with self._lock:
+            wait = self._not_before - self._clock()
+            if wait > 0:
+                return wait
+            if self._under_way >= self.limit:
+                return _LOOK
+            self._under_way += 1
+            return 0.0
+
+    def ended(self) -> None:
+        """Record that a call is no longer in progress."""
+        with self._lock:
+            self._under_way -= 1
 
     def failed(self, failure: Failure, sent: float) -> None:
         """Record a failed attempt and the time when it was sent."""

@@ -55,6 +55,17 @@ def test_a_run_updates_the_asset_once_with_counts_only(account: RunningEmulator,
 
 
 @pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
+def test_shards_update_the_asset_once_together(account: RunningEmulator, dags: dict[str, Any]) -> None:
+    before = len(events())
+    dag_run = run(dags["zapi_test_shards"])
+    assert set(states(dag_run).values()) == {"success"}
+    selected = [results(dag_run, "apply")[index]["selected"] for index in range(3)]
+    (event,) = events()[before:]
+    assert sum(selected) == event["instances"] == 100
+    assert (event["selected"], event["shards"]) == (selected[0], 3)
+
+
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
 def test_an_account_that_lost_most_of_its_instances_is_not_changed(
     account: RunningEmulator, dags: dict[str, Any]
 ) -> None:

@@ -204,6 +204,37 @@ def test_each_number_of_a_mapped_task_has_its_own_state_if_the_dag_names_the_ass
     assert [each and each["last"]["by"]["map_index"] for each in found] == [0, 1]
 
 
+@state_is_kept
+def test_each_number_of_an_account_keeps_its_own_state(
+    account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dags["zapi_test_state_account"])
+    uris = [f"zapi://zapi_account/number-{number}/privacy" for number in ("0002", "0004", "0017")]
+    last = [(kept(uri) or {}).get("last", {}) for uri in uris]
+    assert [(each.get("outcome"), each.get("error")) for each in last] == [
+        ("changed", None),
+        ("changed", None),
+        ("failed", "ZApiNotConnectedError"),
+    ]
+    code, printed = status(capsys, "zapi_account")
+    assert code == 0
+    assert re.findall(r"^(\S+) +photo +NONE", printed, re.MULTILINE) == [
+        "zapi_account/number-0002",
+        "zapi_account/number-0004",
+    ]
+    assert "zapi_account/number-0017: the last run failed" in printed
+
+
+@assets_exist
+def test_a_fleet_run_is_told_and_its_account_is_not_taken_for_a_number(
+    account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dags["zapi_test_fleet"])
+    code, printed = status(capsys, "zapi_account")
+    assert code == 0
+    assert re.search(r"zapi_account: a fleet run at .* keeps no state of each number", printed)
+
+
 # The command line
 
 

@@ -68,6 +68,10 @@ class Parts:
         """Return the end of each part's output."""
         return "\n".join(f"{name}:\n{process.tail(lines)}" for name, process in self._running.items())
 
+    def runs(self, name: str) -> bool:
+        """Return whether a part of this name was started and not killed."""
+        return name in self._running
+
     def pid(self, name: str) -> int:
         """Return the process id of a running part, which is also the id of its session."""
         return self._running[name].pid

@@ -83,19 +83,20 @@ class Ran:
 def run_all(system: System, policy: str, *, kill: bool) -> Ran:
     """Apply a policy to all numbers. Optionally, kill a worker that handles a number when a quarter is done."""
     airflow, before = system.airflow, len(system.numbers.printed())
+    victim = airflow.workers()[0]
     run = airflow.start_run(f"all_{policy}")
     killed: list[int] = []
 
     def kill_in_the_middle() -> bool | None:
         tasks = airflow.task_instances(run)
-        on_worker = members(system.parts.pid("worker 1"))
+        on_worker = members(system.parts.pid(victim))
         running = [task["map_index"] for task in tasks if task["state"] == "running" and task["pid"] in on_worker]
         begun = {number for number, _ in system.numbers.printed()[before:]}
         if sum(task["state"] == "success" for task in tasks) < DONE_BEFORE:
             return None
         if not any(NUMBERS[index] in begun for index in running):
             return None
-        system.parts.kill("worker 1")
+        system.parts.kill(victim)
         killed.extend(running)
         return True
 
@@ -165,7 +166,7 @@ def fight(system: System) -> Fight:
 
 @pytest.fixture(scope="module")
 def with_a_kill(system: System, undisturbed: Ran, fight: Fight) -> Ran:
-    """Run this last, because it kills one of the workers."""
+    """Run this after the others, so that they have two workers from the start."""
     with system.phase("100 numbers, a worker killed in the middle"):
         ran = run_all(system, "night", kill=True)
     system.facts["of these, retried after the kill"] = str(len(again(ran)))

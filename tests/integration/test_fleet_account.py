@@ -228,6 +228,33 @@ def test_a_cancelled_run_sends_only_what_its_threads_have_already_started(runnin
     assert isinstance(report.error, ZApiError)
 
 
+def test_a_killed_task_sends_nothing_more_in_any_thread(running: RunningEmulator) -> None:
+    task, pushed, seen = operator(max_concurrency=8), Pushed(), list[int]()
+
+    def kill() -> None:
+        while calls(running) < 50:
+            threading.Event().wait(0.005)
+        task.on_kill()
+        seen.append(calls(running))
+
+    # Airflow 2 runs a task in the main thread only.
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ZApiError, match="not_tried"):
+        task.execute(pushed.context)
+    killer.join()
+    assert calls(running) <= seen[0] + 8
+    assert pushed.xcoms["return_value"]["outcomes"]["not_tried"] > 100
+
+
+def test_a_task_that_was_killed_before_it_began_sends_nothing(running: RunningEmulator) -> None:
+    task = operator()
+    task.on_kill()
+    with pytest.raises(ZApiError, match="cancelled"):
+        task.execute(Pushed().context)
+    assert not running.emulator.requests
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "policy.yaml").write_text("last_seen: NONE\n")

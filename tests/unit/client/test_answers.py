@@ -22,9 +22,8 @@ from airflow_provider_zapi.client.answers import (
     read_answer,
     success_is_true,
 )
-from airflow_provider_zapi.client.broken import _EXCHANGES, broken_exchange
+from airflow_provider_zapi.client.broken import _EXCHANGES, STOPPED, broken_exchange
 from airflow_provider_zapi.client.redaction import Redactor
-from airflow_provider_zapi.client.transport import _STOPPED
 from tests.support import CANARIES, CLIENT_TOKEN, leaks
 
 NOW = 1_800_000_000.0
@@ -177,7 +176,7 @@ ASSUMED = re.compile(r"\b(task|next try|worker|Host|Login|Password)\b")
 def test_no_error_assumes_its_caller_or_uses_other_field_names_than_the_form() -> None:
     failures = [row for _, row in TEXTS]
     failures += [*STATUSES.values(), NOT_ZAPI, NO_SUCH_PATH, REFUSED, SUCCESS_FALSE, read(302, b""), read(599, b"")]
-    failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), _STOPPED]
+    failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), STOPPED]
     said = [f"{failure.what} {failure.advice}" for failure in failures]
     said += [f"{what} {advice}" for _, what, advice, *_ in _EXCHANGES]
     assert [text for text in said if ASSUMED.search(text)] == []

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
+from urllib3.exceptions import ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from airflow_provider_zapi.client import Transport
-from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
+from airflow_provider_zapi.client.broken import STOPPED, broken_exchange
+from airflow_provider_zapi.client.deadline import CancelledError, Deadline, DeadlineAdapter
 from tests.support import Clock, credentials
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
@@ -108,6 +111,29 @@ def test_unread_data_does_not_keep_the_socket_open(opened: Open, ends: tuple[soc
     response = opened(ours)
     response.begin()
     response.close()
+    ours.close()
+    theirs.settimeout(2)
+    assert theirs.recv(1) == b""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_was_cancelled_while_its_connection_opened_is_not_sent(
+    way: str, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    cancelled: list[bool] = []
+    deadline = Deadline(Clock(), lambda: bool(cancelled))
+    connection = pools(DeadlineAdapter(deadline, CONTEXT, credentials()))[way].ConnectionCls("127.0.0.1")
+
+    def connect() -> None:
+        connection.sock = ours
+        cancelled.append(True)
+
+    connection.connect = connect
+    connection.putrequest("GET", "/status")
+    with pytest.raises(CancelledError) as caught:
+        connection.endheaders()
+    assert broken_exchange(requests.ConnectionError(ProtocolError("Connection aborted.", caught.value))) is STOPPED
     ours.close()
     theirs.settimeout(2)
     assert theirs.recv(1) == b""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
 from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
@@ -70,10 +73,16 @@ class Slow:
     def __init__(self, *delays: float) -> None:
         self.delays = list(delays)
         self.stopped = False
+        self.under_way = 0
         self.seen: list[tuple[type[Exception], float]] = []
 
-    def delay(self) -> float:
-        return self.delays.pop(0) if self.delays else 0.0
+    def begin(self) -> float:
+        delay = self.delays.pop(0) if self.delays else 0.0
+        self.under_way += delay <= 0
+        return delay
+
+    def ended(self) -> None:
+        self.under_way -= 1
 
     def failed(self, failure: Failure, sent: float) -> None:
         self.seen.append((failure.error, sent))
@@ -91,6 +100,19 @@ def test_a_call_waits_until_the_pace_allows_it() -> None:
     client.set_privacy(LAST_SEEN, "NONE")
     assert clock.now == pytest.approx(1003.5)
     assert len(adapter.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answers", [(GOOD,), (Canned("", 503),), (ConnectionResetError(),), (RuntimeError("a defect"),)]
+)
+def test_each_attempt_is_under_way_while_it_is_sent_and_no_longer(answers: tuple[Any, ...]) -> None:
+    pace, seen = Slow(), list[int]()
+    adapter, clock = CannedAdapter(*answers, before=lambda: seen.append(pace.under_way)), Clock()
+    transport = Transport(credentials(), adapter=adapter, pace=pace, clock=clock, sleep=clock.sleep)
+    with suppress(Exception):
+        ZApiClient(credentials(), transport=transport).set_privacy(LAST_SEEN, "NONE")
+    assert set(seen) == {1}
+    assert pace.under_way == 0
 
 
 def test_the_pace_is_told_about_each_failed_attempt_and_when_it_was_sent() -> None:

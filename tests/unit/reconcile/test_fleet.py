@@ -145,6 +145,7 @@ def test_a_wrong_client_token_is_tried_on_one_number_only(canary: int) -> None:
     assert outcomes(run) == {"refused": 1, "not_tried": 9}
     error = failure_of(run, account.pace, (), "zapi")
     assert isinstance(error, ZApiAuthenticationError)
+    assert error.code == "ZAPI-AUTH-CLIENT-TOKEN"
     assert "the run was stopped: refused: 1, not_tried: 9. Copy the account security token" in str(error)
 
 

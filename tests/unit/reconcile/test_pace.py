@@ -31,12 +31,27 @@ def test_too_many_calls_halve_the_concurrency_once_and_every_thread_waits() -> N
     for sent in (1000.2, 1000.4, 1000.9):
         pace.failed(failure(ZApiRateLimitError, 429, 7), max(sent, 1000.0))
     assert pace.limit == 4
-    assert pace.delay() == pytest.approx(7)
+    assert pace.begin() == pytest.approx(7)
     clock.now += 8
-    assert pace.delay() <= 0
+    assert pace.begin() == 0
     pace.failed(failure(ZApiRateLimitError, 429), clock.now)
     assert pace.limit == 2
-    assert pace.delay() == pytest.approx(1)
+    assert pace.begin() == pytest.approx(1)
+
+
+def test_after_too_many_calls_half_as_many_are_under_way_even_of_numbers_that_were_begun_before() -> None:
+    clock = Clock()
+    pace = AccountPace(4, clock)
+    assert [pace.begin() for _ in range(4)] == [0] * 4
+    clock.now += 1
+    for _ in range(4):
+        pace.failed(failure(ZApiRateLimitError, 429), 1000.0)
+        pace.ended()
+    clock.now += 2
+    assert [pace.begin() > 0 for _ in range(4)] == [False, False, True, True]
+    pace.ended()
+    assert pace.begin() == 0
+    assert pace.begin() > 0
 
 
 def test_the_concurrency_never_falls_below_one() -> None:
