@@ -79,7 +79,7 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         if len(tokens) not in (1, 2):
             raise InvalidInputError(f"--instance must be {_INSTANCE}")
         if instance_id in instances:
-            raise InvalidInputError(f"--instance gives {instance_id} twice")
+            raise InvalidInputError(f"--instance has {instance_id} twice")
         instances[instance_id] = {
             "token": tokens[0],
             "client_token": tokens[1] if len(tokens) == 2 else None,

@@ -28,7 +28,7 @@ _MIDDLEWARE = ("web", "mobile")
 _ORDERS = ("stable", "shuffled", "shifting")
 _CONTENT_TYPES = ("required", "optional")
 _LIST = "/instances"
-#: Creates an instance, which costs money.
+#: This call creates an instance, which costs money.
 _CREATE = "/instances/integrator/on-demand"
 #: The eight callback URLs of a row, into which users put secrets.
 _CALLBACKS = (
@@ -71,7 +71,7 @@ ACCOUNT_SWITCHES = (
         SWITCH_BY_NAME["fail_next"].accepts,
         SWITCH_BY_NAME["fail_next"].check,
         [],
-        "Answers given to the next requests that carry the integrator token.",
+        "Answers to the next requests with the integrator token.",
     ),
     Switch(
         "callback_url",
@@ -85,8 +85,8 @@ ACCOUNT_SWITCHES = (
         " or ".join(f'"{form}"' for form in _CONTENT_TYPES),
         lambda value: isinstance(value, str) and value in _CONTENT_TYPES,
         _CONTENT_TYPES[0],
-        "Whether the list needs `Content-Type: application/json` (else 415). Z-API documents that it does; Z-API's "
-        "Postman collection doesn't send it.",
+        "Whether the list needs `Content-Type: application/json` (otherwise 415). Z-API documents that it does, but "
+        "Z-API's Postman collection does not send it.",
     ),
 )
 _BY_NAME = {switch.name: switch for switch in ACCOUNT_SWITCHES}

@@ -109,7 +109,7 @@ BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
     # Native rendering turns these into None and an integer.
     ({"changes": "None"}, "contacts_blacklist is "),
     ({"changes": "5544991111111"}, "contacts_blacklist is a"),
-    ({"value": "ALL", "changes": [ADD]}, "contacts_blacklist is given with ALL"),
+    ({"value": "ALL", "changes": [ADD]}, "contacts_blacklist cannot be used with ALL"),
     ({"changes": [{"action": "add", "phone": "12"}]}, "contacts_blacklist[0].phone cannot be used: it has 2 digits"),
     ({"changes": [{"action": "drop", "phone": "5544991111111"}]}, "contacts_blacklist[0].action is 'drop'"),
     ({"changes": [ADD, {**ADD, "action": "remove"}]}, "contacts_blacklist[1] would remove a contact"),

@@ -232,7 +232,7 @@ def test_a_fleet_run_is_told_and_its_account_is_not_taken_for_a_number(
     run(dags["zapi_test_fleet"])
     code, printed = status(capsys, "zapi_account")
     assert code == 0
-    assert re.search(r"zapi_account: a fleet run at .* keeps no state of each number", printed)
+    assert re.search(r"zapi_account: a fleet run at .* stores no state of each number", printed)
 
 
 # The command line
@@ -282,6 +282,6 @@ def test_the_command_line_shows_the_last_event_if_no_state_is_stored(
 def test_the_command_line_says_if_nothing_is_stored(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed = status(capsys, "zapi_nobody")
     if Version("3.0") > AIRFLOW:
-        assert (code, "Airflow 2 keeps no state" in printed) == (0, True)
+        assert (code, "Airflow 2 does not store the state" in printed) == (0, True)
     else:
         assert (code, "Nothing is stored about this connection yet" in printed) == (3, True)

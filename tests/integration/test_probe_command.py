@@ -104,7 +104,7 @@ def test_every_level_restores_the_state_before(
     told = capfd.readouterr().err
     assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
     assert list(here.iterdir()) == []
-    for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "What was there before"):
+    for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "The earlier state"):
         assert f"\n{heading}" in told
     assert "If the next one is not refused: nobody can add this number to a group." in told
     assert "mode 0600" in told
@@ -197,7 +197,7 @@ def test_a_journal_is_restored_and_deleted(number: RunningEmulator, here: Path) 
     )
     data, text, code = run(number, "--restore", "journal")
     assert (data, code) == ({"settings": ["last_seen"], "problems": []}, 0)
-    assert text == "Put back: last_seen.\nThe journal journal is deleted.\n"
+    assert text == "Restored: last_seen.\nThe journal journal is deleted.\n"
     assert seen_by_owner(number) == before
     assert not journal.path.exists()
 
@@ -209,7 +209,7 @@ def test_a_journal_whose_state_cannot_be_restored_is_kept(number: RunningEmulato
     data, text, code = run(number, "--restore", "journal")
     assert code == 3
     assert data["problems"]
-    assert "NOT put back: last seen" in text
+    assert "NOT restored: last seen" in text
     assert stat.S_IMODE((here / "journal").stat().st_mode) == 0o600
 
 

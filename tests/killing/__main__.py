@@ -26,7 +26,7 @@ def main() -> int:
             wrong += 1
         struck += killed
         seed += 1
-    print(f"simulated kills: {struck}, not put back: {wrong}", flush=True)
+    print(f"simulated kills: {struck}, not restored: {wrong}", flush=True)
     with real.emulator() as emulated:
         longest = real.seconds_of_a_run(emulated)
         ends: collections.Counter[str] = collections.Counter()

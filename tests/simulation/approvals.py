@@ -140,7 +140,7 @@ class Rival:
         if self._rng.random() < 0.25:
             for name, record in before.items():
                 self._restore(name, record)
-            moves.append("put back")
+            moves.append("restored")
 
     def _move(self, moves: list[str]) -> None:
         kind = self._rng.random()

@@ -24,5 +24,5 @@ def test_a_plan_is_refused_only_if_another_writer_changed_something_that_matters
         # Each outcome must occur, or the test would check nothing.
         assert 0.2 < sum(matters) / len(matters) < 0.8, profile.name
     harmless = [each for each in found if not each.matters]
-    assert any("put back" in each.moves for each in harmless)
-    assert any("put back" not in each.moves for each in harmless)
+    assert any("restored" in each.moves for each in harmless)
+    assert any("restored" not in each.moves for each in harmless)

@@ -73,7 +73,7 @@ def test_the_page_shows_a_change_and_marks_drift_in_red(
     expect(last_seen).to_contain_text("verified")
     expect(setting(card, "read receipts")).to_contain_text("asserted")
     if not KEEPS_STATE:
-        expect(frame.get_by_role("alert")).to_contain_text("keeps no state with assets")
+        expect(frame.get_by_role("alert")).to_contain_text("stores state with assets")
         return
 
     # Change the list as someone with the phone would, then run the task that watches for drift.

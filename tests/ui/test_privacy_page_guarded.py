@@ -203,7 +203,7 @@ def test_an_account_shows_how_its_last_fleet_run_ended(page: Page, server: Serve
     expect(account).to_have_count(1)
     account.locator("summary").click()
     expect(account.locator("ul.history")).to_contain_text("90 asserted, 8 not connected")
-    expect(account).to_contain_text("keeps no state of each number")
+    expect(account).to_contain_text("does not store the state of each number")
 
 
 def test_a_thousand_hostile_strings_do_nothing(page: Page, server: Server) -> None:
