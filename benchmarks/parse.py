@@ -45,7 +45,7 @@ ALREADY = "from airflow.providers.common.compat.sdk import AirflowFailException,
 IMPORTS = {
     CLIENT: (f"{ALREADY}import requests, tenacity, urllib3", "airflow_provider_zapi.client"),
     OPERATORS: (ALREADY, "airflow_provider_zapi.operators.privacy"),
-    # Before its plugins, a task's process has loaded little of what a DAG file imports.
+    # A task's process loads plugins before most of the modules that a DAG file imports.
     PLUGIN: (
         "import airflow.sdk.execution_time.task_runner, airflow.sdk.plugins_manager",
         "airflow_provider_zapi.plugin",

@@ -67,9 +67,9 @@ def states(dag_run: Any) -> dict[str, str]:
     return {instance.task_id: str(instance.state) for instance in dag_run.get_task_instances()}
 
 
-#: Lines in which Airflow itself prints what is secret, by `mask_secret`: ours and Airflow's own of every connection that it looks
-#: up, sends the secret to the process that masks, and in a run within one process (`dag.test()`, `airflow dags test`,
-#: Airflow 3) that is logged at DEBUG.
+#: Lines in which Airflow itself prints secrets. `mask_secret`, which we call and Airflow calls for every connection that it
+#: looks up, sends the secret to the process that masks. In a run within one process (`dag.test()`, `airflow dags test`,
+#: Airflow 3), this is logged at DEBUG.
 AIRFLOWS_OWN = re.compile(r"^.*\bSending request\b.*\bmsg=MaskSecret\(.*$", re.MULTILINE)
 
 

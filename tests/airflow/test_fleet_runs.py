@@ -1,4 +1,4 @@
-"""A fleet task in real runs: its result also if it fails, its asset event, and what a task retry skips."""
+"""A fleet task in real runs has a result even if it fails, updates its asset, and skips finished numbers on a retry."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_another_number_reports_drift_and_nothing_is_changed(
     message = code_blocks(PAGES["alarm-on-drift"], "text")[0].strip()
     if version("apache-airflow").startswith(
         ("3.0.", "3.1.", "3.2.")
-    ):  # whose dag.test() gives the callback no exception
+    ):  # its dag.test() does not pass the exception to the callback
         message = "watch_support: failed; see its log"
     assert [sent["message"] for sent in teller.view()["messages"]] == [message] * told
     assert watched.view()["versions"] == versions

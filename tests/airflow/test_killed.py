@@ -123,7 +123,7 @@ def kill_in_time(
 @pytest.mark.parametrize("kill", KILLS, ids=[kill.name for kill in KILLS])
 def test_nothing_is_sent_after_the_signal_and_the_next_try_succeeds(seen: Seen, kill: Kill) -> None:
     if kill.signal == signal.SIGKILL and version("apache-airflow").startswith("3.0."):
-        pytest.skip("Airflow 3.0 fails a task whose process was killed, and tries it no more")
+        pytest.skip("Airflow 3.0 fails a task whose process was killed, and does not retry it")
     assert seen.ends[kill.name] == ("success", 2)
     assert seen.requests[kill.name] == kill.requests + CALLS
     assert set(seen.lists[kill.name]) == PHONES

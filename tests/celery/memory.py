@@ -13,7 +13,7 @@ def members(leader: int) -> set[int]:
     """Return a session's processes and their descendants, because PostgreSQL's children leave the session."""
     found = {leader, *alive_in_session(leader)}
     for pid in list(found):
-        with suppress(psutil.Error):  # it ended meanwhile
+        with suppress(psutil.Error):  # the process has ended
             found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
     return found
 
@@ -22,7 +22,7 @@ def proportional_size(pid: int) -> int:
     """Return a process's memory in bytes (PSS). Shared memory is divided among the processes that share it."""
     try:
         return int(psutil.Process(pid).memory_full_info().pss)
-    except psutil.Error:  # it ended meanwhile
+    except psutil.Error:  # the process has ended
         return 0
 
 

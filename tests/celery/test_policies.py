@@ -30,7 +30,7 @@ def written(*endpoints: str) -> list[str]:
 
 #: Every list that was read before the last write is read once more.
 LAST_LOOK = [READS[name] for name in WRITTEN]
-#: All calls of a task, by its policy: the stricter values go out first.
+#: All calls of a task, by its policy: stricter values are sent first.
 CALLS = {
     "office": [
         *READS.values(),

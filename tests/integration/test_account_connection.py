@@ -99,10 +99,10 @@ def test_one_number_is_picked_by_id_or_name(account_id: str, fleet: RunningEmula
 @pytest.mark.parametrize(
     ("instance", "text"),
     [
-        ("store 0007 curitiba", "none of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
-        ("Store 0007", "none of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
-        ("number-9999", "none of the account's 230 instances.* Did you mean 'number-0"),
-        ("~", r"none of the account's 230 instances[^?]*$"),
+        ("store 0007 curitiba", "not one of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
+        ("Store 0007", "not one of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
+        ("number-9999", "not one of the account's 230 instances.* Did you mean 'number-0"),
+        ("~", r"not one of the account's 230 instances[^?]*$"),
         ("", "instance is empty"),
         ("None", "is the string 'None'"),
         (7, "instance is an integer, but must be a string"),

@@ -195,7 +195,7 @@ def test_a_deferred_sensor_keeps_waiting_for_the_same_number(fleet: RunningEmula
     _, arguments = deferred.value.trigger.serialize()
     assert arguments["instance"] == ID
     assert not leaks(repr(arguments))
-    fleet.emulator.instance(ID).patch({"connected": True, "name": "Renamed meanwhile"})
+    fleet.emulator.instance(ID).patch({"connected": True, "name": "Renamed in between"})
 
     class AtOnce(InstanceConnectedTrigger):
         async def sleep(self, seconds: float) -> None:

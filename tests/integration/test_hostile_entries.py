@@ -79,7 +79,7 @@ def test_a_terminal_shows_only_contacts(
         assert "unknown entries: 7" in printed
 
 
-#: For each read, an answer with a hostile string in place of a phone, a reason or a payment status.
+#: For each read, an answer with a hostile string instead of a phone, a reason or a payment status.
 WORDS: dict[str, dict[str, Any]] = {
     "phone": {"connected": True, "phone": HOSTILE[0], "due": "2100-01-01", "paymentStatus": "PAID"},
     "reason": {"connected": False, "error": f"{HOSTILE[0]} {HOSTILE[1]}"},

@@ -141,7 +141,7 @@ def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monk
         (["--writes", "--contact", CONTACT], None, "--writes needs --current"),
         (["--writes", "--contact", "123"], ["ALL"], "--contact cannot be used"),
         (["--writes", "--contact", "123456789012345@lid"], ["ALL"], "must be a phone number"),
-        (["--writes", "--contact", CONTACT], ["EVERYBODY"], "none of its values"),
+        (["--writes", "--contact", CONTACT], ["EVERYBODY"], "not one of its values"),
         (["--current", "last_seen"], None, "SETTING=VALUE"),
         (["--current", "lastseen=ALL"], None, "SETTING=VALUE"),
         (["--current", "group_add=NONE"], None, "another value"),

@@ -78,7 +78,7 @@ class World:
 
 
 class SimulatedNetwork(BaseAdapter):
-    """A transport in place of the network. It answers for the world's number."""
+    """A transport that replaces the network. It answers for the world's number."""
 
     world: World
 

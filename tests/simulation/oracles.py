@@ -57,7 +57,7 @@ def no_moment_shows_more_than_the_plan_says(outcome: Outcome) -> Iterator[str]:
         if write.outcome != "applied":
             continue
         for name in ("last_seen", "photo", "description", "group_add", "online"):
-            # If the first write is refused, the next write sends only the difference (docs: what this rests on).
+            # If the first write is refused, the next write sends only the difference (see the assumptions in the docs).
             base = "last_seen" if write.after[name].value == "SAME_LAST_SEEN" else name
             if first.get(base) in ("refused", "invalid"):
                 continue

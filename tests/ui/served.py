@@ -32,7 +32,7 @@ from airflow.models.dagbundle import DagBundleModel
 from importlib.util import find_spec
 
 with create_session() as session:
-    # Events are shown to who may see their DAG, so that there has to be one.
+    # Events are shown only to users who may see their DAG, so there must be a DAG.
     session.add(DagBundleModel(name="bundle"))
     session.flush()
     session.add(DagModel(dag_id="night", bundle_name="bundle", fileloc="night.py", relative_fileloc="night.py"))

@@ -93,7 +93,7 @@ def numbers() -> list[dict[str, Any]]:
         asserted = {f"asserted.{hostile(draw)}": hostile(draw) for _ in range(20)}
         conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
         event: dict[str, Any] = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
-        # Events are shown to people who may see their DAG, so that its name is the one that is there.
+        # Events are shown only to users who may see their DAG, so the events use the name of an existing DAG.
         event |= {"source_dag_id": "night", "source_run_id": str(hostile(draw)), "source_task_id": str(hostile(draw))}
         made.append(
             {

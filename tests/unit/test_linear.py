@@ -1,4 +1,4 @@
-"""A string from a server or a user cannot block the process: the time to read it is in proportion to its length."""
+"""A string from a server or a user cannot block the process: the time to read it is proportional to its length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_zapi import exceptions as errors
 from benchmarks.growth import NAMES, PARTIAL, TOKEN, worst
 from tests.support import Canned, client_with, given_up_after
 
-#: At this length, code whose time grows with the square of the length takes at least some minutes.
+#: At this length, code with quadratic time takes at least some minutes.
 LONG = 1 << 19
 
 

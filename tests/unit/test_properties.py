@@ -127,7 +127,7 @@ VALUES = st.sampled_from([*LAST_SEEN.values, " contact_blacklist"]) | JSON
 
 
 def set_last_seen(value: Any, changes: Any) -> list[Any]:
-    """Do what the operator does, and return the bodies of the requests."""
+    """Run the same steps as the operator, and return the bodies of the requests."""
     client, adapter, _ = client_with(GOOD)
     spelled = parse_value(LAST_SEEN, value, "visualization_type")
     client.set_privacy(LAST_SEEN, spelled, parse_changes(LAST_SEEN, spelled, changes, "contacts_blacklist"))

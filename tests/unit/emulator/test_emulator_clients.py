@@ -100,7 +100,7 @@ def read(client: str) -> list[list[Any]]:
 
 
 def meaning(answer: httpx.Response, done: bool) -> str:
-    """Return what an answer says about its call."""
+    """Return the meaning of an answer: done, an error, or a reason why the call was not carried out."""
     if answer.status_code == 501:
         assert answer.json()["error"].startswith("not emulated")
         return NOT_EMULATED

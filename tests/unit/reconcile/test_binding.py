@@ -77,7 +77,7 @@ ANOTHER: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
     "a removal more": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, "4915100000009"))), {}),
     "another removal": (plan_with(CHANGE._replace(remove=("4915100000009", "901@lid"))), {}),
     "the same entry twice": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, CLEO))), {}),
-    "an addition in place of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
+    "an addition instead of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
     "somebody who came back to WhatsApp": (plan_with(CHANGE._replace(not_on_whatsapp=())), {}),
     "an entry that may be somebody wanted": (plan_with(CHANGE._replace(undecided=2)), {}),
     "nothing to change": (plan_with(ListChange()), {}),

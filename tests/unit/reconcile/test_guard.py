@@ -29,7 +29,7 @@ CASES: list[tuple[str, int, int, int, bool]] = [
     ("all of ten", 0, 0, 10, True),
     # The list had between 9 and 15 entries before the run. 9 removals are too many for a list of 15.
     ("most of what may have been there", 6, 6, 9, True),
-    # The list came back with wanted contacts too, besides the twelve to remove.
+    # The restored list also has wanted contacts, in addition to the twelve to remove.
     ("most of a list that came back", 13, 13, 12, True),
     ("few of a list that came back", 20, 13, 5, False),
     ("few of a short list that came back", 13, 13, 2, False),
