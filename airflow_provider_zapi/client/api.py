@@ -119,7 +119,7 @@ class ZApiClient:
         return self._transport.cancelled
 
     def status(self) -> InstanceStatus:
-        """Read whether the instance has a WhatsApp session.
+        """Return whether the instance has a WhatsApp session.
 
         :raises ZApiError: there is no answer, or the answer is invalid
         """

@@ -45,7 +45,7 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
 
     @abstractmethod
     def look(self, client: ZApiClient) -> bool:
-        """Read whether the wait is over."""
+        """Return whether the wait is over."""
 
     def poke(self, context: Context) -> bool:
         """Read once. A transient error counts as "not yet", until there are too many."""

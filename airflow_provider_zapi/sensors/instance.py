@@ -82,7 +82,7 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         return connected
 
     def look(self, client: ZApiClient) -> bool:
-        """Read whether the instance is connected."""
+        """Return whether the instance is connected."""
         from airflow_provider_zapi.triggers.instance import is_connected
 
         connected = is_connected(client)

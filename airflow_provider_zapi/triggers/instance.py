@@ -54,7 +54,7 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def is_connected(client: ZApiClient) -> bool:
-    """Read whether the instance has a WhatsApp session.
+    """Return whether the instance has a WhatsApp session.
 
     :raises ZApiError: there is no answer, or the answer is invalid
     """

@@ -34,7 +34,7 @@ CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
     (["plan", "zapi_default", "policy.yaml"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {}, 1, "Lists that differ: last_seen"),
     (["plan", "zapi_default", "none.yaml"], {}, 2, "No such file"),
-    (["plan", "zapi_default", "bad.yaml"], {}, 2, "no such setting"),
+    (["plan", "zapi_default", "bad.yaml"], {}, 2, "unknown setting"),
     (["apply", "zapi_default", "policy.yaml"], {}, 0, "read back"),
 ]
 

@@ -58,7 +58,7 @@ def test_an_xcom_has_only_contacts(
         result = task.execute(cast(Any, {}))
     assert result == (len(CONTACTS) if as_count else CONTACTS)
     said = [logs.text, *capfd.readouterr()]
-    assert any("neither a phone nor an @lid, which are left out: 7" in text for text in said)
+    assert any("neither a phone nor an @lid. They are left out: 7" in text for text in said)
     assert not leaks(*said)
     assert not any(entry in text for text in said for entry in HOSTILE[:3])
 
@@ -73,9 +73,9 @@ def test_a_terminal_shows_only_contacts(
     printed = capsys.readouterr().out
     assert clean(printed)
     if output == "json":
-        assert json.loads(printed)["lists"]["photo"] == {"exceptions": 9, "contacts": CONTACTS, "unknown": 7}
+        assert json.loads(printed)["lists"]["photo"] == {"excluded": 9, "contacts": CONTACTS, "unknown": 7}
     else:
-        assert "last_seen             9  5544991111111\n" in printed
+        assert "last_seen           9  5544991111111\n" in printed
         assert "unknown entries: 7" in printed
 
 

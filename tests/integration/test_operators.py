@@ -248,7 +248,7 @@ def test_a_mistake_in_a_policy_file_is_reported_with_the_files_name(zapi: Runnin
         execute(operator)
     first, *mistakes, code = str(caught.value).splitlines()
     assert first == "policy 'support.yaml' has 2 mistakes. Nothing was sent."
-    assert [line[:9] for line in mistakes] == ["- pho: no", "- photo: "]
+    assert [line[:9] for line in mistakes] == ["- pho: un", "- photo: "]
     assert code == "[ZAPI-INVALID-POLICY]"
     assert not zapi.emulator.requests
 

@@ -119,7 +119,7 @@ def test_a_contact_that_left_whatsapp_is_left_out_and_named(
         results, _ = apply(zapi, {"last_seen": listed(ANA, BEN), "online": "ALL"})
     assert setting(zapi, "last_seen")["exceptions"] == [ANA]
     assert (results["last_seen"].not_on_whatsapp, results["last_seen"].added) == (1, 1)
-    assert "not on WhatsApp, and therefore not on the list: ***0002." in caplog.text
+    assert "not on WhatsApp, so they are not on the list: ***0002." in caplog.text
     assert BEN not in caplog.text
 
 

@@ -144,7 +144,7 @@ def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monk
         (["--writes", "--contact", CONTACT], ["EVERYBODY"], "not one of its values"),
         (["--current", "last_seen"], None, "SETTING=VALUE"),
         (["--current", "lastseen=ALL"], None, "SETTING=VALUE"),
-        (["--current", "group_add=NONE"], None, "another value"),
+        (["--current", "group_add=NONE"], None, "an unknown value"),
         (["--compare", "none.json"], None, "No such file"),
         (["--compare", "bad.json"], None, "not a report"),
         (["--restore", "none.journal"], None, "No such file"),

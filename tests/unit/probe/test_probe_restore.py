@@ -84,7 +84,7 @@ def test_the_journal_is_on_disk_before_the_first_write_and_private_to_its_owner(
 def test_an_existing_journal_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
-    with pytest.raises(ZApiInvalidRequestError, match="exists already"):
+    with pytest.raises(ZApiInvalidRequestError, match="already exists"):
         probe(ALL_LEVELS, wire_to(emulator), tmp_path / "journal")
     assert (tmp_path / "journal").read_text() == "{}\n"
     assert not list(emulator.instance("instance-1").history)
@@ -131,7 +131,7 @@ def test_reads_are_at_most_20_and_change_nothing(tmp_path: Path) -> None:
     [
         ({"connected": False}, ALL_LEVELS, "the instance is not connected"),
         ({}, Plan(writes=True, current={"last_seen": "CONTACT_BLACKLIST"}, contact=OWN), "the number itself"),
-        ({}, Plan(writes=True, current={"last_seen": "CONTACT_BLACKLIST"}, contact=OTHERS[0]), "on the list already"),
+        ({}, Plan(writes=True, current={"last_seen": "CONTACT_BLACKLIST"}, contact=OTHERS[0]), "already on the list"),
         ({"switches": {"unregistered_phones": [CONTACT]}}, ALL_LEVELS, "not on WhatsApp"),
         ({"settings": {"last_seen": {"exceptions": [f"55119{n:08}" for n in range(501)]}}}, ALL_LEVELS, "more than 500"),
     ],
