@@ -3,9 +3,10 @@
 import contextlib
 import os
 import queue
+import select
 import sys
 import threading
-from typing import TextIO, cast
+from typing import TextIO
 
 __all__ = ["Console"]
 
@@ -16,18 +17,22 @@ _WAITING = 1_000
 class Console:
     """Writes lines from a thread of its own.
 
-    A pipe that nobody reads, a reader that has gone and an encoding without a letter must neither block nor break an
-    answer, nor the end of the process.
+    A pipe that nobody reads, a reader that has gone, an encoding without a letter and a closed standard output must
+    neither block nor break an answer, nor the end of the process.
 
     :param stream: where to write; standard output by default
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        stream = stream or cast(TextIO, sys.stdout)
-        stream.flush()
-        self._encoding = stream.encoding or "utf-8"
-        # Past the stream's own buffer: a thread that blocks inside of it would also block the interpreter's end.
-        self._fd = os.dup(stream.fileno())
+        # Python has no standard output if the process was started without one.
+        given: TextIO | None = stream or sys.stdout
+        self._fd: int | None = None
+        self._encoding = "utf-8"
+        if given is not None:
+            given.flush()
+            self._encoding = given.encoding or self._encoding
+            # Past the stream's own buffer: a thread that blocks inside of it would also block the interpreter's end.
+            self._fd = os.dup(given.fileno())
         self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="zapi-emulator-console", daemon=True)
@@ -52,8 +57,11 @@ class Console:
             if dropped:
                 line = f"({dropped} lines were not written: nobody read them)\n{line}"
             data = f"{line}\n".encode(self._encoding, "backslashreplace")
-            while data:
+            while data and self._fd is not None:
                 try:
                     data = data[os.write(self._fd, data) :]
+                except BlockingIOError:
+                    # The pipe is full, and a process that shares it has made it non-blocking.
+                    select.select([], [self._fd], [])
                 except OSError:
                     return

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.contract import NOT_EMULATED, WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
-from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch
+from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch, check_switches
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.state import Emulator, Instance
@@ -105,11 +105,7 @@ class Account:
 
         :raises InvalidInputError: a name is unknown, or a value cannot be used
         """
-        given = require_names(dict(changes), _BY_NAME, "an account")
-        for name, value in given.items():
-            if not _BY_NAME[name].check(value):
-                raise InvalidInputError(f"switch {name} must be {_BY_NAME[name].accepts}")
-        self.switches.update(copy.deepcopy(given))
+        self.switches.update(copy.deepcopy(check_switches(dict(changes), _BY_NAME, "an account")))
 
     def ordered(self, instances: list[Instance]) -> list[Instance]:
         """Return the instances in the order in which this request lists them."""

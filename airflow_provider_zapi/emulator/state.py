@@ -13,17 +13,22 @@ from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, 
 from airflow_provider_zapi.emulator.faults import Fault, read_fault
 from airflow_provider_zapi.emulator.partner import Account
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
-from airflow_provider_zapi.emulator.recent import Recent
+from airflow_provider_zapi.emulator.recent import Recent, drop_oldest
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
 #: How many changes and messages an instance, and requests the emulator, remembers; the oldest are dropped.
 REMEMBERED = 500
 #: How many bytes of requests the emulator remembers, and of messages an instance.
 REMEMBERED_BYTES = 4 * 1024 * 1024
+#: How many bytes of messages and changes all instances remember together.
+ALL_REMEMBERED_BYTES = 32 * 1024 * 1024
+#: After so many additions the instances together are bounded again.
+_TIDY_AFTER = 256
 #: A longer message is cut in the record.
 _REMEMBERED_MESSAGE = 16 * 1024
-#: How many faults can wait.
+#: How many faults can wait, and how many bytes they may have together.
 _MAX_FAULTS = 1_000
+_MAX_FAULT_BYTES = 4 * 1024 * 1024
 #: WhatsApp's own picker stops at so many exceptions.
 MAX_EXCEPTIONS = 64_000
 
@@ -228,7 +233,7 @@ class Instance:
     def _remember(self, by: str, changed: dict[str, Any] | None) -> None:
         if changed:
             self._changed()
-            self.history.add({"time": self._clock(), "by": by, **changed}, 200)
+            self.history.add({"time": self._clock(), "by": by, **changed}, 600)
 
 
 class Emulator:
@@ -335,6 +340,8 @@ class Emulator:
             self.faults = [one for one in self.faults if one.left != 0]
             if len(self.faults) >= _MAX_FAULTS:
                 raise InvalidInputError(f"at most {_MAX_FAULTS} faults can wait")
+            if fault.size + sum(one.size for one in self.faults) > _MAX_FAULT_BYTES:
+                raise InvalidInputError(f"all faults that wait must be at most {_MAX_FAULT_BYTES} bytes together")
             self._faults_added += 1
             fault.number = self._faults_added
             self.faults.append(fault)
@@ -367,6 +374,8 @@ class Emulator:
             recorded = {"number": self.received, "time": self.clock(), **request}
             self._requests.add(recorded, 1_000 + 4 * size)
             self.revision += 1
+            if self.received % _TIDY_AFTER == 0:
+                self._tidy()
             return recorded
 
     def clear_requests(self) -> None:
@@ -378,3 +387,10 @@ class Emulator:
     def _changed(self) -> None:
         self.changes += 1
         self.revision += 1
+        if self.changes % _TIDY_AFTER == 0:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        with self.lock:
+            instances = self.instances.values()
+            drop_oldest((memory for one in instances for memory in (one.history, one.messages)), ALL_REMEMBERED_BYTES)
