@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.state import Emulator, Instance
     from airflow_provider_zapi.emulator.surface import Incoming
 
-__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "answer_account", "is_account_call", "subscription"]
+__all__ = [
+    "ACCOUNT_SWITCHES",
+    "DEMO_PARTNER_TOKEN",
+    "MIDDLEWARE",
+    "Account",
+    "answer_account",
+    "is_account_call",
+    "subscription",
+]
 
 #: The integrator token of an emulator that was given no other.
 DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
@@ -24,7 +32,8 @@ UNAUTHORIZED = refusal("Unauthorized", 401)
 #: The size of a page that was asked for without one. Z-API publishes none.
 _PAGE_SIZE = 10
 _MAX_NUMBER = 1_000_000
-_MIDDLEWARE = ("web", "mobile")
+#: What an instance can run on.
+MIDDLEWARE = ("web", "mobile")
 _ORDERS = ("stable", "shuffled", "shifting")
 _CONTENT_TYPES = ("required", "optional")
 _LIST = "/instances"
@@ -172,8 +181,8 @@ def subscription(instance: Instance) -> dict[str, Any]:
 def _page(emulator: Emulator, account: Account, query: Mapping[str, str]) -> dict[str, Any]:
     page, size = _number(query, "page", 1), _number(query, "pageSize", _PAGE_SIZE)
     wanted, middleware = query.get("query", "").casefold(), query.get("middleware")
-    if middleware is not None and middleware not in _MIDDLEWARE:
-        raise InvalidInputError(f"middleware must be one of {', '.join(_MIDDLEWARE)}")
+    if middleware is not None and middleware not in MIDDLEWARE:
+        raise InvalidInputError(f"middleware must be one of {', '.join(MIDDLEWARE)}")
     found = [
         instance
         for instance in emulator.instances.values()
@@ -195,7 +204,8 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= _MAX_NUMBER:
+    # Python refuses to read a number of thousands of digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or not 1 <= int(text) <= _MAX_NUMBER:
         raise InvalidInputError(f"{name} must be a number from 1 to {_MAX_NUMBER}")
     return int(text)
 
@@ -218,4 +228,4 @@ def _row(instance: Instance, account: Account) -> dict[str, Any]:
 
 def _middleware(instance: Instance) -> str:
     """Split the instances in two fixed parts, about one in ten under ``mobile``."""
-    return _MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]
+    return MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]

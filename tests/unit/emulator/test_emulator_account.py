@@ -82,7 +82,15 @@ def test_what_is_refused(fleet: Emulator, headers: dict[str, str], method: str, 
 
 @pytest.mark.parametrize(
     "query",
-    [{"page": "0"}, {"page": "x"}, {"page": "-1"}, {"pageSize": "0"}, {"pageSize": "9" * 5000}, {"middleware": "fax"}],
+    [
+        {"page": "0"},
+        {"page": "x"},
+        {"page": "-1"},
+        {"pageSize": "0"},
+        {"pageSize": "9" * 5000},
+        {"page": "0000000001" + "1" * 5000},
+        {"middleware": "fax"},
+    ],
 )
 def test_a_query_that_cannot_be_read_is_refused(account: httpx.Client, query: dict[str, str]) -> None:
     assert account.get("/instances", params=query).status_code == 400
