@@ -150,9 +150,7 @@ def _call_operation(call: Call) -> dict[str, Any]:
 
 
 def _account_operation() -> dict[str, Any]:
-    row = _object(
-        {name: _STRING for name in ("id", "token", "name", "tenant", "created", "paymentStatus", "middleware")}
-    )
+    row = _object(dict.fromkeys(("id", "token", "name", "tenant", "created", "paymentStatus", "middleware"), _STRING))
     page = _object(
         {name: {"type": "integer"} for name in ("total", "totalPage", "pageSize", "page")},
         content={"type": "array", "items": row},

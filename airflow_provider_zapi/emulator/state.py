@@ -60,6 +60,7 @@ PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "client_token": (_is_client_token, "visible ASCII characters, or null"),
     "phone": (is_phone, "8 to 15 digits"),
     "name": (_is_name, "a string of at most 200 characters"),
+    "profile_name": (lambda value: value is None or _is_name(value), "a string of at most 200 characters, or null"),
     "connected": (_is_flag, "true or false"),
     "smartphone_connected": (_is_flag, "true or false"),
     "subscription": (lambda value: value in ("active", "lapsed"), '"active" or "lapsed"'),
@@ -97,6 +98,7 @@ class Instance:
         self.client_token: str | None = None
         self.phone = ""
         self.name = "Emulated number"
+        self.profile_name: str | None = None
         self.connected = True
         self.smartphone_connected = True
         self.subscription = "active"
@@ -162,11 +164,6 @@ class Instance:
         self._changed()
         return waiting.pop(0)
 
-    def rename(self, name: str) -> None:
-        """Set the profile's name."""
-        self.name = name
-        self._changed()
-
     def send(self, phone: str, message: str) -> dict[str, Any]:
         """Record a message as sent and return the record."""
         self.messages_sent += 1
@@ -198,6 +195,7 @@ class Instance:
                 "id": self.id,
                 "phone": self.phone,
                 "name": self.name,
+                "profile_name": self.profile_name,
                 "client_token_required": self.client_token is not None,
                 "connected": self.connected,
                 "smartphone_connected": self.smartphone_connected,
