@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -58,14 +58,14 @@ class Recent(Generic[T]):
         self._kept_size = 0
 
 
-def drop_oldest(memories: Iterable[Recent[Any]], size: int) -> None:
+def drop_oldest(memories: Sequence[Recent[Any]], size: int) -> None:
     """Bound several memories together: the largest of them forget their oldest items.
 
     :param size: how many bytes all of them may have together afterwards
     """
-    heap = [(-memory.kept_size, number, memory) for number, memory in enumerate(memories)]
+    excess = sum(memory.kept_size for memory in memories) - size
+    heap = [(-memory.kept_size, number, memory) for number, memory in enumerate(memories)] if excess > 0 else []
     heapq.heapify(heap)
-    excess = -sum(negative for negative, _, _ in heap) - size
     while excess > 0:
         _, number, largest = heap[0]
         excess -= largest.drop()

@@ -22,7 +22,7 @@ REMEMBERED = 500
 REMEMBERED_BYTES = 4 * 1024 * 1024
 #: How many bytes of messages and changes all instances remember together.
 ALL_REMEMBERED_BYTES = 32 * 1024 * 1024
-#: After so many additions the instances together are bounded again.
+#: After so many requests the instances together are bounded again.
 _TIDY_AFTER = 256
 #: A longer message is cut in the record.
 _REMEMBERED_MESSAGE = 16 * 1024
@@ -373,7 +373,8 @@ class Emulator:
             self._requests.add(recorded, 1_000 + 4 * size)
             self.revision += 1
             if self.received % _TIDY_AFTER == 0:
-                self._tidy()
+                memories = [memory for one in self.instances.values() for memory in (one.history, one.messages)]
+                drop_oldest(memories, ALL_REMEMBERED_BYTES)
             return recorded
 
     def clear_requests(self) -> None:
@@ -385,10 +386,3 @@ class Emulator:
     def _changed(self) -> None:
         self.changes += 1
         self.revision += 1
-        if self.changes % _TIDY_AFTER == 0:
-            self._tidy()
-
-    def _tidy(self) -> None:
-        with self.lock:
-            instances = self.instances.values()
-            drop_oldest((memory for one in instances for memory in (one.history, one.messages)), ALL_REMEMBERED_BYTES)
