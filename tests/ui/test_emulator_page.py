@@ -68,8 +68,9 @@ def test_a_switch_is_flipped_and_a_reset_brings_everything_back(opened: Page, ru
     opened.get_by_label("conflicts").fill("many")
     opened.get_by_label("conflicts").blur()
     expect(opened.get_by_role("alert")).to_have_text("conflicts must be JSON: a count")
-    opened.get_by_role("button", name="Close").click()
     expect(demo.get_by_text("list_as: lid")).to_be_visible()
+    opened.get_by_role("button", name="Close").press("Enter")
+    expect(demo.get_by_role("button", name="Switches")).to_be_focused()
     running.emulator.instance("demo-instance").patch({"switches": {"probed": {"unknown_path": "404 empty"}}})
     expect(demo.get_by_text("probed: 1")).to_be_visible()
     assert running.emulator.instance("demo-instance").switches["list_as"] == "lid"
