@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_zapi.cli.definition import DIFFERENT, OK
 from airflow_provider_zapi.cli.inputs import NOTHING, Report, code_of, connection_of, policy_text
+from airflow_provider_zapi.client.account import PAGES_AT_ONCE
 from airflow_provider_zapi.hooks.zapi import ZApiHook
 from airflow_provider_zapi.privacy.policies import matches
 from airflow_provider_zapi.reconcile.account import AccountRun, FleetParameters, parse_fleet
@@ -27,7 +28,7 @@ def _list(arguments: argparse.Namespace) -> Report:
     with ZApiHook(arguments.conn_id).account_of(connection_of(arguments.conn_id)) as account:
         instances = [
             each
-            for each in account.instances()
+            for each in account.instances(at_once=PAGES_AT_ONCE)
             if matches(each.name, each.id, select) and not matches(each.name, each.id, exclude)
         ]
     rows: list[Sequence[object]] = [("id", "name", "connected", "paid", "due", "payment")]

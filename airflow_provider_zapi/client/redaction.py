@@ -15,6 +15,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html.entities import html5
@@ -82,6 +83,7 @@ class Redactor:
         #: Made on first use, because most tasks never scrub a string; kept with the secrets that they find.
         self._finders: tuple[tuple[str, ...], Finder, Finder] | None = None
         self._urls = urls
+        self._learning = threading.Lock()
         self.learn(secrets)
         _remember(self)
 
@@ -93,10 +95,12 @@ class Redactor:
 
     def learn(self, secrets: Iterable[str | None]) -> None:
         """Hide these values too, from now on. Their number costs a scrub next to nothing."""
-        # One assignment each: other threads scrub meanwhile.
-        self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
-        # A mark that is part of a secret could form that secret again, together with the characters around it.
-        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
+        # Threads read the pages of an account's list at the same time. Each keeps what the others have learned.
+        with self._learning:
+            # One assignment each: other threads scrub meanwhile.
+            self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
+            # A mark that is part of a secret could form that secret again, together with the characters around it.
+            self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
 
     def _both_finders(self) -> tuple[Finder, Finder]:
         """Return what finds the secrets in a raw string, and in a decoded one."""
