@@ -137,7 +137,7 @@ def check_listing(selection: Selection, min_instances: int, earlier: int | None,
     """
     if selection.matched < min_instances:
         raise ZApiInvalidRequestError(
-            f"{counted(selection.matched, 'instance')} of {selection.listed} listed are selected, and min_instances is "
+            f"the selection has {counted(selection.matched, 'instance')} of {selection.listed}, and min_instances is "
             f"{min_instances}",
             f"Compare select and exclude with the names in the Z-API panel. {_NOTHING_SENT}",
         )
