@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
 from typing import Any, TypeGuard
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
@@ -16,7 +17,10 @@ from airflow_provider_zapi.privacy.phones import kind
 from airflow_provider_zapi.privacy.policy import Policy, load_text, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 
-__all__ = ["matches", "parse_policies"]
+__all__ = ["WILDCARDS", "matcher", "parse_policies"]
+
+#: A pattern has one of these characters. Everything else is an exact name or id.
+WILDCARDS = frozenset("*?[")
 
 _SETTINGS = {setting.name for setting in SETTINGS}
 #: The keys of a setting's own mapping: what holds only these is a setting with a mistake in its name, not a policy.
@@ -42,9 +46,19 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
     return tuple((pattern, parse_policy(each, f"{parameter} for {pattern!r}")) for pattern, each in given.items())
 
 
-def matches(name: str, instance_id: str, patterns: Iterable[str]) -> bool:
-    """Return whether any pattern matches a name (``*``, ``?``, ``[...]``, in the case given) or is this name or id."""
-    return any(pattern in (name, instance_id) or fnmatchcase(name, pattern) for pattern in patterns)
+def matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
+    """Return a function that returns whether a name or an id matches any of the patterns.
+
+    A pattern matches names with ``*``, ``?`` and ``[...]``, in the case given. It also matches the same name or id.
+    """
+    # A selection may list thousands of ids, so the exact ones are looked up.
+    exact = frozenset(patterns)
+    names = [re.compile(translate(pattern)).match for pattern in exact if not WILDCARDS.isdisjoint(pattern)]
+
+    def matches(name: str, instance_id: str) -> bool:
+        return name in exact or instance_id in exact or any(match(name) for match in names)
+
+    return matches
 
 
 def _by_pattern(given: object) -> TypeGuard[Mapping[Any, Any]]:
