@@ -184,9 +184,8 @@ def test_every_case_failed_and_the_control_succeeded(told: Told, way: str) -> No
     assert told.states[way] == {**dict.fromkeys(WAYS[way], "failed"), "control": "success"}
 
 
-@pytest.mark.parametrize("way", ["dags test", "scheduler"])
-def test_the_account_was_listed_and_its_numbers_were_reported(told: Told, way: str) -> None:
-    log = told_by(told, way)
+def test_the_account_was_listed_and_its_numbers_were_reported(told: Told) -> None:
+    log = told_by(told, "scheduler")
     assert "lists 1000 instances" in log
     assert "is refused: Z-API refused a phone" in log
 
