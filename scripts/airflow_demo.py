@@ -204,6 +204,7 @@ class Demo:
         )
         self.say("Schedules are off. A DAG runs only when you trigger it")
         self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")
+        self.say(f"State:     {airflow.url}/plugin/whatsapp-privacy  (each number's state, once zapi_apply_policy ran)")
         self.say(f"Emulator:  http://127.0.0.1:{emulator_port}/  (shows the numbers' privacy live)")
         self.say("Press Ctrl-C to stop both")
         while True:
