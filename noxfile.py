@@ -188,7 +188,7 @@ def resolve_constraints(session: nox.Session) -> None:
 
 @nox.session(name="ui-test")
 def ui_test(session: nox.Session) -> None:
-    """Test Airflow's pages in a real browser: on the newest Airflow, on Airflow 2, and our own page on others."""
+    """Test Airflow's pages in a real browser. The Airflows between run the tests of our page and of the approval."""
     for airflow in (NEWEST, OLDEST):
         pytest(session, environment(session, airflow), "tests/ui")
     for airflow in WITH_A_PAGE:
@@ -197,6 +197,7 @@ def ui_test(session: nox.Session) -> None:
             environment(session, airflow),
             "tests/ui/test_privacy_page.py",
             "tests/ui/test_privacy_page_guarded.py",
+            "tests/ui/test_approval.py",
         )
 
 

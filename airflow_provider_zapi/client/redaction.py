@@ -15,6 +15,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html.entities import html5
@@ -82,6 +83,7 @@ class Redactor:
         #: Created on first use, because most tasks never scrub a string, and stored with the secrets that they find.
         self._finders: tuple[tuple[str, ...], Finder, Finder] | None = None
         self._urls = urls
+        self._learning = threading.Lock()
         self.learn(secrets)
         _remember(self)
 
@@ -93,10 +95,12 @@ class Redactor:
 
     def learn(self, secrets: Iterable[str | None]) -> None:
         """Hide these values too, from now on. Their number hardly slows down a scrub."""
-        # Each attribute changes in a single assignment, because other threads scrub at the same time.
-        self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
-        # If the mark is part of a secret, it could form that secret together with the characters around it.
-        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
+        # Threads read the pages of an account's list at the same time. Each must keep the secrets of the others.
+        with self._learning:
+            # Each attribute changes in a single assignment, because other threads scrub at the same time.
+            self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
+            # If the mark is part of a secret, it could form that secret together with the characters around it.
+            self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
 
     def _both_finders(self) -> tuple[Finder, Finder]:
         """Return the finder for raw strings and the finder for decoded strings."""

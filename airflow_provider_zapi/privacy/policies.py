@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
 from typing import Any, TypeGuard
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
@@ -16,7 +17,10 @@ from airflow_provider_zapi.privacy.phones import kind
 from airflow_provider_zapi.privacy.policy import Policy, load_text, parse_policy
 from airflow_provider_zapi.privacy.settings import SETTINGS
 
-__all__ = ["matches", "parse_policies"]
+__all__ = ["WILDCARDS", "matcher", "parse_policies"]
+
+#: A pattern has one of these characters. Everything else is an exact name or id.
+WILDCARDS = frozenset("*?[")
 
 _SETTINGS = {setting.name for setting in SETTINGS}
 #: The keys of a setting's mapping. A mapping with only these keys is a setting with a typo in its name, not a policy.
@@ -42,12 +46,19 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
     return tuple((pattern, parse_policy(each, f"{parameter} for {pattern!r}")) for pattern, each in given.items())
 
 
-def matches(name: str, instance_id: str, patterns: Iterable[str]) -> bool:
-    """Return whether any pattern equals the name or id, or matches the name with ``*``, ``?`` or ``[...]``.
+def matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
+    """Return a function that says whether a name and an id match any of the patterns.
 
-    Matching is case-sensitive.
+    A pattern matches an equal name or id, or a name with ``*``, ``?`` or ``[...]``. Matching is case-sensitive.
     """
-    return any(pattern in (name, instance_id) or fnmatchcase(name, pattern) for pattern in patterns)
+    # A selection may list thousands of ids, so look them up in a set.
+    exact = frozenset(patterns)
+    names = [re.compile(translate(pattern)).match for pattern in exact if not WILDCARDS.isdisjoint(pattern)]
+
+    def matches(name: str, instance_id: str) -> bool:
+        return name in exact or instance_id in exact or any(match(name) for match in names)
+
+    return matches
 
 
 def _by_pattern(given: object) -> TypeGuard[Mapping[Any, Any]]:

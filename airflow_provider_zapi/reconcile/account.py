@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_zapi.client.account import PAGES_AT_ONCE
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.policies import parse_policies
 from airflow_provider_zapi.privacy.policy import Policy
@@ -144,7 +145,7 @@ class AccountRun:
         """
         wanted = self._parameters
         selection = choose(
-            list(self._account.instances()),
+            list(self._account.instances(at_once=min(PAGES_AT_ONCE, wanted.max_concurrency))),
             wanted.policies,
             select=wanted.select,
             exclude=wanted.exclude,
@@ -153,12 +154,12 @@ class AccountRun:
         )
         check_listing(selection, wanted.min_instances, earlier, wanted.max_shrink)
         log.info(
-            "Connection %s lists %s; %d are selected%s, and %s.",
+            "Connection %s lists %s. Selected%s: %d. Without a policy, and left alone: %d.",
             conn_id,
             counted(selection.listed, "instance"),
-            len(selection.numbers),
             " in this shard" if wanted.shard else "",
-            f"{selection.unmatched} match no policy" if selection.unmatched else "each has a policy",
+            len(selection.numbers),
+            selection.unmatched,
         )
         with self._account.lending(self._pace) as client_of:
             run = FleetRun(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiUnexpectedAnswerError
 from airflow_provider_zapi.privacy.phones import kind, normalize_contact
-from airflow_provider_zapi.privacy.policies import matches
+from airflow_provider_zapi.privacy.policies import WILDCARDS, matcher
 from airflow_provider_zapi.privacy.policy import Policy
 from airflow_provider_zapi.reconcile.outcomes import Outcome
 from airflow_provider_zapi.wording import counted
@@ -22,7 +22,6 @@ __all__ = ["Chosen", "Listed", "Selection", "Shard", "check_listing", "choose", 
 
 _NOTHING_SENT = "Nothing was sent to any number."
 _SHARD = re.compile(r"\s{0,4}[\[(]?\s{0,4}([0-9]{1,6})\s{0,4},\s{0,4}([0-9]{1,6})\s{0,4}[\])]?\s{0,4}", re.ASCII)
-_WILDCARDS = frozenset("*?[")
 
 #: The index of a part of the account, and how many parts there are.
 Shard = tuple[int, int]
@@ -102,22 +101,19 @@ def choose(
     names = {text for instance in instances for text in (instance.id, instance.name)}
     for parameter, given in (("select", wanted or ()), ("exclude", unwanted), ("expected_phones", phones)):
         for text in given:
-            if text not in names and (parameter == "expected_phones" or _WILDCARDS.isdisjoint(text)):
+            if text not in names and (parameter == "expected_phones" or WILDCARDS.isdisjoint(text)):
                 raise ZApiInvalidRequestError(
                     f"{parameter} names an instance that the account does not list: {text[:80]!r}",
                     f"Use its name or ID as the Z-API panel shows it, or a pattern such as 'shop-*'. {_NOTHING_SENT}",
                 )
-    matched = [
-        instance
-        for instance in instances
-        if (wanted is None or matches(instance.name, instance.id, wanted))
-        and not matches(instance.name, instance.id, unwanted)
-    ]
+    included, excluded = matcher(("*",) if wanted is None else wanted), matcher(unwanted)
+    matched = [each for each in instances if included(each.name, each.id) and not excluded(each.name, each.id)]
+    by_pattern = [(matcher((pattern,)), policy) for pattern, policy in policies]
     numbers, unmatched = [], 0
     for instance in matched:
         if shard is not None and _part(instance.id, shard[1]) != shard[0]:
             continue
-        policy = next((each for pattern, each in policies if matches(instance.name, instance.id, (pattern,))), None)
+        policy = next((policy for fits, policy in by_pattern if fits(instance.name, instance.id)), None)
         if policy is None:
             unmatched += 1
         else:
@@ -137,7 +133,7 @@ def check_listing(selection: Selection, min_instances: int, earlier: int | None,
     """
     if selection.matched < min_instances:
         raise ZApiInvalidRequestError(
-            f"{counted(selection.matched, 'instance')} of {selection.listed} listed are selected, but min_instances is "
+            f"the selection has {counted(selection.matched, 'instance')} of {selection.listed}, but min_instances is "
             f"{min_instances}",
             f"Compare select and exclude with the names in the Z-API panel. {_NOTHING_SENT}",
         )

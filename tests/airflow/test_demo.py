@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from airflow_provider_zapi.plugin import URL_ROUTE
 from scripts.airflow_demo import ACCOUNT, AIRFLOW_PORT, EMULATOR_PORT, NUMBERS
 from scripts.background import alive_in_session
 from scripts.rest import request_json
@@ -107,7 +108,9 @@ def test_with_stay_it_has_the_examples_connections_and_pools_on_the_next_free_po
             output = output_until(process, "Press Ctrl-C to stop both")
             assert "Schedules are off" in output
             closing = output[output.index("Connections and pools") :]
-            airflow_port, emulator_port = (int(port) for port in re.findall(r"http://127.0.0.1:(\d+)/", closing))
+            addresses = re.findall(r"(?:Airflow|Emulator): +http://127.0.0.1:(\d+)/", closing)
+            airflow_port, emulator_port = (int(port) for port in addresses)
+            assert f"http://127.0.0.1:{airflow_port}/plugin/{URL_ROUTE} " in closing
             assert AIRFLOW_PORT < airflow_port < AIRFLOW_PORT + 100
             assert EMULATOR_PORT < emulator_port < EMULATOR_PORT + 100
             token = {"Authorization": f"Bearer {request_json(airflow_port, 'GET', '/auth/token')['access_token']}"}

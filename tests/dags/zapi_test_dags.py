@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Asset, task
@@ -183,6 +183,16 @@ with DAG(dag_id="zapi_test_state_account", schedule=None, start_date=BEGIN):
 
 with DAG(dag_id="zapi_test_fleet", schedule=None, start_date=BEGIN):
     ApplyFleetPolicyOperator(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account")
+
+with DAG(dag_id="zapi_test_fleet_retry", schedule=None, start_date=BEGIN):
+    ApplyFleetPolicyOperator(
+        task_id="apply",
+        policy={"last_seen": "NONE"},
+        zapi_conn_id="zapi_account",
+        max_concurrency=4,
+        retries=1,
+        retry_delay=timedelta(0),
+    )
 
 with DAG(dag_id="zapi_test_shards", schedule=None, start_date=BEGIN):
     ApplyFleetPolicyOperator.partial(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account").expand(

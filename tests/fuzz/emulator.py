@@ -34,6 +34,7 @@ STREAM = "/_emulator/events"
 #: The credentials that most requests need.
 KNOWN = {"id": "demo-instance", "token": "demo-token"}
 CLIENT_TOKEN = {"Client-Token": "demo-client-token"}
+ACCOUNT = {"Authorization": "Bearer demo-partner-token", "Content-Type": "application/json"}
 
 
 def operations(running: RunningEmulator) -> list[Any]:
@@ -71,7 +72,8 @@ def attack(running: RunningEmulator, operation: Any, count: int, number: int, ea
         emulator.reset()
         if known:
             case.path_parameters.update({name: KNOWN[name] for name in case.path_parameters if name in KNOWN})
-        headers = CLIENT_TOKEN if credentials else {}
+        needed = ACCOUNT if operation.path == "/instances" else CLIENT_TOKEN
+        headers = needed if credentials else {}
         case.call_and_validate(base_url=running.url, headers=headers, checks=CHECKS, timeout=30)
         for path in ("instances", "requests?last=1", "faults"):
             answer = requests.get(f"{running.url}/_emulator/{path}", timeout=30)

@@ -16,7 +16,10 @@ import httpx
 import pytest
 import requests
 
+from airflow_provider_zapi.client import ZApiClient
+from airflow_provider_zapi.client.targets import Credentials
 from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.exceptions import ZApiUnreachableError
 
 #: Much longer than any step takes. A step that takes this long hangs.
 PATIENCE = 20
@@ -97,6 +100,7 @@ def test_a_state_file_outlives_a_restart(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("--host", ""), 2, "--host must be"),
+        (("--host", "0"), 2, "--host must be"),
         (("--instance", "a:b", "--instance", "a:c"), 2, "twice"),
         (("--instance", "12=a:b"), 2, "phone must be"),
         (("--state", "/proc/nothing/here"), 1, "/proc/nothing/here"),
@@ -123,7 +127,7 @@ def addresses() -> list[str]:
     return [address for address in found if "." in address]
 
 
-def test_another_machine_or_container_can_call_it_over_tls(tmp_path: Path) -> None:
+def test_another_machine_or_container_can_call_it_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [address, *_] = addresses() or pytest.skip("this machine has loopback only")
     authority = tmp_path / "authority.pem"
     every = "0.0.0.0"  # noqa: S104
@@ -135,8 +139,12 @@ def test_another_machine_or_container_can_call_it_over_tls(tmp_path: Path) -> No
         assert lines[2] == f"REQUESTS_CA_BUNDLE={authority}\n"
         answer = requests.get(url + STATUS, headers=CREDENTIALS, verify=str(authority), timeout=PATIENCE)
         assert answer.json()["connected"] is True
-        with pytest.raises(requests.exceptions.SSLError):
-            requests.get(url + STATUS, timeout=PATIENCE)
+        target = Credentials("demo-instance", "demo-token", client_token="demo-client-token", base_url=url)
+        with ZApiClient(target) as client, pytest.raises(ZApiUnreachableError, match="certificate"):
+            client.status()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        with ZApiClient(target) as client:
+            assert client.status().connected
         context = ssl.create_default_context(cafile=str(authority))
         with (
             socket.create_connection((address, int(url.rpartition(":")[2]))) as connection,
@@ -183,3 +191,12 @@ def test_the_printed_connections_are_json() -> None:
         process.stdout.readline()
         for _ in range(2):
             assert json.loads(process.stdout.readline().partition("='")[2][:-2])["conn_type"] == "zapi"
+
+
+def test_on_all_addresses_it_prints_one_that_can_be_called() -> None:
+    with started("--host", "0.0.0.0") as (process, address):  # noqa: S104
+        assert end(process) == (0, "")
+        lines = process.stdout.read().splitlines()
+    assert lines[0].startswith(f"Z-API emulator: http://{address}/ ")
+    assert f'"host": "http://{address}"' in lines[1]
+    assert "--tls FILE" in lines[2]

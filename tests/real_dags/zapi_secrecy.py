@@ -7,6 +7,7 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 
+from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 PREFIX = "AIRFLOW_CONN_ZAPI_CASE_"
@@ -23,6 +24,15 @@ with DAG(
     for name in sorted(os.environ):
         if name.startswith(PREFIX):
             case = name.removeprefix(PREFIX).lower()
+            if case == "account":
+                ApplyFleetPolicyOperator(
+                    task_id=case,
+                    policy={"last_seen": "NONE"},
+                    select="Store 00*",
+                    canary=0,
+                    zapi_conn_id="zapi_case_account",
+                )
+                continue
             SetLastSeenPrivacyOperator(task_id=case, visualization_type="NONE", zapi_conn_id=f"zapi_case_{case}")
 
     @task

@@ -68,8 +68,11 @@ def test_a_switch_can_be_changed_and_a_reset_restores_everything(opened: Page, r
     opened.get_by_label("conflicts").fill("many")
     opened.get_by_label("conflicts").blur()
     expect(opened.get_by_role("alert")).to_have_text("conflicts must be JSON: a count")
-    opened.get_by_role("button", name="Close").click()
     expect(demo.get_by_text("list_as: lid")).to_be_visible()
+    opened.get_by_role("button", name="Close").press("Enter")
+    expect(demo.get_by_role("button", name="Switches")).to_be_focused()
+    running.emulator.instance("demo-instance").patch({"switches": {"probed": {"unknown_path": "404 empty"}}})
+    expect(demo.get_by_text("probed: 1")).to_be_visible()
     assert running.emulator.instance("demo-instance").switches["list_as"] == "lid"
     opened.get_by_role("button", name="Reset").click()
     opened.get_by_role("dialog").get_by_role("button", name="Reset").click()
@@ -87,6 +90,11 @@ def test_requests_and_messages_are_shown_on_demand_and_as_text(opened: Page, run
     opened.keyboard.press("Escape")
     opened.get_by_role("button", name="Messages (1)").click()
     expect(opened.get_by_role("dialog")).to_contain_text(HOSTILE)
+    opened.keyboard.press("Escape")
+    assert call(running, "POST", "send-text", {"phone": "5544991111111", "message": "long " * 1_000}).ok
+    opened.get_by_role("button", name="Messages (2)").click()
+    expect(opened.get_by_role("heading", name="Messages sent by")).to_be_in_viewport()
+    expect(opened.get_by_role("button", name="Close")).to_be_in_viewport()
     assert opened.title() == "Z-API emulator"
 
 

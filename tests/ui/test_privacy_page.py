@@ -14,6 +14,7 @@ from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.plugin import ZApiPlugin
 from scripts.standalone import AIRFLOW_2, RunningAirflow
 from tests.airflow.conftest import connection
+from tests.airflow.support import PROJECT
 from tests.ui.conftest import Picture
 
 pytestmark = [
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.usefixtures("default_connection"),
 ]
 KEEPS_STATE = Version(version("apache-airflow")) >= Version("3.3")
+DOCUMENTATION = (PROJECT / "docs" / "privacy-page.md").read_text()
 #: In milliseconds: the time for a run, and the time until the page reloads its data.
 RUN = 120_000
 
@@ -76,10 +78,10 @@ def test_the_page_shows_a_change_and_marks_drift_in_red(
         expect(frame.get_by_role("alert")).to_contain_text("stores state with assets")
         return
 
-    # Change the list as someone with the phone would, then run the task that watches for drift.
-    emulator.emulator.instance("demo-instance").patch(
-        {"settings": {"last_seen": {"exceptions": ["5544991111111", "5544993333333"]}}}
-    )
+    # Change the list by hand, with the command in the documentation. Then run the task that watches for drift.
+    by_hand = re.search(r"PATCH \S+/instances/([a-z-]+) .*?-d '(.*?)'", DOCUMENTATION, re.DOTALL)
+    assert by_hand
+    emulator.emulator.instance(by_hand[1]).patch(json.loads(by_hand[2]))
     airflow.start_run("zapi_watch_policy")
     expect(card).to_have_class("number bad", timeout=RUN)
     expect(card.locator("summary")).to_contain_text("last seen: 1 missing, 1 too many")
@@ -137,11 +139,19 @@ def test_the_page_can_be_used_by_keyboard_and_fits_a_phone(
     picture("privacy-page-narrow", page)
 
 
-def test_the_assets_page_shows_the_number_and_the_task_that_sets_it(page: Page, airflow: RunningAirflow) -> None:
+def test_the_assets_page_shows_the_number_its_events_and_the_task_that_sets_it(
+    page: Page, airflow: RunningAirflow
+) -> None:
     airflow.wait_for_dag("zapi_apply_policy")
+    airflow.run_dag("zapi_apply_policy", RUN / 1000)
     [asset] = airflow.api("GET", "/assets?uri_pattern=zapi://zapi_default/privacy")["assets"]
     assert "zapi_apply_policy" in str(asset)
     page.goto(f"{airflow.url}/")
-    page.get_by_role("link", name="Assets").click()
+    # The start page shows events of assets too.
+    page.get_by_role("link", name="Assets", exact=True).click()
+    page.wait_for_url("**/assets")
     page.get_by_role("link", name="zapi://zapi_default/privacy").first.click()
-    expect(page.get_by_text("zapi://zapi_default/privacy").first).to_be_visible()
+    page.wait_for_url(f"**/assets/{asset['id']}")
+    expect(page.get_by_text(re.compile("[1-9][0-9]* Asset Event")).first).to_be_visible()
+    source = page.get_by_text("Source:").first.locator("xpath=..")
+    expect(source.get_by_role("link", name="zapi_apply_policy")).to_be_visible()

@@ -33,14 +33,32 @@ def test_airflow_finds_the_plugin() -> None:
     assert found.load() is ZApiPlugin
 
 
-def test_importing_the_plugin_does_not_import_a_web_framework_or_read_the_page() -> None:
-    code = (
-        "import sys, airflow.providers.common.compat.sdk as sdk; sdk.AirflowPlugin; before = set(sys.modules); "
-        "import airflow_provider_zapi.plugin; "
-        "print(*(set(sys.modules) - before))"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) <= {"airflow_provider_zapi", "airflow_provider_zapi.plugin"}
+#: Loads plugins as a task's process does. Prints the modules that importing our plugin loads, then whether FastAPI is loaded.
+AS_A_TASK = """
+import sys
+import airflow.providers.common.compat.sdk as sdk
+
+sdk.AirflowPlugin
+before = set(sys.modules)
+import airflow_provider_zapi.plugin
+
+print(*set(sys.modules) - before)
+try:
+    from airflow.sdk.plugins_manager import integrate_macros_plugins
+except ImportError:  # before Airflow 3.2
+    from airflow.plugins_manager import integrate_macros_plugins
+before = {"fastapi", "airflow_provider_zapi.plugin.app"} & set(sys.modules)
+integrate_macros_plugins()
+print(*{"fastapi", "airflow_provider_zapi.plugin.app"} & set(sys.modules) - before)
+"""
+
+
+def test_loading_the_plugin_in_a_task_does_not_import_a_web_framework_or_read_the_page() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", AS_A_TASK]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported, loaded = done.stdout.splitlines()[-2:]
+    assert set(imported.split()) <= {"airflow_provider_zapi", "airflow_provider_zapi.plugin"}
+    assert loaded == ""
 
 
 @has_a_page

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from airflow_provider_zapi.client import AccountCredentials, AccountInstance, ZApiAccountClient, redaction
 from airflow_provider_zapi.exceptions import (
@@ -77,6 +80,45 @@ def test_pages_are_read_until_one_is_empty_if_nothing_says_how_many_there_are() 
     account, adapter = account_with(*answers)
     assert ids(account.instances()) == ["id-1", "id-2"]
     assert len(adapter.requests) == 3
+
+
+class PagesTogether(CannedAdapter):
+    """Answers with pages of one instance. A page after the first is answered when as many were asked for as in `waves`."""
+
+    def __init__(self, pages: int, *waves: int) -> None:
+        super().__init__()
+        self.pages = pages
+        self.waves = [threading.Barrier(size, timeout=10) for size in waves]
+        self.order = [wave for wave in self.waves for _ in range(wave.parties)]
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        number = int(parse_qs(urlsplit(request.url or "").query)["page"][0])
+        if number > 1:
+            self.order[number - 2].wait()
+        answer = page(row(number), total=self.pages, pages=self.pages)
+        self.requests.append(request)
+        return CannedAdapter(answer).send(request, **options)
+
+
+def test_pages_are_read_at_the_same_time_after_the_first_and_listed_in_order() -> None:
+    adapter = PagesTogether(8, 3, 3, 1)
+    account = ZApiAccountClient(AccountCredentials(PARTNER_TOKEN), adapter=adapter)
+    assert ids(account.instances(at_once=3)) == [f"id-{number}" for number in range(1, 9)]
+    assert len(adapter.requests) == 8
+
+
+def test_an_error_of_one_of_several_pages_is_the_error_of_the_list() -> None:
+    account, _ = account_with(page(row(1), total=3, pages=3), Canned("", 401))
+    with pytest.raises(ZApiAuthenticationError, match="Z-API refused the integrator token"):
+        next(account.instances(at_once=2))
+
+
+def test_several_pages_end_with_a_kill() -> None:
+    account, adapter = account_with(page(row(1), total=9, pages=9), Canned("", 503))
+    adapter.before = lambda: account.cancel() if len(adapter.requests) == 2 else None
+    with pytest.raises(ZApiTransientError, match="cancelled"):
+        next(account.instances(at_once=4))
+    assert len(adapter.requests) <= 5
 
 
 def test_a_search_is_sent_as_query_parameters() -> None:

@@ -7,7 +7,9 @@ import gc
 import logging
 import pickle
 import sys
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +62,20 @@ def test_one_of_many_secrets_is_hidden_in_every_form(secret: str, form: str) -> 
 def test_the_whole_beginning_of_one_of_many_secrets_is_hidden(cut: int) -> None:
     shown = Redactor([*OTHERS, CLIENT_TOKEN]).scrub(f"a {CLIENT_TOKEN[:cut]} b")
     assert shown == (f"a {CLIENT_TOKEN[:cut]} b" if cut < 12 else "a *** b")
+
+
+def test_secrets_that_two_threads_learn_at_the_same_time_are_hidden() -> None:
+    redactor = Redactor([])
+    other = threading.Thread(target=redactor.learn, args=([CLIENT_TOKEN],))
+
+    def secrets() -> Iterator[str]:
+        other.start()
+        other.join(0.05)  # it has to wait for this one
+        yield TOKEN
+
+    redactor.learn(secrets())
+    other.join()
+    assert redactor.scrub(f"{TOKEN} {CLIENT_TOKEN}") == "*** ***"
 
 
 def test_a_secret_that_is_learned_during_a_scrub_is_hidden_in_the_next_one() -> None:

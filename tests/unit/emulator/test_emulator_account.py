@@ -84,7 +84,15 @@ def test_a_wrong_token_method_or_content_type_is_refused(
 
 @pytest.mark.parametrize(
     "query",
-    [{"page": "0"}, {"page": "x"}, {"page": "-1"}, {"pageSize": "0"}, {"pageSize": "9" * 5000}, {"middleware": "fax"}],
+    [
+        {"page": "0"},
+        {"page": "x"},
+        {"page": "-1"},
+        {"pageSize": "0"},
+        {"pageSize": "9" * 5000},
+        {"page": "0000000001" + "1" * 5000},
+        {"middleware": "fax"},
+    ],
 )
 def test_an_invalid_query_is_refused(account: httpx.Client, query: dict[str, str]) -> None:
     assert account.get("/instances", params=query).status_code == 400

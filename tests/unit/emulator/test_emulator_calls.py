@@ -299,9 +299,13 @@ def test_phone_exists_answers_in_each_recorded_form(
     assert row.keys() == {"exists", "phone", "lid"}
 
 
-def test_profile_name_is_set(zapi: httpx.Client, instance: Instance) -> None:
-    assert zapi.put("profile-name", json={"value": "Shop"}).json() == {"value": True}
-    assert instance.view()["name"] == "Shop"
+def test_the_profiles_name_is_set_and_the_instance_keeps_its_own(zapi: httpx.Client, instance: Instance) -> None:
+    instance.patch({"name": "Shop 1"})
+    assert zapi.get("device").json()["name"] == "Shop 1"
+    assert zapi.put("profile-name", json={"value": "Ana's shop"}).json() == {"value": True}
+    assert zapi.get("device").json()["name"] == "Ana's shop"
+    assert zapi.get("me").json()["name"] == "Shop 1"
+    assert instance.snapshot()["profile_name"] == "Ana's shop"
 
 
 def test_a_text_is_recorded_and_gets_ids(zapi: httpx.Client, instance: Instance) -> None:

@@ -295,4 +295,5 @@ def test_the_openapi_document_has_every_call_and_every_request(http: httpx.Clien
     document = http.get("/_emulator/openapi.json").json()
     found = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
     assert {(row.method, f"/_emulator/{row.path}") for row in ROUTES} <= found
-    assert len(found) == len(ROUTES) + len(CALLS)
+    assert ("GET", "/instances") in found
+    assert len(found) == len(ROUTES) + len(CALLS) + 1

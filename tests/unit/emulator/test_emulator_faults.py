@@ -147,7 +147,7 @@ def test_requests_can_be_filtered(zapi: httpx.Client) -> None:
     assert (one["number"], one["body"]) == (2, None)
     assert zapi.get(f"{base}/2").json()["body"] == NONE
     assert zapi.get(f"{base}/3").status_code == 404
-    assert zapi.get(base, params={"colour": "red"}).json()["error"].startswith("unknown in the query: colour")
+    assert zapi.get(base, params={"colour": "red"}).json()["error"].startswith("unknown query parameters: colour")
 
 
 def test_a_reset_restores_the_initial_state(zapi: httpx.Client, emulator: Emulator) -> None:

@@ -15,13 +15,14 @@ import pytest
 from airflow_provider_zapi.client import ZApiClient
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiPlanChangedError, ZApiUnreachableError
 from airflow_provider_zapi.privacy.difference import ListChange, ResolvedContact
-from airflow_provider_zapi.privacy.policy import SettingPolicy
+from airflow_provider_zapi.privacy.policy import SettingPolicy, parse_policy
 from airflow_provider_zapi.privacy.settings import LAST_SEEN, ONLINE, PHOTO
 from airflow_provider_zapi.reconcile import (
     PolicyPlan,
     SettingPlan,
     parse_digest,
     plan_digest,
+    plan_policy,
     plan_summary,
     require_plan,
 )
@@ -104,6 +105,13 @@ def test_every_other_plan_is_refused(plan: PolicyPlan, changes: dict[str, Any]) 
     check_error(caught.value)
     assert "connection 'zapi_default'" in str(caught.value)
     assert not re.search("[0-9]{5}", str(caught.value))
+
+
+def test_the_order_of_settings_in_a_policy_does_not_matter() -> None:
+    one, two = ({"photo": "NONE", "online": "ALL"}, {"online": "all", "photo": "none"})
+    assert list(one) != list(two)
+    digests = {digest(plan_policy(parse_policy(policy), client())) for policy in (one, two)}
+    assert len(digests) == 1
 
 
 def test_every_row_has_its_own_digest() -> None:

@@ -11,6 +11,7 @@ from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiUnexpe
 from airflow_provider_zapi.privacy.policies import parse_policies
 from airflow_provider_zapi.reconcile.outcomes import Outcome
 from airflow_provider_zapi.reconcile.selection import Selection, check_listing, choose, parse_patterns, parse_shard
+from tests.support import given_up_after
 
 POLICY = {"last_seen": "NONE"}
 
@@ -43,6 +44,12 @@ def chosen(policy: object = POLICY, rows: Any = ROWS, **parameters: Any) -> list
 )
 def test_instances_are_selected_by_pattern_name_or_id(parameters: dict[str, Any], expected: list[str]) -> None:
     assert chosen(**parameters) == expected
+
+
+def test_a_selection_may_list_tens_of_thousands_of_ids() -> None:
+    rows = [Row(f"id-{index}", f"shop-{index}") for index in range(30_000)]
+    with given_up_after(minutes=1):
+        assert len(chosen(rows=rows, select=[row.id for row in rows], exclude=[row.name for row in rows[1:]])) == 1
 
 
 @pytest.mark.parametrize("given", ["", "None", [], ["A1", ""], 7, {"A1": 1}, ["A1", None]])
