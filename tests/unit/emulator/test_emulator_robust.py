@@ -81,6 +81,9 @@ def test_what_is_remembered_is_bounded_in_bytes(zapi: httpx.Client, instance: In
         zapi.post("send-text", json=body)
     assert len(zapi.get(SHOP).content) < REMEMBERED_BYTES
     assert len(zapi.get("http://127.0.0.1/_emulator/requests").content) < REMEMBERED_BYTES
+    for _ in range(100):
+        zapi.get("status", params={"z" * 60_000: ""})
+    assert len(zapi.get("http://127.0.0.1/_emulator/requests").content) < REMEMBERED_BYTES
     first = zapi.get(f"{SHOP}/messages").json()["messages"][0]
     assert first["length"] > len(first["message"])
     assert instance.messages_sent == 120
