@@ -12,7 +12,7 @@ from pathlib import Path
 from airflow_provider_zapi import exceptions
 from airflow_provider_zapi.metrics import _outcome
 from tests.airflow.conftest import connection
-from tests.faults import FaultServer, good
+from tests.faults import FaultServer, answer, good
 
 #: Replaces the metrics backend, which Airflow creates from its configuration, and counts.
 RECORDER = """
@@ -62,8 +62,9 @@ print(json.dumps(counted))
 """
 
 
-def test_calls_drift_and_proofs_are_counted_in_airflows_own_metrics() -> None:
-    with FaultServer(good()) as server, FaultServer(good({"success": False})) as refusing:
+def test_calls_retries_drift_and_verified_lists_are_counted_in_airflows_metrics() -> None:
+    busy = answer(503, b"{}", (("Content-Type", "application/json"), ("Retry-After", "0")))
+    with FaultServer(busy, good()) as server, FaultServer(good({"success": False})) as refusing:
         env = {
             **os.environ,
             "AIRFLOW_CONN_ZAPI_COUNTED": connection(server.url, "instance-1"),
@@ -77,12 +78,13 @@ def test_calls_drift_and_proofs_are_counted_in_airflows_own_metrics() -> None:
     assert {name: count for name, count in counted.items() if name.startswith("zapi.")} == {
         "zapi.calls.ok": 1,
         "zapi.calls.refused": 1,
+        "zapi.retries": 1,
         "zapi.drift": 1,
         "zapi.verified": 1,
     }
 
 
-def test_each_error_has_an_outcome_of_its_own_and_a_name_that_metrics_accept() -> None:
+def test_each_error_has_its_own_outcome_with_a_name_that_metrics_accept() -> None:
     outcomes = {name: _outcome(name) for name in exceptions.__all__ if name.startswith("ZApi")}
     assert len(set(outcomes.values())) == len(outcomes)
     assert all(re.fullmatch("[a-z_]+", outcome) for outcome in outcomes.values())

@@ -55,7 +55,7 @@ def test_no_body_breaks_the_interface(zapi: httpx.Client, content: str) -> None:
         strict(answer)
 
 
-def test_a_patch_that_fails_in_the_midst_changes_nothing(zapi: httpx.Client, instance: Instance) -> None:
+def test_a_patch_that_fails_halfway_changes_nothing(zapi: httpx.Client, instance: Instance) -> None:
     before = instance.view()
     deep: Any = "x"
     for _ in range(500):
@@ -66,12 +66,12 @@ def test_a_patch_that_fails_in_the_midst_changes_nothing(zapi: httpx.Client, ins
 
 
 @pytest.mark.parametrize("headers", [{"A": "b\nc"}, {"é": "b"}, {"A": "ü\u20ac"}, {"Content-Length": "5"}, {"": "b"}])
-def test_fail_next_takes_only_headers_that_can_be_sent(zapi: httpx.Client, headers: dict[str, str]) -> None:
+def test_fail_next_accepts_only_headers_that_can_be_sent(zapi: httpx.Client, headers: dict[str, str]) -> None:
     given = {"switches": {"fail_next": [{"status": 503, "headers": headers}]}}
     assert zapi.patch(SHOP, json=given).status_code == 400
 
 
-def test_what_is_remembered_is_bounded_in_bytes(zapi: httpx.Client, instance: Instance) -> None:
+def test_the_record_is_limited_in_bytes(zapi: httpx.Client, instance: Instance) -> None:
     message = "x" * 2_000_000
     for _ in range(20):
         sent = zapi.post("send-text", json={"phone": "5544991111111", "message": message})
@@ -89,7 +89,7 @@ def test_what_is_remembered_is_bounded_in_bytes(zapi: httpx.Client, instance: In
     assert instance.messages_sent == 120
 
 
-def test_a_memory_of_recent_things_keeps_the_newest() -> None:
+def test_the_store_of_recent_items_keeps_the_newest() -> None:
     recent: Recent[int] = Recent(3, 100)
     for number, size in enumerate([10, 10, 10, 10, 95, 200]):
         recent.add(number, size)
@@ -181,7 +181,7 @@ def test_a_fault_with_501_is_not_a_call_that_is_not_emulated(zapi: httpx.Client,
     assert emulator.requests[-1]["emulated"]
 
 
-def test_a_list_has_at_most_as_many_contacts_as_whatsapp_takes(zapi: httpx.Client, instance: Instance) -> None:
+def test_a_list_has_at_most_as_many_contacts_as_whatsapp_allows(zapi: httpx.Client, instance: Instance) -> None:
     full = [str(10_000_000_000 + number) for number in range(MAX_EXCEPTIONS - 1)]
     instance.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": full}}})
 
@@ -197,7 +197,7 @@ def test_a_list_has_at_most_as_many_contacts_as_whatsapp_takes(zapi: httpx.Clien
     assert add("5544992222222") == {"success": False}
 
 
-def test_a_patch_of_an_instance_that_is_gone_is_told_so(emulator: Emulator) -> None:
+def test_a_patch_of_a_deleted_instance_is_an_error(emulator: Emulator) -> None:
     emulator.delete("shop")
     with pytest.raises(KeyError):
         emulator.patch("shop", {"name": "x"})
@@ -245,13 +245,13 @@ def test_a_page_of_another_origin_is_refused(http: httpx.Client, origin: str, st
     ("host", "status"),
     [("zapi", 200), ("ZAPI:8765", 200), ("10.1.2.3:8765", 200), ("[fe80::1]:1", 200), ("zapi.evil.example", 421)],
 )
-def test_it_answers_to_addresses_and_to_the_names_it_was_given(emulator: Emulator, host: str, status: int) -> None:
+def test_it_accepts_ip_addresses_and_allowed_names_as_host(emulator: Emulator, host: str, status: int) -> None:
     transport = AppTransport(create_app(emulator, allowed_hosts=["Zapi"]))
     with httpx.Client(base_url="http://127.0.0.1", transport=transport) as client:
         assert client.get("/_emulator/health", headers={"Host": host}).status_code == status
 
 
-def test_every_published_path_is_served_or_said_to_be_missing(zapi: httpx.Client, emulator: Emulator) -> None:
+def test_every_published_path_is_served_or_reported_as_not_emulated(zapi: httpx.Client, emulator: Emulator) -> None:
     served = missing = 0
     for line in (Path(__file__).parents[3] / "airflow_provider_zapi/emulator/published.txt").read_text().splitlines():
         if line.startswith("#"):
@@ -284,14 +284,14 @@ def test_a_published_path_with_another_method_is_a_wrong_method(zapi: httpx.Clie
         ("optional", "{}", 200),
     ],
 )
-def test_a_post_without_a_content_type(
+def test_a_post_without_a_content_type_depends_on_the_switch(
     zapi: httpx.Client, instance: Instance, switch: str, body: str, status: int
 ) -> None:
     instance.patch({"switches": {"content_type": switch}})
     assert zapi.post("privacy/read-receipts?value=disable", content=body).status_code == status
 
 
-def test_a_state_file_brings_everything_back(emulator: Emulator, instance: Instance, tmp_path: Path) -> None:
+def test_a_state_file_restores_everything(emulator: Emulator, instance: Instance, tmp_path: Path) -> None:
     instance.patch(
         {
             "name": "Shop \u2603",
@@ -317,7 +317,7 @@ def test_a_state_file_brings_everything_back(emulator: Emulator, instance: Insta
     "content",
     ["", "[]", '{"version": 2, "instances": {}}', '{"version": 1, "instances": {"a": {}}}', '{"version": 1}', "\xff"],
 )
-def test_a_state_file_that_cannot_be_used_is_refused_whole(emulator: Emulator, tmp_path: Path, content: str) -> None:
+def test_an_invalid_state_file_is_refused_as_a_whole(emulator: Emulator, tmp_path: Path, content: str) -> None:
     file = tmp_path / "state.json"
     file.write_text(content, encoding="latin-1")
     before = emulator.snapshot()
@@ -326,7 +326,7 @@ def test_a_state_file_that_cannot_be_used_is_refused_whole(emulator: Emulator, t
     assert emulator.snapshot() == before
 
 
-def test_each_change_is_one_that_a_state_file_has_to_keep(zapi: httpx.Client, emulator: Emulator) -> None:
+def test_each_change_increases_the_counter_for_the_state_file(zapi: httpx.Client, emulator: Emulator) -> None:
     before = emulator.changes
     zapi.get("status")
     assert emulator.changes == before
