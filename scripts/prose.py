@@ -36,7 +36,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"(?:it|that|they) (?:is|are) (?-i:none)", "is not one"),
     (r"knows? no(?! more\b)", "does not know"),
     (r"what bec(?:a|o)mes? of", "the result of"),
-    (r"tells|told", "says, shows"),
+    (r"tells|told(?!:)", "says, shows"),
     (r"a text(?! (?:editor|file)\b)|texts", "a string, strings"),
     (r"(?:made|makes?|done|does|do) again", "retried, retries"),
     (r"(?:is|are|be|not) tried again", "is retried"),

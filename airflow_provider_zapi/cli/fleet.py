@@ -18,7 +18,7 @@ from airflow_provider_zapi.reconcile.selection import parse_patterns
 
 __all__ = ["COMMANDS"]
 
-#: How many names the table shows per outcome.
+#: How many names the table shows for each outcome.
 _SHOWN = 3
 
 
@@ -101,7 +101,7 @@ def _handled(arguments: argparse.Namespace, parameters: FleetParameters) -> Repo
         rows.append((outcome, count, shown))
     notes = ["", f"Instances of the account: {result['instances']}. Selected: {result['selected']}."]
     if result["unmatched"]:
-        notes.append(f"Without a policy, and left alone: {result['unmatched']}.")
+        notes.append(f"Without a policy, so not changed: {result['unmatched']}.")
     if report.error is not None:
         return Report(result, rows, code_of(report.error), notes, f"{report.error}\n")
     return Report(result, rows, DIFFERENT if result["outcomes"].get("drifted") else OK, notes)

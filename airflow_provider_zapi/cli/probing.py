@@ -1,4 +1,4 @@
-"""Run ``probe``: ask for missing input, say what it will send, and show and write a report."""
+"""Run ``probe``: ask for missing input, list the requests, and show and write a report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADINGS = {
     2: "Level 2: changes of {setting} and of one contact, which are put back.",
 }
 
-#: Data for scripts, lines for people, exit code.
+#: The data for scripts, the lines for people, and the exit code.
 Outcome = tuple[dict[str, Any], str, int]
 
 
@@ -55,9 +55,9 @@ def run_probe(
 ) -> Outcome:
     """Run ``probe``.
 
-    :param connection: that of the instance
+    :param connection: the connection to the instance
     :param clock: seconds, monotonic
-    :param sleep: waits for the seconds given
+    :param sleep: waits for the given number of seconds
     :return: the output as data and as a string, and the exit code
     :raises ZApiInvalidRequestError: the arguments are invalid; nothing was sent
     """
@@ -108,7 +108,7 @@ def _plan_of(arguments: argparse.Namespace) -> Plan:
             )
         if value not in setting.values:
             raise ZApiInvalidRequestError(
-                f"--current {name} has another value", f"Accepted: {', '.join(setting.values)}. {_NOTHING_SENT}"
+                f"--current {name} has an unknown value", f"Accepted: {', '.join(setting.values)}. {_NOTHING_SENT}"
             )
         current[name] = value
     contact = arguments.contact
@@ -134,7 +134,7 @@ def _asked_value() -> str:
     accepted = ", ".join(setting.values)
     value = _asked(f"Who sees {setting.title} now, as WhatsApp's settings show it ({accepted})", "--current").upper()
     if value not in setting.values:
-        raise ZApiInvalidRequestError("This is none of its values", f"Accepted: {accepted}. {_NOTHING_SENT}")
+        raise ZApiInvalidRequestError("This is not one of its values", f"Accepted: {accepted}. {_NOTHING_SENT}")
     return value
 
 
@@ -236,7 +236,7 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
     if prior.instance_id != connection.target.instance_id:
         raise ZApiConfigurationError(
             "The journal belongs to another instance",
-            f"Give the connection that the probe ran with. {_NOTHING_SENT}",
+            f"Use the connection of that probe. {_NOTHING_SENT}",
             conn_id=arguments.conn_id,
         )
     _require_phone(connection)
@@ -264,7 +264,7 @@ def _not_put_back(result: Result, conn_id: str) -> str:
 
 
 def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
-    """Show a report, and write it unless the user says no."""
+    """Show a report, and write it to a file unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
@@ -287,6 +287,6 @@ def _comparison(differ: list[tuple[str, str, str]]) -> tuple[list[dict[str, str]
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # Airflow's stdout is for the report.
+    # stdout is for the report.
     sys.stderr.write(text + end)
     sys.stderr.flush()

@@ -20,7 +20,7 @@ BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.H
 
 _LOOK_AT_THE_NETWORK = "Check the network, DNS and proxy of this machine. Retry later."
 
-#: The meaning of a failed exchange: the first row whose class is found in the error or in an error that it wraps.
+#: The meaning of a failed exchange. The first row applies whose class is the error's or that of an error that it wraps.
 #: The order matters: causes come first, then the classes that wrap them.
 _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     (
@@ -33,7 +33,7 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         requests.exceptions.ProxyError,
-        "the call failed at the proxy",
+        "the proxy did not forward the call",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-PROXY",
@@ -61,14 +61,14 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         requests.exceptions.SSLError,
-        "a TLS connection could not be made",
+        "a TLS connection could not be established",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
         "ZAPI-UNREACHABLE-TLS",
     ),
     (
         urllib3.exceptions.NewConnectionError,
-        "a connection could not be made",
+        "a connection could not be established",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-CONNECT",
@@ -109,7 +109,7 @@ _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 
 _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
-    "the proxy requires a user and a password, or rejected the given ones",
+    "the proxy requires a user and a password, or rejected the ones it got",
     "Set them in HTTPS_PROXY, as user:password@ before the host of the proxy.",
     code="ZAPI-CONFIG-PROXY-PASSWORD",
 )
@@ -131,7 +131,7 @@ def broken_exchange(error: BaseException) -> Failure:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return ``error`` and the errors that it wraps, as arguments, ``reason``, cause or context."""
+    """Return ``error`` and the errors that it wraps in its arguments, ``reason``, cause or context."""
     found: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

@@ -28,16 +28,16 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: Seconds to open a connection, and for a whole call with its retries and waits.
+#: The seconds that opening a connection, and a whole call with its retries and waits, may take.
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 120.0
-#: Seconds without a byte after which an attempt ends, by default.
+#: The default of the seconds without a byte after which an attempt ends.
 READ_SECONDS = 30.0
 
-#: Waits are cut into slices. A killed task is noticed after each.
+#: Waits are cut into slices of this many seconds, because a killed task is noticed only after a slice.
 SLICE_SECONDS = 0.25
 
-#: Largest body to read, in bytes after decompression.
+#: The largest body to read, in bytes after decompression.
 MAX_BODY = 1 << 20
 
 
@@ -54,7 +54,7 @@ _HEADERS_WITHOUT_TYPE = {name: value for name, value in _HEADERS.items() if name
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Describe one call of an endpoint.
+    """One call of an endpoint.
 
     :param method: the HTTP method
     :param path: the path below the instance's own address, without a leading slash
@@ -77,7 +77,7 @@ class Call:
 
 
 class RawAnswer(NamedTuple):
-    """Hold an unchanged answer, which may repeat secrets. ``body`` is None if it is too large."""
+    """An unchanged answer, which may repeat secrets. ``body`` is None if it is too large."""
 
     status: int
     headers: Mapping[str, str]
@@ -92,7 +92,7 @@ class Pace(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether sending has stopped for all of them."""
+        """Return whether sending has stopped for all instances."""
 
     def begin(self) -> float:
         """Count a call as under way and return 0, or return the seconds after which to ask again."""
@@ -105,17 +105,17 @@ class Pace(Protocol):
 
 
 class Transport:
-    """Send HTTP to one target over one connection. It is not thread-safe.
+    """Send HTTP requests to one target over one connection. It is not thread-safe.
 
     :param target: an instance (`Credentials`) or an account (`AccountCredentials`)
     :param read_timeout: seconds without a byte after which an attempt ends
     :param total: seconds that a call may take, with its retries and waits
-    :param max_attempts: the number of attempts before the error is raised
+    :param max_attempts: the most attempts before the error is raised
     :param adapter: replaces the network, in tests
-    :param observe: called after each call with its attempts and the name of its error's class or None
+    :param observe: called after each call with its number of attempts and the name of its error's class, or None
     :param wire: the connection to use, which the transport does not close; by default a new one
-    :param pace: delays calls for the other instances of the account
-    :param redactor: removes secrets; by default those of the target
+    :param pace: delays calls so that all instances of the account share one pace
+    :param redactor: removes secrets; by default the target's secrets
     :param clock: seconds, monotonic
     :param sleep: waits for the seconds given
     """
@@ -160,11 +160,11 @@ class Transport:
 
     @property
     def cancelled(self) -> bool:
-        """Whether sending has stopped."""
+        """Return whether sending has stopped."""
         return self._cancelled or (self._pace is not None and self._pace.stopped)
 
     def clean(self, text: str) -> str:
-        """Return the server's string on one line, cut and without secrets."""
+        """Return the server's string on one line, shortened and without secrets."""
         return clean(text, self._redactor.scrub)
 
     def close(self) -> None:
@@ -173,9 +173,9 @@ class Transport:
             self._wire.close()
 
     def call(self, call: Call, read: Reader[T]) -> T:
-        """Send a call and return what ``read`` makes of its answer.
+        """Send a call and return the result of ``read`` for its answer.
 
-        :raises ZApiError: there is no valid answer; the class says what to do
+        :raises ZApiError: there is no valid answer; the class of the error gives the reason
         """
         # Before the deadline: the wait for other instances is not part of the call.
         admitted = self._admitted()
@@ -226,7 +226,7 @@ class Transport:
         return outcome
 
     def exchange(self, call: Call) -> RawAnswer:
-        """Send a call once and return its answer unchanged, for the probe, which describes answers.
+        """Send a call once and return its answer unchanged. The probe uses this to describe answers.
 
         :raises ZApiError: there is no answer
         """

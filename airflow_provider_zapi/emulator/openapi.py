@@ -1,4 +1,4 @@
-"""The emulator's OpenAPI document: Z-API's calls, and the emulator's own interface, from the tables that serve them."""
+"""Generate the emulator's OpenAPI document from the tables of Z-API's calls and of the JSON interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_COUNT = 999_999
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter in the query of the emulator's own interface.
+    """A query parameter of the JSON interface.
 
     :param kind: ``string``, ``integer`` (a count) or ``boolean``
     """
@@ -33,15 +33,15 @@ class Parameter:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Its JSON Schema."""
+        """Return its JSON Schema."""
         if self.kind == "integer":
             return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
         return {"type": self.kind}
 
     def read(self, text: str) -> Any:
-        """Return its value.
+        """Return the value of a string.
 
-        :raises InvalidInputError: the text is none that it accepts
+        :raises InvalidInputError: the string is not an accepted value
         """
         if self.kind == "string":
             return text
@@ -51,7 +51,7 @@ class Parameter:
             raise InvalidInputError(f"{self.name} must be true or false")
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else -1
         if not self.minimum <= number <= self.maximum:
-            raise InvalidInputError(f"{self.name} must be a count from {self.minimum} to {self.maximum}")
+            raise InvalidInputError(f"{self.name} must be a whole number from {self.minimum} to {self.maximum}")
         return number
 
 
@@ -67,7 +67,7 @@ _ERROR = _object({"error": _STRING})
 _SUCCESS = _object({"success": _FLAG})
 _CHANGE = _object({"action": {"enum": ["add", "remove"]}, "phone": _IDENTIFIER})
 
-#: Handler -> body and answer under 200. What the settings differ in is taken from their rows.
+#: The body and the answer with status 200, by handler. The rows of the settings have the differences between them.
 _SHAPES: Mapping[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "write_setting": (None, _SUCCESS),
     "read_list": (None, _object({"disallowedContacts": {"type": "array", "items": _IDENTIFIER}})),
@@ -129,14 +129,14 @@ def _call_operation(call: Call) -> dict[str, Any]:
         "tags": ["Z-API"],
         "parameters": parameters,
         "responses": {
-            # Z-API refuses under status 200 too.
+            # Z-API also refuses calls with status 200.
             "200": _response("Done, or refused with an `error`", {"anyOf": [answer, _ERROR]}),
             "400": _response("Refused", _ERROR),
             "403": _response("The Client-Token or the caller's address is refused", _ERROR),
             "405": _response("Wrong method", _ERROR),
             "413": _response("The body is too long", _ERROR),
             "415": _response("Content-Type is not application/json", _ERROR),
-            "default": {"description": "A fault that was asked for"},
+            "default": {"description": "A fault on request"},
         },
         "security": [{"Client-Token": []}, {}],
     }
@@ -159,8 +159,8 @@ def _control_operation(row: ControlRoute) -> dict[str, Any]:
         "responses": {
             "200": done,
             "204": {"description": "Done"},
-            "400": _response("What was given cannot be used", _ERROR),
-            "404": _response("There is none", _ERROR),
+            "400": _response("The input is invalid", _ERROR),
+            "404": _response("Not found", _ERROR),
         },
     }
     if row.body is not None:
@@ -169,7 +169,7 @@ def _control_operation(row: ControlRoute) -> dict[str, Any]:
 
 
 def document(routes: Iterable[ControlRoute]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of Z-API's calls and of these routes of the interface."""
+    """Return the OpenAPI 3.1 document for Z-API's calls and these routes of the JSON interface."""
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         path = f"/instances/{{id}}/token/{{token}}/{call.path}{'{phone}' if call.takes_segment else ''}"

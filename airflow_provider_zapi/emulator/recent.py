@@ -1,4 +1,4 @@
-"""A memory of recent things that is bounded in number and in bytes."""
+"""A store of the newest items, with a limit on their number and size."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ __all__ = ["Recent"]
 
 
 class Recent(Generic[T]):
-    """Keeps the newest items. The oldest are dropped as soon as there are too many, or too many bytes of them.
+    """Keep the newest items. The oldest ones are dropped when there are too many, or when they are too large together.
 
-    :param items: how many are kept at most
-    :param size: how many bytes they may have together, as given to `add`; the newest is always kept
+    :param items: the most items to keep
+    :param size: the most bytes to keep, by the sizes given to `add`; the newest item is always kept
     """
 
     def __init__(self, items: int, size: int) -> None:
@@ -29,7 +29,7 @@ class Recent(Generic[T]):
         return len(self._kept)
 
     def add(self, item: T, size: int) -> None:
-        """Keep an item of so many bytes."""
+        """Add an item with its size in bytes."""
         self._kept.append((item, size))
         self._kept_size += size
         while len(self._kept) > self._items or (self._kept_size > self._size and len(self._kept) > 1):
@@ -41,6 +41,6 @@ class Recent(Generic[T]):
         return newest[max(len(newest) - count, 0) :]
 
     def clear(self) -> None:
-        """Forget all items."""
+        """Delete all items."""
         self._kept.clear()
         self._kept_size = 0

@@ -1,4 +1,4 @@
-"""The bodies that the JSON interface takes, as JSON Schema, from the tables that check them."""
+"""JSON Schemas of the JSON interface's bodies, generated from the tables that check them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -63,7 +63,7 @@ INSTANCE: dict[str, Any] = {
 
 NEW_INSTANCE = {**INSTANCE, "required": ["token", "client_token", "phone"]}
 
-#: A description of requests, and how many there must be.
+#: A description of requests, and their expected number.
 PATTERN: dict[str, Any] = {
     **_OBJECT,
     "properties": {

@@ -1,6 +1,6 @@
-"""Serves the page's three files, and only to who may see assets. It owns no data and reads no database.
+"""Serve the page's three files to users who may see assets. The app owns no data and does not read the database.
 
-Airflow leaves the protection of a plugin's app to the app: without the dependency below every file would be public.
+Airflow does not protect a plugin's app. Without the dependency below, every file would be public.
 """
 
 from __future__ import annotations
@@ -8,21 +8,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow.api_fastapi.core_api.security import requires_access_asset
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 
 __all__ = ["CONTENT_SECURITY_POLICY", "create_app"]
 
 _STATIC = Path(__file__).parent / "static"
 
-#: Path and type of each file.
+#: The name and the type of each file, by path.
 FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "": ("index.html", "text/html; charset=utf-8"),
+    "page.css": ("page.css", "text/css; charset=utf-8"),
+    "page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
 
-#: Scripts can read Airflow's session cookie, so that an injected one would be the visitor. Nothing inline runs here,
-#: nothing is loaded from elsewhere, and the browser refuses to make markup of a string.
+#: The methods that the app answers itself, after it has checked the user.
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT")
+
+#: Scripts can read Airflow's session cookie, so an injected script could act as the visitor. So no inline script runs,
+#: nothing is loaded from other sites, and the browser does not turn strings into markup.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -42,27 +45,33 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # An upgrade of this package is seen at the next look.
+    # After an upgrade of this package, the next visit shows the new page.
     "Cache-Control": "no-cache, private",
 }
 
 
 def create_app() -> FastAPI:
-    """Return the app. Each of its routes answers 401 to who is not logged in, and 403 to who may not see assets."""
+    """Return the app. It has one route for every path and method, so the check comes before every answer.
+
+    It answers 401 to users who are not logged in, and 403 to users who may not see assets.
+    """
     app = FastAPI(
         title="WhatsApp privacy",
         dependencies=[Depends(requires_access_asset(method="GET"))],
-        # These would be routes without that dependency.
+        # FastAPI would serve these routes without that dependency.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
-    for path, (name, media_type) in FILES.items():
-        _serve(app, path, (_STATIC / name).read_bytes(), media_type)
-    return app
+    files = {path: ((_STATIC / name).read_bytes(), media_type) for path, (name, media_type) in FILES.items()}
 
-
-def _serve(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
-    @app.get(path, name=path)
-    def file() -> Response:
+    @app.api_route("/{path:path}", methods=list(METHODS))
+    def file(path: str, request: Request) -> Response:
+        if path not in files:
+            raise HTTPException(404)
+        if request.method not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        content, media_type = files[path]
         return Response(content, media_type=media_type, headers=HEADERS)
+
+    return app

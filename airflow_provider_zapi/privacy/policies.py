@@ -1,4 +1,4 @@
-"""Policies for many numbers: one for all of them, or one for each pattern of names, of which the first match wins.
+"""Parse the policies for many numbers: one for all of them, or one for each name pattern. The first match wins.
 
 "shop-*":   {last_seen: NONE, online: SAME_LAST_SEEN}
 "*":        {last_seen: CONTACTS}
@@ -23,7 +23,7 @@ __all__ = ["WILDCARDS", "matcher", "parse_policies"]
 WILDCARDS = frozenset("*?[")
 
 _SETTINGS = {setting.name for setting in SETTINGS}
-#: The keys of a setting's own mapping: what holds only these is a setting with a mistake in its name, not a policy.
+#: The keys of a setting's mapping. A mapping with only these keys is a setting with a typo in its name, not a policy.
 _OF_A_SETTING = {"visible_to", "except"}
 
 
@@ -31,9 +31,9 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
     """Read one policy, or a mapping from name patterns to policies.
 
     :param policy: a policy as `parse_policy` takes it, a mapping from patterns to such policies, or a string of either
-    :param parameter: what messages call it
-    :return: the patterns with their policies, in the order given; one policy goes with ``*``
-    :raises ZApiInvalidRequestError: with all mistakes of the first policy that has any
+    :param parameter: the policy's name in messages
+    :return: the patterns with their policies, in the given order; the pattern of a single policy is ``*``
+    :raises ZApiInvalidRequestError: a policy is invalid; the message has all mistakes of the first invalid one
     """
     given = load_text(policy, []) if isinstance(policy, str) else policy
     if not _by_pattern(given):
@@ -47,9 +47,10 @@ def parse_policies(policy: object, parameter: str = "policy") -> tuple[tuple[str
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
-    """Return a function that returns whether a name or an id matches any of the patterns.
+    """Return a function that checks a name and an id against the patterns.
 
-    A pattern matches names with ``*``, ``?`` and ``[...]``, in the case given. It also matches the same name or id.
+    A pattern matches if it equals the name or the id, or if it matches the name with ``*``, ``?`` or ``[...]``.
+    Matching is case-sensitive.
     """
     # A selection may list thousands of ids, so the exact ones are looked up.
     exact = frozenset(patterns)
@@ -62,7 +63,7 @@ def matcher(patterns: Iterable[str]) -> Callable[[str, str], bool]:
 
 
 def _by_pattern(given: object) -> TypeGuard[Mapping[Any, Any]]:
-    """Return whether something is a mapping from patterns: no key is a setting, and every value can be a policy."""
+    """Return whether this is a mapping from patterns: no key is a setting, and every value can be a policy."""
     return (
         isinstance(given, Mapping)
         and bool(given)

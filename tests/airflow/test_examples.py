@@ -22,7 +22,7 @@ FIRST, SECOND = "5544991111111", "5544992222222"
 AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
     "zapi_hide_last_seen": {"zapi_default": ("NONE", [BEFORE])},
     "zapi_show_last_seen": {"zapi_default": ("CONTACTS", [BEFORE])},
-    "zapi_exceptions_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
+    "zapi_excluded_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
     "zapi_block_one_contact": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
     "zapi_all_settings": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
     "zapi_apply_policy": {number: ("CONTACT_BLACKLIST", [FIRST, SECOND]) for number in NUMBERS},

@@ -119,7 +119,7 @@ POLICY_LIST = [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(("found", "told"), [(POLICY_LIST, False), ([FIRST, THIRD], True)])
-def test_drift_is_told_from_another_number_and_nothing_is_changed(
+def test_another_number_reports_drift_and_nothing_is_changed(
     zapi: RunningEmulator, pools: None, howto: dict[str, Any], found: list[str], told: bool
 ) -> None:
     watched, teller = (zapi.emulator.instance(NUMBERS[number]) for number in ("zapi_support", "zapi_default"))
@@ -130,7 +130,7 @@ def test_drift_is_told_from_another_number_and_nothing_is_changed(
     if version("apache-airflow").startswith(
         ("3.0.", "3.1.", "3.2.")
     ):  # whose dag.test() gives the callback no exception
-        message = "watch_support: failed; its log says why"
+        message = "watch_support: failed; see its log"
     assert [sent["message"] for sent in teller.view()["messages"]] == [message] * told
     assert watched.view()["versions"] == versions
 

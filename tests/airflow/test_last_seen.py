@@ -71,13 +71,13 @@ def test_results_of_earlier_tasks_are_parameters(zapi: RunningEmulator, dags: di
 #: The problem, the state of the instance or connection, and a part of the log.
 FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("wrong Client-Token", {}, {"extra": {"client_token": "canary/wrong+token"}}, "Z-API refused the Client-Token"),
-    ("no Client-Token", {}, {"extra": {}}, "Z-API asks for a Client-Token and received none"),
-    ("wrong instance", {}, {"login": "nobody"}, "Z-API knows no instance with this id and token"),
-    ("wrong token", {}, {"password": "another-token"}, "Z-API knows no instance with this id and token"),
+    ("no Client-Token", {}, {"extra": {}}, "Z-API requires a Client-Token, but received none"),
+    ("wrong instance", {}, {"login": "nobody"}, "Z-API does not have an instance with this ID and token"),
+    ("wrong token", {}, {"password": "another-token"}, "Z-API does not have an instance with this ID and token"),
     ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: no server listens"),
     ("lapsed subscription", {"subscription": "lapsed"}, {}, "the subscription of this instance lapsed"),
     ("disconnected", {"connected": False}, {}, "the instance has no WhatsApp session"),
-    ("placeholder", {}, {"password": "***"}, "Instance token holds the placeholder"),
+    ("placeholder", {}, {"password": "***"}, "Instance token is the placeholder"),
 ]
 
 

@@ -126,9 +126,9 @@ def test_drift_fails_the_task_that_watches_for_it(zapi: RunningEmulator, dags: d
 
 #: What is given, how the number is, and what the log says of it. Nothing is written.
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: no such setting; did you mean photo?"),
-    ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode is neither 'apply' nor 'plan'"),
-    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, but ***7777 is expected"),
+    ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: unknown setting; did you mean photo?"),
+    ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode must be 'apply' or 'plan'"),
+    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The instance is paired with ***0000, but ***7777 is expected"),
     ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "expected_phone cannot be used: it has 2 digits"),
     ("a phone that a template left empty", {"policy": json.dumps(POLICY), "phone": ""}, {}, "expected_phone cannot be used: it is empty"),
     ("a phone that a template did not find", {"policy": json.dumps(POLICY), "phone": "None"}, {}, "expected_phone cannot be used: it has characters other than"),
@@ -313,7 +313,7 @@ def test_an_approval_that_is_not_there_is_no_approval(
     conf = {"policy": json.dumps(POLICY), "plan": plan, "mode": "apply"}
     assert states(run(dags[f"zapi_test_binding_{way}"], conf)) == {"plan": "success", "apply": "failed"}
     assert not set(WRITES) & set(calls(zapi))
-    assert "Accepted is the 'digest' that mode='plan' returns" in folded(caplog.text + "".join(capfd.readouterr()))
+    assert "Use the 'digest' that mode='plan' returns" in folded(caplog.text + "".join(capfd.readouterr()))
 
 
 @pytest.mark.parametrize("plans", [[None], ["None"], [""]])

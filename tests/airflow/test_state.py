@@ -204,6 +204,37 @@ def test_each_number_of_a_mapped_task_whose_dag_names_the_assets_keeps_its_own_s
     assert [each and each["last"]["by"]["map_index"] for each in found] == [0, 1]
 
 
+@state_is_kept
+def test_each_number_of_an_account_keeps_its_own_state(
+    account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dags["zapi_test_state_account"])
+    uris = [f"zapi://zapi_account/number-{number}/privacy" for number in ("0002", "0004", "0017")]
+    last = [(kept(uri) or {}).get("last", {}) for uri in uris]
+    assert [(each.get("outcome"), each.get("error")) for each in last] == [
+        ("changed", None),
+        ("changed", None),
+        ("failed", "ZApiNotConnectedError"),
+    ]
+    code, printed = status(capsys, "zapi_account")
+    assert code == 0
+    assert re.findall(r"^(\S+) +photo +NONE", printed, re.MULTILINE) == [
+        "zapi_account/number-0002",
+        "zapi_account/number-0004",
+    ]
+    assert "zapi_account/number-0017: the last run failed" in printed
+
+
+@assets_exist
+def test_a_fleet_run_is_told_and_its_account_is_not_taken_for_a_number(
+    account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(dags["zapi_test_fleet"])
+    code, printed = status(capsys, "zapi_account")
+    assert code == 0
+    assert re.search(r"zapi_account: a fleet run at .* keeps no state of each number", printed)
+
+
 # The command line
 
 
@@ -253,4 +284,4 @@ def test_the_command_line_says_where_there_is_nothing(airflow_db: None, capsys: 
     if Version("3.0") > AIRFLOW:
         assert (code, "Airflow 2 keeps no state" in printed) == (0, True)
     else:
-        assert (code, "Nothing is kept of this connection yet" in printed) == (3, True)
+        assert (code, "Nothing is stored about this connection yet" in printed) == (3, True)

@@ -169,7 +169,7 @@ def with_a_kill(system: System, undisturbed: Ran, fight: Fight) -> Ran:
     """Run this after the others, so that they have two workers from the start."""
     with system.phase("100 numbers, a worker killed in the middle"):
         ran = run_all(system, "night", kill=True)
-    system.facts["of these, tried again after the kill"] = str(len(again(ran)))
+    system.facts["of these, retried after the kill"] = str(len(again(ran)))
     return ran
 
 

@@ -64,7 +64,7 @@ def ran(system: System) -> Ran:
     calls = Counter(number for number, _ in account.printed())
     numbers = [each for page in (1, 2) for each in account.call("GET", f"instances?page={page}")["instances"]]
     extra = sum(calls.values()) - len(CALLS) * len(calls)
-    system.facts["of these, shards tried again"] = str(sum(task["try_number"] > 1 for task in tasks))
+    system.facts["of these, retried shards"] = str(sum(task["try_number"] > 1 for task in tasks))
     system.facts["calls repeated after the kill"] = str(extra)
     logs = [airflow.task_log(run, task) for task in tasks if task["state"] != "success"]
     return Ran(tasks, logs, [result or {} for result in results], calls, numbers, frozenset(killed))

@@ -171,6 +171,16 @@ with DAG(dag_id="zapi_test_state_mapped", schedule=None, start_date=BEGIN):
         policy="policy.yaml",
         inlets=[Asset(privacy_uri(conn_id)) for conn_id in ("zapi_kept_1", "zapi_kept_2")],
     ).expand(zapi_conn_id=["zapi_kept_1", "zapi_kept_2"])
+
+# Numbers of one account. Two are given by their names, so only a run knows their IDs.
+with DAG(dag_id="zapi_test_state_account", schedule=None, start_date=BEGIN):
+    ApplyPrivacyPolicyOperator.partial(
+        task_id="apply",
+        policy="policy.yaml",
+        zapi_conn_id="zapi_account",
+        inlets=[Asset(privacy_uri("zapi_account", f"number-{number}")) for number in ("0002", "0004", "0017")],
+    ).expand(instance=["number-0002", "store-0004", "Store 0017 São Paulo"])
+
 with DAG(dag_id="zapi_test_fleet", schedule=None, start_date=BEGIN):
     ApplyFleetPolicyOperator(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account")
 

@@ -105,7 +105,7 @@ def test_one_number_is_picked_by_id_or_name(account_id: str, fleet: RunningEmula
         ("~", r"none of the account's 230 instances[^?]*$"),
         ("", "instance is empty"),
         ("None", "is the string 'None'"),
-        (7, "instance is an integer, and must be a string"),
+        (7, "instance is an integer, but must be a string"),
     ],
 )
 def test_a_number_that_cannot_be_picked_is_an_error_and_gets_nothing(

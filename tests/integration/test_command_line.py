@@ -29,7 +29,7 @@ CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
     (["check", "zapi_default"], {"connected": False}, 3, "not connected: You are not connected."),
     (["check", "zapi_default"], {"subscription": "lapsed"}, 3, "the subscription of this instance lapsed"),
     (["check", "nobody"], {}, 3, "There is no such connection"),
-    (["show", "zapi_default"], {}, 0, "last_seen             0"),
+    (["show", "zapi_default"], {}, 0, "last_seen           0"),
     (["show", "zapi_default"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {}, 1, "Lists that differ: last_seen"),
@@ -73,12 +73,12 @@ def test_contacts_are_named_where_asked_and_json_can_be_read(
     assert main(["apply", "zapi_default", "policy.yaml", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["last_seen"]["added"] == 1
     assert main(["show", "zapi_default", "--output", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"] == {"exceptions": 1}
+    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"] == {"excluded": 1}
     assert main(["show", "zapi_default", "--contacts", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["lists"]["last_seen"]["contacts"] == [CONTACT]
     assert main(["show", "zapi_default", "--contacts"]) == 0
     table = capsys.readouterr().out
-    assert f"last_seen             1  {CONTACT}" in table
+    assert f"last_seen           1  {CONTACT}" in table
     assert max(map(len, table.splitlines())) <= 80
 
 
@@ -149,7 +149,7 @@ def test_stdout_holds_the_report_only_however_much_airflow_logs(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "DEBUG")
     printed, logged = process("show", "zapi_default", "-o", output, stdout=subprocess.PIPE).communicate()
-    assert read(printed)["lists"]["photo"] == {"exceptions": 0}
+    assert read(printed)["lists"]["photo"] == {"excluded": 0}
     assert "debug" in logged.lower()
     assert not leaks(printed, logged)
 

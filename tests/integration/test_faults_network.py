@@ -103,7 +103,7 @@ def test_a_server_without_tls_is_no_server(made: Certificates) -> None:
     with FaultServer(PLAIN_HTTP_ON_TLS_PORT, tls=made.good) as server:
         error = failure_of(client_of(server.url))
         assert (server.requests, server.connections) == ([], 4)
-    assert "a TLS connection could not be made" in str(error)
+    assert "a TLS connection could not be established" in str(error)
 
 
 @pytest.mark.parametrize("fault", ["fin_in_body", "reset_in_headers", "silent", "chunk_end_missing"])
@@ -166,7 +166,7 @@ def test_no_proxy_carries_http(monkeypatch: pytest.MonkeyPatch, variable: str) -
 #: The proxy's behaviour, and the expected error.
 PROXIES = {
     407: (errors.ZApiConfigurationError, 1, "requires a user and a password"),
-    502: (errors.ZApiUnreachableError, 4, "the call failed at the proxy"),
+    502: (errors.ZApiUnreachableError, 4, "the proxy did not forward the call"),
 }
 
 
@@ -185,7 +185,7 @@ def test_a_dead_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with dead_port() as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = failure_of(client_of("https://localhost:9"))
-    assert "the call failed at the proxy" in str(error)
+    assert "the proxy did not forward the call" in str(error)
 
 
 CHANGES = tuple(ContactChange("add", str(554400000000 + number)) for number in range(1500))
@@ -240,4 +240,4 @@ def test_a_stop_during_a_read_ends_with_the_read_and_nothing_more_is_sent(answer
     assert late < 1
     assert "the call was cancelled" in str(error)
     # The message says that a chunk is done if its answer came before the stop.
-    assert ("500 of 1500 changes were made before, and stay" in str(error)) is (answer == "whole")
+    assert ("500 of 1500 changes were made before this, and stay" in str(error)) is (answer == "whole")

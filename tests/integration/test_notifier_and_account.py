@@ -181,7 +181,7 @@ TESTED: list[tuple[str, Any, dict[str, Any], bool, str]] = [
         "5544988887777",
         {},
         False,
-        "The number ***0000 is paired with the instance, but ***7777 is expected",
+        "The instance is paired with ***0000, but ***7777 is expected",
     ),
     ("no phone number", "12", {}, False, "Expected phone number (extra 'phone') cannot be used: it has 2 digits"),
     ("not connected", "5544988887777", {"connected": False}, False, "is not connected to WhatsApp"),

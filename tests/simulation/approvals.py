@@ -137,7 +137,7 @@ class Rival:
         for _ in range(self._rng.randint(1, 3)):
             self._world.now += 1
             self._move(moves)
-        if self._rng.random() < 0.35:
+        if self._rng.random() < 0.25:
             for name, record in before.items():
                 self._restore(name, record)
             moves.append("put back")
@@ -151,7 +151,7 @@ class Rival:
             name = self._rng.choice(LISTED)
             self._write(name, self._rng.choice(SETTINGS[name][2]), [], moves)
         else:
-            names = self._others if self._others and kind < 0.6 else self._policy or self._others
+            names = self._others if self._others and kind < 0.45 else self._policy or self._others
             name = self._rng.choice(names)
             people, on_list = self._number.people, self._number.records[name].people
             others = [each for each in people if each not in on_list and people[each].on_whatsapp]

@@ -64,9 +64,9 @@ class Server:
         answer = httpx.post(f"{self.url}auth/token", json={"username": user, "password": user}, trust_env=False)
         return str(answer.raise_for_status().json()["access_token"])
 
-    def get(self, path: str, user: str | None = None) -> httpx.Response:
+    def get(self, path: str, user: str | None = None, method: str = "GET") -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
-        return httpx.get(f"{self.url}{path}", headers=headers, trust_env=False, timeout=30)
+        return httpx.request(method, f"{self.url}{path}", headers=headers, trust_env=False, timeout=30)
 
     def visit(self, browser: Browser, user: str, **options: Any) -> BrowserContext:
         """Return a browser's context in which a user has logged in."""

@@ -51,8 +51,8 @@ def test_a_connection_without_an_id_is_not_saved(form: ConnectionForm) -> None:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("login", "Instance ID is empty. It is listed under https://app.z-api.io/app/instances."),
-        ("password", "Instance token is empty. It is listed under https://app.z-api.io/app/instances"),
+        ("login", "Instance ID is empty. Copy it from https://app.z-api.io/app/instances."),
+        ("password", "Instance token is empty. Copy it from https://app.z-api.io/app/instances"),
     ],
 )
 def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
@@ -73,7 +73,7 @@ def test_a_good_connection_tests_green(default_connection_said: str | None) -> N
     [
         (
             {"token": "another-token", "client_token": CLIENT_TOKEN},
-            "Z-API knows no instance with this id and token (endpoint status, HTTP 400). Compare the connection's "
+            "Z-API does not have an instance with this ID and token (endpoint status, HTTP 400). Compare the connection's "
             f"Instance ID and Instance token with {INSTANCES_PAGE}. [ZAPI-INSTANCE-NOT-FOUND]",
         ),
         (
@@ -129,6 +129,6 @@ def test_a_reopened_form_asks_for_the_secrets_before_it_tests(form: ConnectionFo
     form.edit("zapi_reopened")
     assert "Instance token is empty" in str(form.test())
     form.fill({"password": TOKEN})
-    assert "Type the secret itself again" in str(form.test())
+    assert "Type the secret again" in str(form.test())
     form.fill({"client_token": CLIENT_TOKEN})
     assert form.test() is None

@@ -61,6 +61,18 @@ def test_the_log_of_a_task_says_what_it_did(task_page: Page) -> None:
     ).to_be_visible()
 
 
+def test_the_log_of_a_policy_shows_its_plan(
+    page: Page, airflow: RunningAirflow, emulator: RunningEmulator, picture: Picture
+) -> None:
+    airflow.wait_for_dag("zapi_apply_policy")
+    tasks = airflow.run_dag("zapi_apply_policy", RUN / 1000)
+    page.set_viewport_size({"width": 1100, "height": 560})
+    run_id = tasks[0]["dag_run_id"]
+    page.goto(f"{airflow.url}/dags/zapi_apply_policy/runs/{run_id}/tasks/apply_to_zapi_default")
+    expect(page.get_by_text("last_seen      CONTACT_BLACKLIST  +2 -2 =0")).to_be_visible()
+    picture("plan-log", page)
+
+
 def test_the_rendered_fields_of_a_task_hold_a_connection_id_and_no_secret(task_page: Page) -> None:
     open_tab(task_page, "Rendered Templates")
     for name, value in {"visualization_type": "NONE", "zapi_conn_id": "zapi_default"}.items():

@@ -157,7 +157,7 @@ def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
 FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
     ("deferrable wait", has_deferrable_wait),
     ("asset events", has_asset_events),
-    ("notifier](notifier.md), awaited", has_awaited_notifier),
+    ("notifier](notifier.md), asynchronous", has_awaited_notifier),
     ("approvals](howto", has_approvals),
     ("`airflow zapi`", has_command_line),
     ("`ZApiRetryPolicy`", has_retry_policy),

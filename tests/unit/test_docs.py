@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from airflow_provider_zapi.connection.form import FIELDS
-from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
 from airflow_provider_zapi.emulator.__main__ import parse as parse_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
@@ -170,7 +170,7 @@ def test_the_connection_page_has_each_field_of_the_form() -> None:
         assert ("secret" in texts[expected[field.name]].replace("account security token", "").lower()) is secret
 
 
-REFUSED = table(section(CONNECTION, "What is refused"), "what is wrong")
+REFUSED = table(section(CONNECTION, "Mistakes in a connection"), "what is wrong")
 
 
 @pytest.mark.parametrize(("example", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
@@ -224,6 +224,13 @@ def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**connection, "host": running.url}))
         succeeded, message = ZApiHook("zapi_docs").test_connection()
     assert succeeded, message
+
+
+def demo_connection(running: RunningEmulator) -> str:
+    """Return the connection of the emulator's demo instance."""
+    [(instance, parts)] = DEMO_INSTANCE.items()
+    fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
+    return json.dumps({"conn_type": "zapi", "host": running.url, **fields})
 
 
 def test_the_connection_page_uses_the_emulators_own_values() -> None:
@@ -287,6 +294,18 @@ def test_the_operators_page_has_each_value(operator: Any) -> None:
     assert setting.endpoint in text
 
 
+@pytest.mark.parametrize("operator", SETTING_OPERATORS, ids=name_of)
+def test_the_operators_page_shows_the_result_of_its_example(operator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = section(OPERATORS, operator.__name__)
+    [example] = code_blocks(text, "python")
+    task = eval(example.partition("\n\n")[2], {operator.__name__: operator})  # noqa: S307 - the page is our own
+    shown = re.search(r"^\*\*Result:\*\*[^`]*`([^`]+)`", text, re.MULTILINE)
+    assert shown
+    with running_emulator() as running:
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
+        assert task.execute({}) == json.loads(shown[1])
+
+
 def test_the_readme_lists_each_operator() -> None:
     rows = {code_of(name): call for name, _, call in table(README, "operator")}
     assert set(rows) == {kind.__name__ for kind in OPERATOR_CLASSES}
@@ -298,14 +317,14 @@ POLICY = (PROJECT / "docs/policy.md").read_text()
 
 
 def test_the_policy_page_has_each_setting_and_value() -> None:
-    rows = table(section(POLICY, "What is written in it"), "setting")
+    rows = table(section(POLICY, "Format"), "setting")
     assert rows == [
         [f"`{setting.name}`", " ".join(f"`{value}`" for value in setting.values), "yes" if setting.list_scope else "no"]
         for setting in SETTINGS
     ]
 
 
-MISTAKES = table(section(POLICY, "What is written in it"), "mistake")
+MISTAKES = table(section(POLICY, "Format"), "mistake")
 
 
 @pytest.mark.parametrize(("example", "message"), MISTAKES, ids=[example for example, _ in MISTAKES])
@@ -375,11 +394,7 @@ def test_the_first_dag_logs_what_its_page_says(
     [dag] = dag_bag(tmp_path).dags.values()
     assert re.search(rf"airflow dags test {dag.dag_id}$", page, re.MULTILINE)
     with running_emulator() as running:
-        [(instance, parts)] = DEMO_INSTANCE.items()
-        fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_ZAPI_DEFAULT", json.dumps({"conn_type": "zapi", "host": running.url, **fields})
-        )
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
         for task in dag.tasks:
             task.execute({"dag": dag})
     log = "".join(capfd.readouterr()) + caplog.text

@@ -48,8 +48,8 @@ def test_an_error_before_anything_was_sent_took_no_attempt_and_no_time() -> None
 
 
 def test_an_error_says_what_was_done_before_it() -> None:
-    error = ZApiError("It broke", "Try again.", status=503).after("500 of 900 changes were made before, and stay")
-    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before, and stay. Try again. [ZAPI]"
+    error = ZApiError("It broke", "Try again.", status=503).after("500 of 900 changes were made before this, and stay")
+    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before this, and stay. Try again. [ZAPI]"
 
 
 @pytest.mark.parametrize("kind", CLASSES)

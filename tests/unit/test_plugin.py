@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
+import httpx
 import pytest
 from packaging.version import Version
 
@@ -20,6 +22,8 @@ from airflow_provider_zapi.reconcile.state import KEY, SCHEMA
 STATIC = Path(airflow_provider_zapi.plugin.__file__).parent / "static"
 SCRIPT = (STATIC / "page.js").read_text()
 AIRFLOW = Version(version("apache-airflow"))
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT")
 
 has_a_page = pytest.mark.skipif(Version("3.1") > AIRFLOW, reason="the page is of Airflow 3.1 and newer")
 
@@ -44,6 +48,18 @@ def test_the_app_and_the_menu_name_one_address() -> None:
     [view] = ZApiPlugin.external_views
     [app] = ZApiPlugin.fastapi_apps
     assert f"/{view['href']}" == f"{app['url_prefix']}/"
+
+
+@has_a_page
+@pytest.mark.parametrize("path", ["", "page.js", "page.css", "page.js/", "/", "docs", "openapi.json", "../page.js"])
+def test_no_path_and_no_method_answers_anyone_who_is_not_logged_in(path: str) -> None:
+    [app] = [each["app"] for each in ZApiPlugin.fastapi_apps]
+
+    async def statuses() -> dict[str, int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://airflow") as client:
+            return {method: (await client.request(method, f"/{path}")).status_code for method in METHODS}
+
+    assert asyncio.run(statuses()) == dict.fromkeys(METHODS, 401)
 
 
 @pytest.mark.parametrize("wanted", ["True", "False"])

@@ -47,7 +47,7 @@ def test_the_name_of_an_error_is_kept_and_the_error_goes_on() -> None:
 def test_a_store_that_fails_is_said_and_fails_no_task(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         record(Broken()).applied({}, changed=False)
-    assert "was not kept with its asset (RuntimeError); the task is not affected" in caplog.text
+    assert "was not stored with its asset (RuntimeError). The task is not affected" in caplog.text
     assert "database" not in caplog.text
 
 

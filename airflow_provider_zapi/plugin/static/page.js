@@ -31,7 +31,8 @@ const STATES = new Map([
   ["stale", { label: "stale", kind: "late", rank: 2 }],
   ["pending", { label: "not applied", kind: "late", rank: 3 }],
   ["fine", { label: "as wanted", kind: "good", rank: 4 }],
-  ["nothing", { label: "nothing known", kind: "idle", rank: 5 }],
+  ["fleet", { label: "fleet run", kind: "idle", rank: 5 }],
+  ["nothing", { label: "nothing known", kind: "idle", rank: 6 }],
 ]);
 
 const byId = (id) => document.getElementById(id);
@@ -180,7 +181,9 @@ function ofEvent(event) {
   };
   const settings = new Map();
   const lists = {};
+  const outcomes = new Map(); // of a fleet run: how many numbers ended how
   for (const [key, value] of extra) {
+    if (key.startsWith("outcome.")) outcomes.set(key.slice("outcome.".length), value);
     if (!key.startsWith("asserted.")) continue;
     const setting = key.slice("asserted.".length);
     const kept = extra.get(`${setting}.kept`);
@@ -192,7 +195,8 @@ function ofEvent(event) {
     });
     if (added || removed) lists[setting] = { added, removed };
   }
-  const last = { at: event.timestamp, mode: "apply", outcome: "changed", lists, by: who };
+  const outcome = outcomes.size && !settings.size ? "fleet" : "changed";
+  const last = { at: event.timestamp, mode: "apply", outcome, lists, outcomes: Object.fromEntries(outcomes), by: who };
   return { settings: Object.fromEntries(settings), last, history: [last] };
 }
 
@@ -231,7 +235,7 @@ function stateOf(number, staleMs) {
   const settings = Object.values(object(number.state.settings)).map(object);
   const states = settings.map((setting) => stateOfSetting(setting, staleMs));
   if (object(number.state.last).outcome === "failed") states.push("failed");
-  if (!states.length) return "nothing";
+  if (!states.length) return object(number.state.last).outcome === "fleet" ? "fleet" : "nothing";
   return states.reduce((worst, each) => (STATES.get(each).rank < STATES.get(worst).rank ? each : worst));
 }
 
@@ -282,6 +286,8 @@ function told(event) {
   switch (event.outcome) {
     case "changed": return ["fine", "changed", [...lists, ...values]];
     case "drift": return ["drift", "drift", drifts];
+    case "fleet": return ["fleet", "fleet run",
+      Object.entries(object(event.outcomes)).map(([outcome, count]) => `${whole(count)} ${outcome.replaceAll("_", " ")}`)];
     case "failed": return ["failed", `${event.mode === "plan" ? "plan" : "apply"} failed`, [text(event.error)]];
     default: return ["fine", "as wanted again", lists];
   }
@@ -299,11 +305,13 @@ function historyList(history) {
 function body(number, staleMs) {
   const settings = object(number.state.settings);
   const node = el("div", { class: "body" });
+  const fleet = object(number.state.last).outcome === "fleet";
   if (Object.keys(settings).length) node.append(settingsTable(settings, staleMs));
-  else node.append(el("p", { class: "idle" }, "No run has kept anything of this number yet."));
-  if (!number.active) {
+  else node.append(el("p", { class: "idle" }, fleet ? "A fleet run keeps no state of each number of the account, only how many ended how."
+    : "No run has kept anything of this number yet."));
+  if (!number.active && !fleet) {
     node.append(el("p", { class: "idle" },
-      "No task names this connection in its DAG file (or no longer does), so Airflow keeps no state of it: this is what the last change said."));
+      "No DAG file names this connection, so Airflow keeps no state of it. You see what the last change set."));
   }
   const history = list(number.state.history);
   if (history.length) {

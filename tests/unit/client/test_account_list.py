@@ -186,7 +186,7 @@ def test_two_readings_without_one_that_is_gone_complete_each_other() -> None:
 )
 def test_a_list_that_is_never_whole_is_an_error_after_three_readings(answers: list[Canned]) -> None:
     account, adapter = account_with(*answers)
-    with pytest.raises(ZApiTransientError, match="changed while it was read, 3 times") as caught:
+    with pytest.raises(ZApiTransientError, match="was read 3 times, and changed every time") as caught:
         next(account.instances())
     assert len(adapter.requests) <= 6
     check_error(caught.value)
@@ -213,11 +213,15 @@ NO_PAGE: list[tuple[Canned, type[ZApiError], str]] = [
     (page(1), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
     (page(row(1, id="")), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
     (page(row(1, token=None)), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
-    (Canned({"error": "NOT_FOUND"}), ZApiUnexpectedAnswerError, "no such endpoint"),
+    (Canned({"error": "NOT_FOUND"}), ZApiUnexpectedAnswerError, "does not have this endpoint"),
     (Canned({"error": "some reason", "total": 0, "content": []}), ZApiRefusedError, "some reason"),
-    (Canned("", 302), ZApiUnexpectedAnswerError, "leads to another address"),
-    (Canned({"error": "slow down"}, 429), ZApiRateLimitError, "no more calls"),
-    (Canned({"error": "10.1.2.3 not allowed"}, 403), ZApiAuthenticationError, "no calls from the address 10.1.2.3"),
+    (Canned("", 302), ZApiUnexpectedAnswerError, "the answer is a redirect"),
+    (Canned({"error": "slow down"}, 429), ZApiRateLimitError, "received too many calls"),
+    (
+        Canned({"error": "10.1.2.3 not allowed"}, 403),
+        ZApiAuthenticationError,
+        "does not accept calls from the address 10.1.2.3",
+    ),
     (Canned({"error": "Unauthorized"}, 401), ZApiAuthenticationError, "Z-API refused the integrator token"),
     (Canned({"error": PARTNER_TOKEN}, 403), ZApiAuthenticationError, "Z-API refused the integrator token"),
 ]

@@ -90,7 +90,7 @@ def test_each_read_waits_no_longer_than_the_call_may(
     assert ours.gettimeout() == 0.5
     clock.sleep(0.5)
     theirs.sendall(b"on")
-    with pytest.raises(TimeoutError, match=r"^the call's time is over$"):
+    with pytest.raises(TimeoutError, match=r"^the call's deadline has passed$"):
         response.read(2)
 
 

@@ -196,7 +196,7 @@ SETTINGS_WITHOUT_LIST = [setting for setting in SETTINGS if not setting.list_sco
 @pytest.mark.parametrize("setting", SETTINGS_WITHOUT_LIST)
 def test_a_setting_without_a_list_has_none_to_read(setting: PrivacySetting) -> None:
     client, adapter, _ = client_with(GOOD)
-    with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of exceptions"):
+    with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of excluded contacts"):
         client.disallowed_contacts(setting)
     assert not adapter.requests
 
@@ -217,7 +217,7 @@ def test_more_changes_than_one_call_takes_go_out_in_order() -> None:
 def test_a_failure_in_the_middle_says_what_was_done_before() -> None:
     changes = [ContactChange("add", str(554400000000 + number)) for number in range(1201)]
     client, adapter, _ = client_with(GOOD, Canned({"success": False}))
-    with pytest.raises(errors.ZApiRefusedError, match="500 of 1201 changes were made before, and stay"):
+    with pytest.raises(errors.ZApiRefusedError, match="500 of 1201 changes were made before this, and stay"):
         client.set_privacy(LAST_SEEN, "CONTACT_BLACKLIST", changes)
     assert len(adapter.requests) == 2
 
@@ -291,13 +291,13 @@ BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
     (PAIRED, {}, "'phone' is missing"),
     (PAIRED, {"phone": None}, "'phone' is missing"),
     (PAIRED, {"phone": ""}, "'phone' is missing"),
-    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is no phone number"),
+    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is not a phone number"),
     (PAIRED, {"phone": 5544991111111}, "'phone' is missing"),
-    (LISTED, {}, "'disallowedContacts' is no list"),
-    (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' holds something else than texts"),
-    (RESOLVE, {}, "the contacts are no list"),
+    (LISTED, {}, "'disallowedContacts' is not a list"),
+    (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' has entries that are not strings"),
+    (RESOLVE, {}, "the contacts are not a list"),
     (RESOLVE, [{}], "a contact lacks its 'inputPhone'"),
-    (RESOLVE, [{"inputPhone": "1"}], "a contact's 'exists', 'outputPhone' or 'lid' is of another type"),
+    (RESOLVE, [{"inputPhone": "1"}], "a contact's 'exists', 'outputPhone' or 'lid' has the wrong type"),
 ]
 
 
@@ -428,7 +428,7 @@ def test_any_other_endpoint_is_called_with_the_same_care() -> None:
 )
 def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     client, adapter, _ = client_with(GOOD)
-    with pytest.raises(errors.ZApiInvalidRequestError, match="path cannot be used"):
+    with pytest.raises(errors.ZApiInvalidRequestError, match="path is invalid"):
         client.request("GET", path)
     assert not adapter.requests
 
@@ -455,16 +455,16 @@ def test_an_unknown_method_is_refused() -> None:
         (lambda client: client.request("get", "x"), "method is unknown. Accepted: GET, POST, PUT, DELETE."),
         (
             lambda client: client.request("GET", ".."),
-            "path cannot be used. Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': "
-            "letters, digits, _ . ~ @ - between single slashes, no '..', no scheme, no query.",
+            "path is invalid. Use a relative path such as 'profile-name' or 'phone-exists/5544991111111', with letters, "
+            "digits and _ . ~ @ - between single slashes. It must not have '..', a scheme or a query.",
         ),
         (
             lambda client: client.request("PUT", "x", json=object()),
-            "json cannot be sent. Accepted is what JSON can hold.",
+            "json cannot be sent. Use only values that JSON supports.",
         ),
         (
             lambda client: client.disallowed_contacts(SETTINGS_WITHOUT_LIST[0]),
-            f"{SETTINGS_WITHOUT_LIST[0].title} has no list of exceptions.",
+            f"{SETTINGS_WITHOUT_LIST[0].title} has no list of excluded contacts.",
         ),
     ],
     ids=["method", "path", "json", "list"],

@@ -280,7 +280,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         lambda: requests.ConnectionError(urllib3.exceptions.NewConnectionError(POOL, URL)),  # type: ignore[arg-type]
         4,
         4,
-        "a connection could not be made (",
+        "a connection could not be established (",
     ),
     ("read timeout", lambda: requests.ReadTimeout(TimeoutError(URL)), 4, 1, "a complete answer did not arrive"),
     ("gzip", lambda: requests.exceptions.ContentDecodingError(urllib3.exceptions.DecodeError(URL)), 4, 1, "decompressed"),
@@ -403,7 +403,7 @@ def test_a_body_of_exactly_the_cap_is_read() -> None:
     client, adapter, _ = client_with(Canned(padded + b" "))
     error = failure_of(client)
     assert (type(error), error.status, len(adapter.requests)) == (errors.ZApiUnreachableError, 200, 1)
-    assert error.what == "the answer is not one of Z-API's: it is larger than 1048576 bytes"
+    assert error.what == "the answer is not from Z-API: it is larger than 1048576 bytes"
 
 
 def test_a_list_may_be_larger_than_other_answers() -> None:

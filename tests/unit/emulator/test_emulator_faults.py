@@ -19,7 +19,7 @@ def post(zapi: httpx.Client, path: str = "privacy/photo") -> httpx.Response:
 @pytest.mark.parametrize(
     ("given", "status", "body"),
     [
-        ({"fault": "status"}, 503, '{"error":"a fault that was asked for"}'),
+        ({"fault": "status"}, 503, '{"error":"a fault on request"}'),
         ({"fault": "status", "status": 429, "body": {"a": 1}, "headers": {"Retry-After": "2"}}, 429, '{"a":1}'),
         ({"fault": "html", "status": 502}, 502, "<html><body>Sign in to the network</body></html>"),
         ({"fault": "empty"}, 200, ""),

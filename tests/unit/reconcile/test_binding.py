@@ -146,10 +146,10 @@ def test_the_error_has_the_counts_of_both_plans() -> None:
         require_plan(plan_with(ListChange(add=(ANA,))), client(), approved)
     assert str(caught.value).startswith(
         "The plan is not the one that was approved: the approved one would add 2 contacts and remove 2, and this one "
-        "would add 1 contact and remove 0. Since then somebody changed a list or the policy"
+        "would add 1 contact and remove 0. Since the approval, somebody changed a list or the policy"
     )
     assert str(caught.value).endswith("Nothing was changed. [ZAPI-PLAN-CHANGED]")
-    with pytest.raises(ZApiPlanChangedError, match="both add 2 contacts and remove 2, but they are not the same"):
+    with pytest.raises(ZApiPlanChangedError, match="both add 2 contacts and remove 2, but with different contacts"):
         require_plan(plan_with(CHANGE._replace(add=(ANA, CLEO))), client(), approved)
 
 
@@ -193,7 +193,7 @@ MALFORMED: list[tuple[object, str]] = [
 def test_what_is_not_a_digest_is_an_error_and_never_no_check(value: object, problem: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_digest(value, "expected_plan")
-    assert str(caught.value).startswith(f"expected_plan {problem}. Accepted is the 'digest' that mode='plan' returns")
+    assert str(caught.value).startswith(f"expected_plan {problem}. Use the 'digest' that mode='plan' returns")
     assert CODE not in str(caught.value)
     assert caught.value.status is None
 
@@ -210,7 +210,7 @@ def test_the_summary_is_markdown_with_values_counts_and_notes() -> None:
         "| last seen | `CONTACT_BLACKLIST` | 2 | 2 | 3 | 1 |\n"
         "| online | `ALL` |  |  |  |  |\n"
         "\n"
-        "- Values cannot be read: each one is sent, whatever is in force now.\n"
+        "- Values cannot be read, so each one is sent, even if it is already in force.\n"
         "- last seen: 1 wanted contact is not on WhatsApp and is not added.\n"
         "- Mind the gap.\n"
         "\n"

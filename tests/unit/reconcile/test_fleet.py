@@ -217,7 +217,7 @@ def test_a_worse_error_is_worth_a_retry_only_if_one_of_the_numbers_is() -> None:
     run = account.run(rows(4))
     error = failure_of(run, account.pace, FAIL_ON, "zapi")
     assert isinstance(error, ZApiTransientError)
-    assert "asserted: 2, refused: 1, unreachable: 1. The first that is refused: Z-API refused a phone" in str(error)
+    assert "asserted: 2, refused: 1, unreachable: 1. The first error of refused: Z-API refused a phone" in str(error)
     assert isinstance(failure_of(run, account.pace, parse_fail_on(["refused"]), "zapi"), ZApiPermanentError)
     assert failure_of(run, account.pace, parse_fail_on([]), "zapi") is None
 
