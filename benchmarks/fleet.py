@@ -1,8 +1,8 @@
-"""One task for many numbers: ``python -m benchmarks.fleet``.
+"""Measure one task for many numbers: ``python -m benchmarks.fleet``.
 
-The latency bound is what the calls take if nothing but waiting for answers costs time: the pages of the list one after
-another, the canary by itself, and the others 32 at a time. The task reads several pages at the same time, so it can be
-faster.
+The latency bound is the time of the calls if only waiting for answers takes time: the pages of the list one after
+another, the canary by itself, and the others 32 at a time. The task reads several pages at the same time, so it
+can be faster.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ ROWS = (
 
 
 def bound(numbers: int) -> float:
-    """Return the seconds that the answers take, if nothing else takes time."""
+    """Return the seconds that the answers take if nothing else takes time."""
     return LATENCY * (-(-numbers // PAGE) + 1 + -(-(numbers - 1) // AT_ONCE))
 
 
 def measure() -> Figures:
-    """Return seconds, milliseconds of processor time, and megabytes."""
+    """Return the seconds, the milliseconds of processor time, and the megabytes of a task."""
     figures: Figures = {}
     calls = 1_000 + 1_000 / PAGE
     spent: dict[str, list[float]] = {OURS: [], BARE: []}
@@ -79,7 +79,7 @@ def measure() -> Figures:
 
 
 def run(server: FleetServer, numbers: int, subject: str = OURS) -> tuple[float, float, float]:
-    """Return the seconds, the processor time and the megabytes of a task in a process of its own."""
+    """Return the seconds, the processor time and the megabytes of a task in its own process."""
     env = os.environ | {"REQUESTS_CA_BUNDLE": str(server.ca_file)}
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.fleet", server.url, str(numbers), subject]
     done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
@@ -88,7 +88,7 @@ def run(server: FleetServer, numbers: int, subject: str = OURS) -> tuple[float, 
 
 
 def measured(url: str, numbers: int, subject: str) -> None:
-    """Do it once with one number, so that what is loaded then is loaded, and once with all; print what that took."""
+    """Run it with one number, so that everything is loaded, then with all numbers. Print the figures of all numbers."""
     with tempfile.TemporaryDirectory() as home:
         own_airflow(home)
         extra = {"partner_token": TOKEN}
@@ -118,7 +118,7 @@ def ours(url: str, numbers: int) -> None:
 
 
 def bare(url: str, numbers: int) -> None:
-    """List the account and call each number, with nothing around it."""
+    """List the account and call each number, without Airflow or threads around it."""
     import requests
 
     kept = threading.local()

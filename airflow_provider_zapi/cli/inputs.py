@@ -51,7 +51,7 @@ def code_of(error: ZApiError) -> int:
 
 
 def connection_of(conn_id: str) -> Any:
-    """Return Airflow's connection. Do not keep it in a variable: a traceback would show it."""
+    """Return Airflow's connection. Do not keep it in a variable, because a traceback would show it."""
     # Airflow's own commands do the same, because since Airflow 3 only a server reads connections from the database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection

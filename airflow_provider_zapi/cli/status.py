@@ -29,7 +29,7 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
     """Return what is stored about one or all numbers, as data, rows, whether any list drifted, and notes.
 
     :param stale_after: hours after which the last result counts as stale
-    :raises ZApiConfigurationError: Airflow's database cannot be read, or has nothing on this connection
+    :raises ZApiConfigurationError: Airflow's database cannot be read, or has nothing about this connection
     """
     if not AIRFLOW_V_3_0_PLUS:
         note = "Airflow 2 does not store the state of a number. Use 'show' or 'plan' to read the number itself."
@@ -84,7 +84,7 @@ def _read() -> dict[str, dict[str, Any]]:
 
 
 def _where(uri: str) -> dict[str, str]:
-    """Return the connection that an asset's URI names, and the instance if the connection has a whole account."""
+    """Return the connection in an asset's URI, and the instance if the connection has a whole account."""
     parts = urlsplit(uri)
     instance = unquote(parts.path.removesuffix("/privacy").removeprefix("/"))
     return {"conn_id": unquote(parts.netloc), **({"instance": instance} if instance else {})}
@@ -165,7 +165,7 @@ def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if last.get("outcome") == "failed":
             yield f"{_shown(name)}: the last run failed at {_shown(last.get('at'))} ({_shown(last.get('error'))})."
         elif last and not number["settings"]:
-            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It keeps no state of each number."
+            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It stores no state of each number."
     if not numbers:
         yield "Nothing is stored yet. A run of ApplyPrivacyPolicyOperator stores it."
     if any(number["source"] == "event" for number in numbers.values()):

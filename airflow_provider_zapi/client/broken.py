@@ -100,11 +100,11 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
 STOPPED = Failure(
     ZApiTransientError,
     "the call was cancelled, so nothing more is sent",
-    "What was sent before stays in force. A retry sends everything again.",
+    "Changes that were sent before this stay. A retry sends everything again.",
     code="ZAPI-TRANSIENT-CANCELLED",
 )
 
-#: The message of `http.client` if a proxy requires a password. It has no error class of its own.
+#: The message of `http.client` if a proxy requires a password. There is no separate error class for this.
 _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 
 _PROXY_REFUSED = Failure(

@@ -34,7 +34,7 @@ class Deadline:
     """The time at which the current call must end. Connections share it.
 
     :param clock: seconds, monotonic
-    :param cancelled: returns whether no request may be sent any more
+    :param cancelled: returns whether sending has stopped
     """
 
     def __init__(self, clock: Callable[[], float], cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -117,7 +117,7 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
             self._head_due = False
             if self.sock is None:
                 self.connect()
-            # Opening a connection takes seconds if the network is slow, and the task may be killed meanwhile.
+            # Opening a connection takes seconds if the network is slow, and the task may be killed during that time.
             if served.deadline.cancelled():
                 raise CancelledError
             super().send(_with_secrets(data, served.target))

@@ -95,13 +95,13 @@ class Pace(Protocol):
         """Return whether sending has stopped for all instances."""
 
     def begin(self) -> float:
-        """Count a call as under way and return 0, or return the seconds after which to ask again."""
+        """Count a call as in progress and return 0, or return the seconds after which to ask again."""
 
     def failed(self, failure: Failure, sent: float) -> None:
         """Record a failed attempt and when it was sent, by the transport's clock."""
 
     def ended(self) -> None:
-        """Record that a call is no longer under way."""
+        """Record that a call is no longer in progress."""
 
 
 class Transport:
@@ -117,7 +117,7 @@ class Transport:
     :param pace: delays calls so that all instances of the account share one pace
     :param redactor: removes secrets; by default the target's secrets
     :param clock: seconds, monotonic
-    :param sleep: waits for the seconds given
+    :param sleep: waits for the given number of seconds
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Transport:
 
         :raises ZApiError: there is no valid answer; the class of the error gives the reason
         """
-        # Before the deadline: the wait for other instances is not part of the call.
+        # This comes before the start of the deadline, because the wait for other instances is not part of the call.
         admitted = self._admitted()
         started = self._clock()
         self._deadline.start(self._total)
@@ -245,7 +245,7 @@ class Transport:
         sent = self._clock()
         answered, outcome = self._answer(call, read)
         if isinstance(outcome, Failure):
-            # Use a new connection next: the rest of a broken answer may still arrive on this one.
+            # Use a new connection next, because the rest of a broken answer may still arrive on this one.
             self._wire.close()
             if self._pace is not None:
                 self._pace.failed(outcome, sent)

@@ -79,7 +79,7 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         if len(tokens) not in (1, 2):
             raise InvalidInputError(f"--instance must be {_INSTANCE}")
         if instance_id in instances:
-            raise InvalidInputError(f"--instance gives {instance_id} twice")
+            raise InvalidInputError(f"--instance has {instance_id} twice")
         instances[instance_id] = {
             "token": tokens[0],
             "client_token": tokens[1] if len(tokens) == 2 else None,
@@ -150,6 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = _MAX_SHOWN if options.numbers is None else len(options.instance or "1")
     for line in _connections(emulator, url, shown):
         console.print(line)
+    if context is None and (options.allowed_host or not ipaddress.ip_address(listening.getsockname()[0]).is_loopback):
+        console.print(
+            "Airflow on another machine or in a container needs https: add --tls FILE and --allowed-host NAME."
+        )
     if context is not None:
         console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")
     try:

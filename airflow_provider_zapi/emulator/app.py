@@ -17,10 +17,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_zapi.emulator.contract import Answer, refusal
+from airflow_provider_zapi.emulator.contract import NOT_EMULATED, Answer, refusal
 from airflow_provider_zapi.emulator.control import JsonResponse, Stopping, control_routes, read_body
 from airflow_provider_zapi.emulator.faults import Fault
-from airflow_provider_zapi.emulator.journal import hide_secrets, remembered, without_secrets
+from airflow_provider_zapi.emulator.journal import REMEMBERED_BODY, hide_secrets, remembered, without_secrets
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.surface import Incoming, Outcome, respond
 
@@ -62,6 +62,9 @@ def create_app(
     async def page(request: Request) -> Response:
         return HTMLResponse(page_text, headers=_PAGE_HEADERS)
 
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        return JsonResponse({"error": "this path does not take this method"}, 405, getattr(error, "headers", None))
+
     async def zapi(request: Request) -> Response:
         body = await read_body(request, BODY_LIMIT)
         incoming = Incoming(
@@ -88,7 +91,8 @@ def create_app(
         routes=[
             Route("/", page, methods=["GET"]),
             *control_routes(emulator, stopping or Stopping(), BODY_LIMIT),
-        ]
+        ],
+        exception_handlers={405: wrong_method},
     )
     # Every other path and method is a call to Z-API.
     app.router.default = request_response(zapi)
@@ -96,7 +100,7 @@ def create_app(
 
 
 def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[str, Any]:
-    secrets = _secrets_of(incoming, outcome.instance)
+    secrets = _secrets_of(emulator, incoming, outcome.instance)
     body, size = remembered(incoming.body, secrets)
     return emulator.record_request(
         {
@@ -108,19 +112,28 @@ def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[st
             "body": body,
             "status": outcome.answer.status,
             "done": outcome.answer.done,
-            "emulated": outcome.answer.status != 501,
+            "emulated": outcome.answer is not NOT_EMULATED,
             "fault": outcome.fault.kind.name if outcome.fault else None,
         },
         size + sum(map(len, incoming.query.values())) + sum(map(len, incoming.headers)),
     )
 
 
-def _secrets_of(incoming: Incoming, instance: Instance | None) -> list[str]:
-    """Return the secrets that the record must not show: the credentials that were sent, and those of the instance."""
-    sent = [incoming.headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in incoming.headers]
-    in_path = re.search(r"/token/+([^/]+)", incoming.path)
-    own = [instance.token, instance.client_token] if instance else []
-    return [secret for secret in (*sent, in_path[1] if in_path else None, *own) if secret]
+def _secrets_of(emulator: Emulator, incoming: Incoming, instance: Instance | None) -> set[str]:
+    """Return the secrets that the record must not show: the credentials that were sent, and those of the instance.
+
+    If the request names no instance, these are the credentials of any instance that it contains.
+    """
+    secrets = {incoming.headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in incoming.headers}
+    secrets.update(re.findall(r"/token/+([^/]+)", incoming.path))
+    if instance is not None:
+        secrets.update((instance.token, instance.client_token or ""))
+    else:
+        body = incoming.body[:REMEMBERED_BODY].decode("utf-8", "replace")
+        words = set(re.findall(r"[\w-]+", " ".join((incoming.path, body, *incoming.query, *incoming.query.values()))))
+        for one in emulator.instances.copy().values():
+            secrets.update(words.intersection((one.token, one.client_token)))
+    return secrets - {""}
 
 
 def _response(result: Answer) -> Response:

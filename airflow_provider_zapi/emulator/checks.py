@@ -57,6 +57,11 @@ def parse_json(body: bytes) -> Any:
     return given
 
 
+def json_size(value: Any) -> int:
+    """Return how many bytes a value is as JSON."""
+    return len(json.dumps(value))
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """Return a body as a JSON object.
 

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import queue
+import select
 import sys
 import threading
-from typing import TextIO, cast
+from typing import TextIO
 
 __all__ = ["Console"]
 
@@ -16,18 +17,22 @@ _WAITING = 1_000
 class Console:
     """Write lines from a separate thread.
 
-    If nobody reads the pipe, if the reader has gone, or if the encoding lacks a letter, answers and the end of the
-    process must not block or fail.
+    If nobody reads the pipe, if the reader has gone, if the encoding lacks a letter, or if standard output is closed,
+    answers and the end of the process must not block or fail.
 
     :param stream: the stream to write to; standard output by default
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        stream = stream or cast(TextIO, sys.stdout)
-        stream.flush()
-        self._encoding = stream.encoding or "utf-8"
-        # Bypass the stream's buffer, because a thread that blocks in it would also block the interpreter at exit.
-        self._fd = os.dup(stream.fileno())
+        # Python has no standard output if the process was started without one.
+        given: TextIO | None = stream or sys.stdout
+        self._fd: int | None = None
+        self._encoding = "utf-8"
+        if given is not None:
+            given.flush()
+            self._encoding = given.encoding or self._encoding
+            # Bypass the stream's buffer, because a thread that blocks in it would also block the interpreter at exit.
+            self._fd = os.dup(given.fileno())
         self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="zapi-emulator-console", daemon=True)
@@ -52,8 +57,11 @@ class Console:
             if dropped:
                 line = f"({dropped} lines were dropped, because nobody read them)\n{line}"
             data = f"{line}\n".encode(self._encoding, "backslashreplace")
-            while data:
+            while data and self._fd is not None:
                 try:
                     data = data[os.write(self._fd, data) :]
+                except BlockingIOError:
+                    # The pipe is full, and a process that shares it has made it non-blocking.
+                    select.select([], [self._fd], [])
                 except OSError:
                     return

@@ -329,7 +329,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         return answer
 
     async def unknown(request: Request) -> Response:
-        return _error("no such path below /_emulator/; GET /_emulator/openapi.json lists them", 404)
+        return _error("unknown path below /_emulator/; GET /_emulator/openapi.json lists them", 404)
 
     methods = ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     return [

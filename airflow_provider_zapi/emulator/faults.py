@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError, json_size, require_names
 from airflow_provider_zapi.emulator.headers import can_be_sent
 
 __all__ = ["FAULTS", "FAULT_BY_NAME", "MAX_SECONDS", "Fault", "FaultKind", "read_fault"]
@@ -88,6 +88,8 @@ class Fault:
     given: Mapping[str, Any]
     left: int | None
     number: int = 0
+    #: How many bytes it is as JSON.
+    size: int = 0
     _random: random.Random = field(default_factory=random.Random, repr=False)
 
     def take(self, method: str, path: str, instance_id: str | None) -> bool:
@@ -128,4 +130,5 @@ def read_fault(given: object) -> Fault:
     # By default, one call fails. With a probability, there is no limit.
     times = fault.get("times", None if "probability" in fault else 1)
     # The same seed must give the same faults. These random numbers do not protect anything.
-    return Fault(kind, fault, times, _random=random.Random(fault.get("seed", 0)))  # noqa: S311 # nosec B311
+    chance = random.Random(fault.get("seed", 0))  # noqa: S311 # nosec B311
+    return Fault(kind, fault, times, size=json_size(fault), _random=chance)

@@ -1,17 +1,22 @@
 """Record received requests without secrets, and find those that match a description."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, is_deeper_than, parse_json, require_names
+from airflow_provider_zapi.emulator.checks import (
+    InvalidInputError,
+    is_deeper_than,
+    json_size,
+    parse_json,
+    require_names,
+)
 from airflow_provider_zapi.emulator.contract import SETTING_BY_PATH
 
-__all__ = ["MATCHED_BY", "check_pattern", "hide_secrets", "matching", "path_of", "remembered"]
+__all__ = ["MATCHED_BY", "REMEMBERED_BODY", "check_pattern", "hide_secrets", "matching", "path_of", "remembered"]
 
 #: In bytes. Only the length of a longer body is recorded, so that the record of requests stays small.
-_REMEMBERED_BODY = 64 * 1024
+REMEMBERED_BODY = 64 * 1024
 #: The most characters of a path in the record. Longer paths are cut.
 _REMEMBERED_PATH = 2_000
 _TOKEN = re.compile(r"(/token/+)[^/]+")
@@ -54,14 +59,14 @@ def remembered(body: bytes, secrets: Iterable[str]) -> tuple[Any, int]:
     """
     if not body:
         return None, 0
-    if len(body) > _REMEMBERED_BODY:
+    if len(body) > REMEMBERED_BODY:
         return f"({len(body)} bytes)", 32
     try:
         value = parse_json(body)
     except InvalidInputError:
         value = body.decode("utf-8", "replace")
     value = without_secrets(value, secrets)
-    return value, len(json.dumps(value))
+    return value, json_size(value)
 
 
 def path_of(request: Mapping[str, Any]) -> str:

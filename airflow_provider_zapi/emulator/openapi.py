@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.contract import BATCH_LIMIT, CALLS, SETTING_BY_PATH, SETTING_BY_SCOPE, Call
+from airflow_provider_zapi.emulator.partner import MIDDLEWARE
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.control import ControlRoute
@@ -63,6 +64,9 @@ _STRING = {"type": "string"}
 _FLAG = {"type": "boolean"}
 _PHONE = {"type": "string", "pattern": "^[0-9]{8,15}$"}
 _IDENTIFIER = {"type": "string", "pattern": "^[0-9]{1,20}@lid$|^[0-9]{8,15}$"}
+#: A contact or a group.
+_RECIPIENT = {"type": "string", "pattern": "^[0-9]{1,20}@lid$|^[0-9]{8,15}$|^[0-9]{8,20}(-group|@g[.]us)$"}
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 _ERROR = _object({"error": _STRING})
 _SUCCESS = _object({"success": _FLAG})
 _CHANGE = _object({"action": {"enum": ["add", "remove"]}, "phone": _IDENTIFIER})
@@ -84,7 +88,7 @@ _SHAPES: Mapping[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "phone_exists": (None, {"type": ["array", "object"]}),
     "profile_name": (_object({"value": {"type": "string", "minLength": 1}}), _object({"value": _FLAG})),
     "send_text": (
-        _object({"phone": _PHONE, "message": {"type": "string", "minLength": 1}}, delayMessage={"type": "number"}),
+        _object({"phone": _RECIPIENT, "message": {"type": "string", "minLength": 1}}, delayMessage={"type": "number"}),
         _object({"zaapId": _STRING, "messageId": _STRING, "id": _STRING}),
     ),
 }
@@ -145,6 +149,35 @@ def _call_operation(call: Call) -> dict[str, Any]:
     return operation
 
 
+def _account_operation() -> dict[str, Any]:
+    row = _object(dict.fromkeys(("id", "token", "name", "tenant", "created", "paymentStatus", "middleware"), _STRING))
+    page = _object(
+        {name: {"type": "integer"} for name in ("total", "totalPage", "pageSize", "page")},
+        content={"type": "array", "items": row},
+    )
+    return {
+        "operationId": "get instances",
+        "summary": "List the instances of an account.",
+        "tags": ["Z-API"],
+        "parameters": [
+            _in_query("page", _NUMBER),
+            _in_query("pageSize", _NUMBER),
+            _in_query("query", _STRING, doc="Only those with this text in name or id"),
+            _in_query("middleware", {"enum": list(MIDDLEWARE)}),
+        ],
+        "responses": {
+            "200": _response("A page", page),
+            "201": _response("A page; Z-API documents both", page),
+            "400": _response("Refused", _ERROR),
+            "401": _response("The integrator token is missing or wrong", _ERROR),
+            "405": _response("Wrong method", _ERROR),
+            "415": _response("Content-Type is not application/json", _ERROR),
+            "default": {"description": "A fault that was asked for"},
+        },
+        "security": [{"Integrator": []}],
+    }
+
+
 def _control_operation(row: ControlRoute) -> dict[str, Any]:
     streamed = row.path == "events"
     done = {"description": "Done"} if streamed else _response("Done", {"type": "object"})
@@ -170,7 +203,7 @@ def _control_operation(row: ControlRoute) -> dict[str, Any]:
 
 def document(routes: Iterable[ControlRoute]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document for Z-API's calls and these routes of the JSON interface."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, Any]] = {"/instances": {"get": _account_operation()}}
     for call in CALLS:
         path = f"/instances/{{id}}/token/{{token}}/{call.path}{'{phone}' if call.takes_segment else ''}"
         paths.setdefault(path, {})[call.method.lower()] = _call_operation(call)
@@ -184,5 +217,10 @@ def document(routes: Iterable[ControlRoute]) -> dict[str, Any]:
             "description": "A local stand-in for Z-API. Calls that it does not serve answer 501.",
         },
         "paths": paths,
-        "components": {"securitySchemes": {"Client-Token": {"type": "apiKey", "in": "header", "name": "Client-Token"}}},
+        "components": {
+            "securitySchemes": {
+                "Client-Token": {"type": "apiKey", "in": "header", "name": "Client-Token"},
+                "Integrator": {"type": "http", "scheme": "bearer"},
+            }
+        },
     }

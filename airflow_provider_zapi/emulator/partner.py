@@ -7,15 +7,23 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.contract import NOT_EMULATED, WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
-from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch
+from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch, check_switches
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.state import Emulator, Instance
     from airflow_provider_zapi.emulator.surface import Incoming
 
-__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "answer_account", "is_account_call", "subscription"]
+__all__ = [
+    "ACCOUNT_SWITCHES",
+    "DEMO_PARTNER_TOKEN",
+    "MIDDLEWARE",
+    "Account",
+    "answer_account",
+    "is_account_call",
+    "subscription",
+]
 
 #: The default integrator token.
 DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
@@ -24,11 +32,12 @@ UNAUTHORIZED = refusal("Unauthorized", 401)
 #: The default page size. Z-API does not document it.
 _PAGE_SIZE = 10
 _MAX_NUMBER = 1_000_000
-_MIDDLEWARE = ("web", "mobile")
+#: What an instance can run on.
+MIDDLEWARE = ("web", "mobile")
 _ORDERS = ("stable", "shuffled", "shifting")
 _CONTENT_TYPES = ("required", "optional")
 _LIST = "/instances"
-#: Creates an instance, which costs money.
+#: This call creates an instance, which costs money.
 _CREATE = "/instances/integrator/on-demand"
 #: The eight callback URLs of a row, into which users put secrets.
 _CALLBACKS = (
@@ -71,7 +80,7 @@ ACCOUNT_SWITCHES = (
         SWITCH_BY_NAME["fail_next"].accepts,
         SWITCH_BY_NAME["fail_next"].check,
         [],
-        "Answers given to the next requests that carry the integrator token.",
+        "Answers to the next requests with the integrator token.",
     ),
     Switch(
         "callback_url",
@@ -85,8 +94,8 @@ ACCOUNT_SWITCHES = (
         " or ".join(f'"{form}"' for form in _CONTENT_TYPES),
         lambda value: isinstance(value, str) and value in _CONTENT_TYPES,
         _CONTENT_TYPES[0],
-        "Whether the list needs `Content-Type: application/json` (else 415). Z-API documents that it does; Z-API's "
-        "Postman collection doesn't send it.",
+        "Whether the list needs `Content-Type: application/json` (otherwise 415). Z-API documents that it does, but "
+        "Z-API's Postman collection does not send it.",
     ),
 )
 _BY_NAME = {switch.name: switch for switch in ACCOUNT_SWITCHES}
@@ -105,11 +114,7 @@ class Account:
 
         :raises InvalidInputError: a name is unknown, or a value is invalid
         """
-        given = require_names(dict(changes), _BY_NAME, "an account")
-        for name, value in given.items():
-            if not _BY_NAME[name].check(value):
-                raise InvalidInputError(f"switch {name} must be {_BY_NAME[name].accepts}")
-        self.switches.update(copy.deepcopy(given))
+        self.switches.update(copy.deepcopy(check_switches(dict(changes), _BY_NAME, "an account")))
 
     def ordered(self, instances: list[Instance]) -> list[Instance]:
         """Return the instances in the order for this request."""
@@ -177,8 +182,8 @@ def subscription(instance: Instance) -> dict[str, Any]:
 def _page(emulator: Emulator, account: Account, query: Mapping[str, str]) -> dict[str, Any]:
     page, size = _number(query, "page", 1), _number(query, "pageSize", _PAGE_SIZE)
     wanted, middleware = query.get("query", "").casefold(), query.get("middleware")
-    if middleware is not None and middleware not in _MIDDLEWARE:
-        raise InvalidInputError(f"middleware must be one of {', '.join(_MIDDLEWARE)}")
+    if middleware is not None and middleware not in MIDDLEWARE:
+        raise InvalidInputError(f"middleware must be one of {', '.join(MIDDLEWARE)}")
     found = [
         instance
         for instance in emulator.instances.values()
@@ -200,7 +205,8 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= _MAX_NUMBER:
+    # Python refuses to read a number of thousands of digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or not 1 <= int(text) <= _MAX_NUMBER:
         raise InvalidInputError(f"{name} must be a number from 1 to {_MAX_NUMBER}")
     return int(text)
 
@@ -223,4 +229,4 @@ def _row(instance: Instance, account: Account) -> dict[str, Any]:
 
 def _middleware(instance: Instance) -> str:
     """Return ``mobile`` for about one in ten instances, always the same ones, and ``web`` for the others."""
-    return _MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]
+    return MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]

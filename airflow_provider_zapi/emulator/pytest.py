@@ -142,9 +142,10 @@ class ZApiDouble:
             ]
         if bool(found) if times is None else len(found) == times:
             return
-        wanted = "was not called" if times is None else f"was called {len(found)} times, not {times} times,"
+        called = "was not called" if times is None else f"was called {len(found)} times and not {times} times"
+        with_these = f" with {parameters}" if parameters else ""
         raise AssertionError(
-            f"{path} {wanted} with {parameters}. Its calls carried {[_carried(call) for call in calls]}. "
+            f"{path} {called}{with_these}. Its calls carried {[_carried(call) for call in calls]}. "
             f"The calls received were {[path_of(request) for request in self.requests]}."
         )
 

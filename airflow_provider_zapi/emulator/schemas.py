@@ -48,6 +48,7 @@ INSTANCE: dict[str, Any] = {
         "client_token": {"type": ["string", "null"], "pattern": "^[!-~]{1,200}$"},
         "phone": {"type": "string", "pattern": "^[0-9]{8,15}$"},
         "name": {"type": "string", "maxLength": 200},
+        "profile_name": {"type": ["string", "null"], "maxLength": 200},
         "connected": _FLAG,
         "smartphone_connected": _FLAG,
         "subscription": {"enum": ["active", "lapsed"]},

@@ -81,10 +81,10 @@ def demo_emulator() -> Emulator:
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Port 0 picks a free port.
 
-    :raises InvalidInputError: the host is empty, which would mean all addresses
+    :raises InvalidInputError: the host is empty or a plain number, which could mean an unexpected address
     :raises OSError: the address is not available
     """
-    if not host.strip():
+    if not host.strip() or host.isdecimal():
         raise InvalidInputError("--host must be an address or a name; 0.0.0.0 listens on all addresses")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio disables Nagle's algorithm only if the protocol is given. With it, each answer takes 40 ms.
@@ -102,7 +102,9 @@ def listen(host: str, port: int) -> socket.socket:
 def url_of(listening: socket.socket, *, tls: bool = False, host: str | None = None) -> str:
     """Return the base URL of a listening socket, with its address or with ``host``."""
     address, port = listening.getsockname()[:2]
-    host = host or address
+    if not host:
+        # Nobody can call the address that stands for all of them.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 # nosec B104
     return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 

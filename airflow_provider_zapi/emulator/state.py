@@ -13,7 +13,7 @@ from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, 
 from airflow_provider_zapi.emulator.faults import Fault, read_fault
 from airflow_provider_zapi.emulator.partner import Account
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
-from airflow_provider_zapi.emulator.recent import Recent
+from airflow_provider_zapi.emulator.recent import Recent, drop_oldest
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
 #: The most changes and messages that an instance records, and requests that the emulator records. Older ones are
@@ -21,10 +21,15 @@ from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switc
 REMEMBERED = 500
 #: The most bytes of requests that the emulator records, and of messages that an instance records.
 REMEMBERED_BYTES = 4 * 1024 * 1024
+#: The most bytes of messages and changes that all instances record together.
+ALL_REMEMBERED_BYTES = 32 * 1024 * 1024
+#: After this many requests, the memory of all instances together is checked again.
+_TIDY_AFTER = 256
 #: The most characters of a message in the record. Longer messages are cut.
 _REMEMBERED_MESSAGE = 16 * 1024
-#: The most active faults.
+#: The most active faults, and the most bytes that they may have together.
 _MAX_FAULTS = 1_000
+_MAX_FAULT_BYTES = 4 * 1024 * 1024
 #: WhatsApp's limit of excluded contacts for one setting.
 MAX_EXCEPTIONS = 64_000
 
@@ -56,6 +61,7 @@ PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "client_token": (_is_client_token, "visible ASCII characters, or null"),
     "phone": (is_phone, "8 to 15 digits"),
     "name": (_is_name, "a string of at most 200 characters"),
+    "profile_name": (lambda value: value is None or _is_name(value), "a string of at most 200 characters, or null"),
     "connected": (_is_flag, "true or false"),
     "smartphone_connected": (_is_flag, "true or false"),
     "subscription": (lambda value: value in ("active", "lapsed"), '"active" or "lapsed"'),
@@ -93,6 +99,7 @@ class Instance:
         self.client_token: str | None = None
         self.phone = ""
         self.name = "Emulated number"
+        self.profile_name: str | None = None
         self.connected = True
         self.smartphone_connected = True
         self.subscription = "active"
@@ -158,11 +165,6 @@ class Instance:
         self._changed()
         return waiting.pop(0)
 
-    def rename(self, name: str) -> None:
-        """Set the profile's name."""
-        self.name = name
-        self._changed()
-
     def send(self, phone: str, message: str) -> dict[str, Any]:
         """Record a message as sent and return the record."""
         self.messages_sent += 1
@@ -194,6 +196,7 @@ class Instance:
                 "id": self.id,
                 "phone": self.phone,
                 "name": self.name,
+                "profile_name": self.profile_name,
                 "client_token_required": self.client_token is not None,
                 "connected": self.connected,
                 "smartphone_connected": self.smartphone_connected,
@@ -229,7 +232,7 @@ class Instance:
     def _remember(self, by: str, changed: dict[str, Any] | None) -> None:
         if changed:
             self._changed()
-            self.history.add({"time": self._clock(), "by": by, **changed}, 200)
+            self.history.add({"time": self._clock(), "by": by, **changed}, 600)
 
 
 class Emulator:
@@ -345,6 +348,8 @@ class Emulator:
             self.faults = [one for one in self.faults if one.left != 0]
             if len(self.faults) >= _MAX_FAULTS:
                 raise InvalidInputError(f"at most {_MAX_FAULTS} faults can be active")
+            if fault.size + sum(one.size for one in self.faults) > _MAX_FAULT_BYTES:
+                raise InvalidInputError(f"all active faults together can have at most {_MAX_FAULT_BYTES} bytes")
             self._faults_added += 1
             fault.number = self._faults_added
             self.faults.append(fault)
@@ -380,6 +385,9 @@ class Emulator:
             recorded = {"number": self.received, "time": self.clock(), **request}
             self._requests.add(recorded, 1_000 + 4 * size)
             self.revision += 1
+            if self.received % _TIDY_AFTER == 0:
+                memories = [memory for one in self.instances.values() for memory in (one.history, one.messages)]
+                drop_oldest(memories, ALL_REMEMBERED_BYTES)
             return recorded
 
     def clear_requests(self) -> None:

@@ -217,7 +217,7 @@ def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
             "phone": instance.phone,
             "imgUrl": f"https://photos.example/{instance.id}.jpg",
             "about": "Emulated",
-            "name": instance.name,
+            "name": instance.profile_name or instance.name,
             "device": {"sessionName": "Z-API", "device_model": "Z-API"},
             "originalDevice": "iphone",
             "sessionId": 175,
@@ -297,7 +297,7 @@ def _profile_name(instance: Instance, incoming: Incoming, path: str) -> Answer:
     name = json_object(incoming.body).get("value")
     if not isinstance(name, str) or not name:
         return refusal("value must be a string")
-    instance.rename(name[:200])
+    instance.patch({"profile_name": name[:200]})
     # Z-API documents `value`, not `success`.
     return Answer(200, {"value": True})
 

@@ -1,10 +1,10 @@
 """The switches of an emulated instance: WhatsApp's rules, and faults on request. One row per switch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError, json_size, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier
 from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
 from airflow_provider_zapi.emulator.headers import can_be_sent
@@ -13,6 +13,8 @@ from airflow_provider_zapi.emulator.probed import is_probed
 #: The longest wait that ``delay`` accepts, in seconds.
 MAX_DELAY = 60
 _MAX_COUNT = 1_000_000
+#: How many bytes of JSON the value of one switch may have.
+_MAX_BYTES = 1024 * 1024
 
 #: For ``list_after_leaving``: what reads of a list show while another value is in force, and whether changing the value
 #: back restores the list.
@@ -246,14 +248,19 @@ SWITCH_BY_NAME = {switch.name: switch for switch in SWITCHES}
 SWITCH_DEFAULTS = {switch.name: switch.default for switch in SWITCHES}
 
 
-def check_switches(given: object) -> dict[str, Any]:
+def check_switches(
+    given: object, table: Mapping[str, Switch] = SWITCH_BY_NAME, where: str = "switches"
+) -> dict[str, Any]:
     """Return the checked switches.
 
+    :param table: the known switches, by name
+    :param where: the owner of the switches, for messages
     :raises InvalidInputError: a name is unknown, or a value is invalid
     """
-    switches = require_names(given, SWITCH_BY_NAME, "switches")
+    switches = require_names(given, table, where)
     for name, value in switches.items():
-        switch = SWITCH_BY_NAME[name]
-        if not switch.check(value):
-            raise InvalidInputError(f"switch {name} must be {switch.accepts}")
+        if not table[name].check(value):
+            raise InvalidInputError(f"switch {name} must be {table[name].accepts}")
+        if isinstance(value, (list, dict)) and json_size(value) > _MAX_BYTES:
+            raise InvalidInputError(f"switch {name} must be at most {_MAX_BYTES} bytes")
     return switches

@@ -59,7 +59,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
     :raises ZApiInvalidRequestError: the policy is invalid (it names all mistakes) or removes too much; nothing was sent
-    :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
+    :raises ZApiConflictError: somebody else changed a list during the run, or a list has drifted (``fail_on_drift``)
     :raises ZApiNotVerifiedError: a list does not show the changes yet; a task retry may help
     :raises ZApiError: a call failed; the message names the settings that failed and those that are done
     """
@@ -119,7 +119,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         """
         from airflow_provider_zapi.recording import StateRecord
 
-        # A task is given an ID or a name; the asset has the ID.
+        # The task's parameter is an ID or a name, but the asset has the ID.
         record = StateRecord(
             context, self.zapi_conn_id, str(self.mode), lambda: self._picked or cast("str | None", self.instance)
         )

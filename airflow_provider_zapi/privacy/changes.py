@@ -110,7 +110,7 @@ def parse_changes(
     if items and value != CONTACT_BLACKLIST:
         _refuse(
             parameter,
-            f"is given with {value}",
+            f"cannot be used with {value}",
             f"Only {CONTACT_BLACKLIST} has excluded contacts. Use that value, or leave the list out.",
             "ZAPI-INVALID-LIST-VALUE",
         )
@@ -133,7 +133,7 @@ def parse_changes(
             _refuse(
                 place,
                 f"would {change.action} a contact that an earlier item would {earlier}",
-                "Keep one.",
+                "Remove one of them.",
                 "ZAPI-INVALID-CONTRADICTION",
             )
         # When adding, two forms of one number are one contact. When removing, both forms are sent, because WhatsApp

@@ -177,7 +177,7 @@ def _parsed(text: str) -> Prior:
 
 def _value(name: str, value: str | None) -> str | None:
     if value is not None and value not in _BY_NAME[name].values:
-        raise ValueError("no such value")
+        raise ValueError("unknown value")
     return value
 
 

@@ -113,7 +113,7 @@ def text_of(report: Mapping[str, Any]) -> str:
 
 def _ended(report: Mapping[str, Any]) -> str:
     ended = report["ended"]
-    put_back = {None: "", True: "; everything was put back", False: "; NOT everything was put back"}[report["put_back"]]
+    put_back = {None: "", True: "; everything was restored", False: "; NOT everything was restored"}[report["put_back"]]
     return f"{ended if ended == 'complete' else f'ended early: {ended}'}{put_back}"
 
 

@@ -37,7 +37,7 @@ __all__ = ["ClientOf", "FleetRun", "failure_of"]
 
 log = logging.getLogger(__name__)
 
-#: Lends a client for one instance, as the account lists it, to one thread.
+#: A function that lends a client for an instance of the account to one thread.
 ClientOf = Callable[[Any], AbstractContextManager["ZApiClient"]]
 
 #: Seconds within which the thread that assigns the numbers notices that the task was killed.
@@ -169,7 +169,7 @@ class FleetRun:
 
     def _record(self, batch: Iterable[_Handled]) -> None:
         batch = list(batch)
-        # Record these before other numbers start, so that after a kill only the calls under way are sent again.
+        # Record these before other numbers start, so that after a kill only the calls in progress are sent again.
         if self._ledger is not None and batch:
             self._ledger.record((self._key(each.chosen), each.outcome) for each in batch)
         for each in batch:

@@ -99,7 +99,7 @@ class AccountPace:
         with self._lock:
             now = self._clock()
             self._not_before = max(self._not_before, now + seconds)
-            # Calls that were already under way get the same 429. It does not mean that half is still too many.
+            # Calls that were already in progress get the same 429. It does not mean that half is still too many.
             if sent >= self._slowed:
                 self.limit = max(1, self.limit // 2)
                 self._slowed = now

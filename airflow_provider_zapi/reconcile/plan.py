@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_CALL", "Contacts", "PolicyPlan", "SettingPlan", "concerns_all", "plan_policy"]
 
-#: The most contacts that one call can carry. A list of up to this length is excluded with the first call.
+#: The most contacts that one call can have. The first call excludes all contacts of a list up to this length.
 FIRST_CALL = 500
 
 

@@ -1,4 +1,4 @@
-"""No credential in anything that the installed Airflow prints, logs or stores, with Airflow's masker off."""
+"""Nothing that the installed Airflow prints, logs or stores contains a credential, with Airflow's masker off."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def account() -> Iterator[str]:
         yield running.url
 
 
-#: Case -> its server. The client retries after some faults. The second answer ends the retries, to avoid the waits.
+#: The server of each case. The client retries after some faults. The second answer ends the retries, to avoid the waits.
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "dead_port": dead,
     "refusing": refusing,
@@ -84,7 +84,7 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
         if name.startswith("echo_") or re.fullmatch(r"redirect_3\d\d", name)
     },
 }
-#: One of each kind, where each costs seconds.
+#: One case of each kind, for the ways that take seconds for each case.
 FEW = ("dead_port", "refusing", "quoted", "redirect_302")
 SOME = (
     *FEW,
@@ -100,7 +100,7 @@ SOME = (
 
 @contextlib.contextmanager
 def connections(cases: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Start the servers of the cases and yield the connections to them, as variables of the environment."""
+    """Start the servers of the cases, and yield the connections to them as environment variables."""
     with contextlib.ExitStack() as stack:
         env = {}
         for case in cases:
@@ -117,7 +117,7 @@ def connections(cases: tuple[str, ...]) -> Iterator[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Told:
-    """What was told: the output of each way to run a task, the files, the columns of the database; and how tasks ended."""
+    """The results: the output of each way to run a task, the files, the columns of the database, and the task states."""
 
     outputs: dict[str, str]
     files: dict[str, str]
@@ -125,7 +125,7 @@ class Told:
     states: dict[str, dict[str, str]]
 
 
-#: Each way to use a connection, with the cases that went that way.
+#: Each way to use a connection, with its cases.
 WAYS = {"dags test": tuple(SERVERS), "tasks test": FEW, "connections test": FEW, "scheduler": SOME}
 
 
@@ -159,7 +159,7 @@ def task_states(home: Path, runs: str = "run_type = 'manual'") -> dict[str, str]
 
 
 def scheduled_task_states(home: Path) -> dict[str, str] | None:
-    """Return how the tasks of the scheduler's run ended; None before its end."""
+    """Return the states of the tasks in the scheduler's run, or None before its end."""
     return task_states(home, "run_type = 'scheduled' AND dag_run.state IN ('success', 'failed')") or None
 
 
@@ -174,13 +174,13 @@ def test_no_output_holds_a_secret(told: Told, way: str) -> None:
 
 
 def told_by(told: Told, way: str) -> str:
-    """Return the output and, where the tasks of that way write them, the log files."""
+    """Return the output and, if tasks write log files in this way of running them, the log files."""
     logs = [text for name, text in told.files.items() if name.startswith("logs/")] if way == "scheduler" else []
     return "\n".join([told.outputs[way], *logs])
 
 
 @pytest.mark.parametrize("way", ["dags test", "scheduler"])
-def test_every_case_failed_and_the_control_succeeded(told: Told, way: str) -> None:
+def test_every_case_failed_and_the_control_case_succeeded(told: Told, way: str) -> None:
     assert told.states[way] == {**dict.fromkeys(WAYS[way], "failed"), "control": "success"}
 
 
@@ -207,7 +207,7 @@ def test_airflows_masker_was_off(told: Told, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["tasks test", "scheduler"])
-def test_it_was_logged_at_debug(told: Told, way: str) -> None:
+def test_the_log_has_debug_lines_without_the_token(told: Told, way: str) -> None:
     """Check that the log has the paths that `urllib3` logs at DEBUG, and that they do not contain the token."""
     if way == "scheduler" and version("apache-airflow").startswith("3.0."):
         pytest.skip("the task logs of Airflow 3.0 hold no DEBUG records of libraries")

@@ -16,10 +16,10 @@ from tests.celery.services import postgresql, redis
 
 T = TypeVar("T")
 
-#: Tasks that a worker runs at once.
+#: The number of tasks that a worker runs at the same time.
 CONCURRENCY = 4
 WORKERS = 2
-#: How soon Airflow and Celery notice that a worker is gone: by default they take minutes and a day.
+#: Airflow and Celery notice within this time that a worker is gone. By default, they take minutes and a day.
 NOTICE = {
     # The task's process sends a heartbeat every 5 seconds (workers.min_heartbeat_interval).
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -33,13 +33,13 @@ NOTICE = {
 
 
 class DistributedAirflow(AirflowApi):
-    """Airflow with the CeleryExecutor; ``parts`` starts, watches and stops its processes.
+    """Airflow with the CeleryExecutor. ``parts`` starts, watches and stops its processes.
 
-    :param parts: entered
+    :param parts: the parts, inside their ``with`` block
     :param home: a folder for the configuration and the logs of all parts
-    :param database: an empty folder for PostgreSQL, which another user than root has to reach
-    :param dags_folder: where the DAGs are
-    :param env: variables added to the environment of all parts
+    :param database: an empty folder for PostgreSQL, which a user other than root must be able to access
+    :param dags_folder: the folder of the DAGs
+    :param env: more environment variables for all parts
     """
 
     def __init__(self, parts: Parts, home: Path, database: Path, dags_folder: Path, env: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ class DistributedAirflow(AirflowApi):
             self._part("api-server", self.take_token),
             self._part("scheduler", self._healthy("scheduler")),
             self._part("dag-processor", self._healthy("dag_processor")),
-            # The servers of log files would listen on all addresses; the API server reads the files.
+            # The log servers would listen on all addresses, and are not needed: the API server reads the files.
             self._part("triggerer", self._healthy("triggerer"), "--skip-serve-logs"),
         )
         self.workers()
@@ -83,12 +83,12 @@ class DistributedAirflow(AirflowApi):
         """Return the names of the running workers, after a new worker has replaced each one that was killed."""
         while len(running := [name for name in self._workers if self.parts.runs(name)]) < WORKERS:
             self._workers.append(f"worker {len(self._workers) + 1}")
-            # One after the other: the first one makes Celery's tables.
+            # Start the workers one after the other, because the first one creates Celery's tables.
             self.parts.start(self._worker(self._workers[-1]))
         return running
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, while all parts run, and return that."""
+        """Call ``look`` until it returns something, and return that. Raise an error if a part ends."""
         return self.parts.wait_for(what, look, seconds)
 
     def tail(self, lines: int = 40) -> str:

@@ -20,22 +20,22 @@ from tests.celery.parts import Part, Parts
 from tests.support import CLIENT_TOKEN, TOKEN
 
 DAGS = Path(__file__).parent / "dags"
-#: Connection ids of the hundred numbers, and of the one that two DAGs fight for; each number's instance has the same id.
+#: The connection ids of the hundred numbers, and of the number that two DAGs write to. Each instance has the same id.
 NUMBERS = tuple(f"zapi_{number:03d}" for number in range(100))
 ONE = "zapi_one"
-#: The connection and the pool of an account, and how many numbers it has, in another emulator.
+#: The id of an account's connection and pool, and the number of its instances, in another emulator.
 ACCOUNT, ACCOUNT_NUMBERS = "zapi_account", 2_000
-#: Seconds that every answer takes, so that a task lasts long enough to be killed in its midst.
+#: Seconds that every answer takes, so that a task runs long enough to be killed in the middle.
 DELAY = 0.1
-#: What the lists hold before any task.
+#: The contacts on the lists before any task.
 OLD = ["554499990001", "554499990002"]
 
 
 class Numbers:
-    """An emulator with numbers, in a process of its own.
+    """An emulator with numbers, in its own process.
 
     :param name: the name of the process
-    :param log: the file that it prints to
+    :param log: the file for its output
     :param options: more options of the emulator
     """
 
@@ -72,7 +72,7 @@ class Numbers:
         }
 
     def settings(self, *numbers: str) -> list[dict[str, Any]]:
-        """Return how the numbers are, each list in order."""
+        """Return the state of the numbers, with sorted lists."""
         found = [self.call("GET", f"instances/{number}")["settings"] for number in numbers]
         for settings in found:
             for parts in settings.values():
@@ -81,7 +81,7 @@ class Numbers:
         return found
 
     def printed(self) -> list[tuple[str, str]]:
-        """Return number, method and path of every request since the start, as the emulator has printed them."""
+        """Return number, method and path of every request since the start, as the emulator printed them."""
         lines = re.findall(r" (\w+) /instances/([\w-]+)/token/\*\*\*/(\S+) \d+$", self.log.read_text(), re.MULTILINE)
         return [(number, f"{method} {path}") for method, number, path in lines]
 
@@ -90,7 +90,7 @@ class Numbers:
 
 
 class System:
-    """The whole, running; ``facts`` are told at the end."""
+    """The whole running system. ``facts`` are printed at the end."""
 
     def __init__(self, folder: Path, database: Path, parts: Parts) -> None:
         self.parts = parts
@@ -126,7 +126,7 @@ class System:
         self.facts[name] = f"{time.monotonic() - began:.0f} s"
 
     def wait_for_ends(self, *runs: str, seconds: float) -> list[str]:
-        """Wait until runs have ended, well or not, and return their states."""
+        """Wait until runs have ended, and return their states."""
 
         def look() -> list[str] | None:
             states = [str(self.airflow.api("GET", run)["state"]) for run in runs]

@@ -17,7 +17,7 @@ SHARDS = 8
 #: ``max_concurrency`` of a shard, and the calls to a number, as in dags/zapi_shards.py.
 AT_ONCE = 4
 CALLS = ("POST privacy/last-seen", "POST privacy/messages-duration")
-#: So many calls are made when the worker is killed: a quarter of all.
+#: The number of calls when the worker is killed: a quarter of all calls.
 CALLS_BEFORE = ACCOUNT_NUMBERS * len(CALLS) // 4
 #: The values of the two settings. Together they show the shard.
 LAST_SEEN, DURATION = ("NONE", "CONTACTS"), ("days90", "days7", "hours24", "disable")
@@ -25,10 +25,10 @@ LAST_SEEN, DURATION = ("NONE", "CONTACTS"), ("days90", "days7", "hours24", "disa
 
 @dataclass(frozen=True)
 class Ran:
-    """The run: its task instances, what each returned, the calls to each number, and the numbers afterwards."""
+    """The run: its task instances and their results, the calls to each number, and the numbers afterwards."""
 
     tasks: list[dict[str, Any]]
-    #: The logs of those that did not succeed.
+    #: The logs of the task instances that did not succeed.
     logs: list[str]
     results: list[dict[str, Any]]
     calls: Counter[str]
@@ -71,7 +71,7 @@ def ran(system: System) -> Ran:
 
 
 def shard_of(number: dict[str, Any]) -> int | None:
-    """Return the shard whose values a number has; None if it was never changed."""
+    """Return the shard that set a number's values, or None if the number was never changed."""
     seen, duration = (number["settings"][name]["value"] for name in ("last_seen", "messages_duration"))
     return None if seen == "ALL" else LAST_SEEN.index(seen) * len(DURATION) + DURATION.index(duration)
 

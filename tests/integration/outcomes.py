@@ -77,7 +77,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("(silent|reset|fin)_before_request", "closed or silent before the request", UNREACHABLE, RETRIED, received=0),
     Outcome("silent.*", "silence, before or in the headers or in the body", UNREACHABLE, RETRIED),
     Outcome("reset.*", "a reset, before, in or after the headers or in the body", UNREACHABLE, RETRIED),
-    Outcome("fin_in_headers", "the headers are cut (nothing of the body is there)", UNREACHABLE, RETRIED, 200),
+    Outcome("fin_in_headers", "the headers are cut (without any part of the body)", UNREACHABLE, RETRIED, 200),
     Outcome("fin.*", "closed before an answer, or a body that is cut", UNREACHABLE, RETRIED),
     Outcome("drip_.*|endless_interim", "a drip of headers, chunk size or body; endless 100 Continue", UNREACHABLE),
     Outcome("length_too_long|chunk_.*", "a body shorter than its length, bad or unfinished chunks", UNREACHABLE, RETRIED),

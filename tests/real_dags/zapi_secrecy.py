@@ -1,4 +1,4 @@
-"""One task a connection: each leads to a server that would make a careless client tell the credentials."""
+"""A task for each connection. Each server's answers would make a careless client reveal the credentials."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 PREFIX = "AIRFLOW_CONN_ZAPI_CASE_"
 
-#: A scheduler runs it unasked, and once; the commands find it under another name, since a scheduler begins with what it
-#: finds in the database.
+#: A scheduler runs this DAG once, automatically. The commands use another name, because a scheduler starts with the DAGs
+#: that it finds in the database.
 scheduled = "ZAPI_TEST_SCHEDULED" in os.environ
 
 with DAG(
@@ -37,7 +37,7 @@ with DAG(
 
     @task
     def control() -> str:
-        """Tell a password, so that the tests see that nothing but this provider hides the others."""
+        """Print a password, to show the tests that only this provider hides the other secrets."""
         password = str(BaseHook.get_connection("zapi_control").password)
         print(f"The control says {password}")  # noqa: T201
         return f"The control returns {password}"

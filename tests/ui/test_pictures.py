@@ -1,4 +1,4 @@
-"""Pictures of what people see outside of Airflow's pages: a terminal, and a chat on a phone."""
+"""Take pictures of a terminal and of a chat on a phone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CHAT = """
 
 @pytest.fixture
 def shown(page: Page, emulator: RunningEmulator) -> Page:
-    """A page, opened once at the emulator, so that its answers are searched for secrets like those of every page."""
+    """Open a page at the emulator, so that its answers are searched for secrets, and return it."""
     page.goto(emulator.url)
     expect(page.get_by_text("live", exact=True)).to_be_visible()
     return page

@@ -95,7 +95,7 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(path.read_text()), target
 
 
-def test_every_page_and_every_picture_is_reached() -> None:
+def test_every_page_and_every_picture_is_linked() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
     for page in PROJECT.glob("docs/**/*.md"):
         assert page.name == "index.md" or f"({page.relative_to(PROJECT / 'docs')})" in index
@@ -118,7 +118,7 @@ def test_every_term_of_the_glossary_is_linked_from_another_page_and_in_order() -
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_of_code_says_its_language_so_that_it_is_looked_at(page: Path) -> None:
+def test_every_block_of_code_has_a_language_and_a_test(page: Path) -> None:
     text = page.read_text()
     opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
     assert set(opened) <= {"python", "bash", "json", "yaml", "text"}
@@ -174,7 +174,7 @@ REFUSED = table(section(CONNECTION, "Mistakes in a connection"), "what is wrong"
 
 
 @pytest.mark.parametrize(("example", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_the_connection_page_quotes_what_is_said(monkeypatch: pytest.MonkeyPatch, example: str, message: str) -> None:
+def test_the_connection_page_quotes_the_messages(monkeypatch: pytest.MonkeyPatch, example: str, message: str) -> None:
     good = {"conn_type": "zapi", "login": "demo-instance", "password": "demo-token"}
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**good, **json.loads(code_of(example))}))
     with pytest.raises(ZApiConfigurationError) as caught:
@@ -209,7 +209,7 @@ def added_connections() -> list[Any]:
 
 
 @pytest.mark.parametrize("connection", [*exported_connections(), *added_connections()])
-def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
+def test_a_connection_on_a_page_works(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
     with running_emulator() as running:
         running.emulator.put(
             connection["login"],
@@ -328,7 +328,7 @@ MISTAKES = table(section(POLICY, "Format"), "mistake")
 
 
 @pytest.mark.parametrize(("example", "message"), MISTAKES, ids=[example for example, _ in MISTAKES])
-def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None:
+def test_the_policy_page_quotes_the_messages(example: str, message: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(code_of(example))
     assert code_of(message) in str(caught.value)
@@ -368,7 +368,7 @@ BAD = table(section(OPERATORS, "Errors"), "given")
 
 
 @pytest.mark.parametrize(("example", "message"), BAD, ids=[message for _, message in BAD])
-def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> None:
+def test_the_operators_page_quotes_the_messages(example: str, message: str) -> None:
     task = privacy.SetLastSeenPrivacyOperator(task_id="documented", **json.loads(code_of(example)))
     with pytest.raises(ZApiInvalidRequestError) as caught:
         task.execute({})

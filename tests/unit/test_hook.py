@@ -110,7 +110,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "text"), REFUSED, ids=[row[1] for row in REFUSED])
-def test_a_connection_that_cannot_be_used_is_refused_by_field(
+def test_the_error_about_an_invalid_connection_names_the_field(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], text: str
 ) -> None:
     hook = hook_of(monkeypatch, {**CONNECTION, **changes})
@@ -136,14 +136,14 @@ class HookOf(ZApiHook):
 
 
 @pytest.mark.parametrize("extra", ["[1]", "{", "no JSON", "null", "[" * 100_000], ids=lambda extra: extra[:7])
-def test_an_extra_that_is_no_object_is_refused(extra: str) -> None:
+def test_an_extra_that_is_not_an_object_is_refused(extra: str) -> None:
     hook = HookOf("zapi_test")
     hook.connection = SimpleNamespace(**{**CONNECTION, "host": None, "port": None, "extra": extra})
     with pytest.raises(ZApiConfigurationError, match="Extra is not a JSON object"):
         hook.get_conn()
 
 
-def test_an_unknown_key_of_extra_is_said_in_the_log(
+def test_an_unknown_key_in_extra_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hook = hook_of(monkeypatch, {**CONNECTION, "extra": {"clientToken": CLIENT_TOKEN}})

@@ -97,7 +97,7 @@ def read(status: int, body: bytes, headers: dict[str, str] | None = None) -> Any
 @pytest.mark.parametrize(
     ("status", "body", "error", "again", "text"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
 )
-def test_an_answer_that_is_no_success(
+def test_a_failure_has_its_error_class_and_message(
     status: int, body: bytes, error: type[errors.ZApiError], again: Again, text: str
 ) -> None:
     failure = read(status, body)
@@ -124,7 +124,7 @@ def test_an_answer_that_is_no_success(
     ],
     ids=lambda cell: cell if isinstance(cell, str) else "",
 )
-def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None:
+def test_an_answer_that_is_not_from_z_api_is_described(body: bytes, said: str) -> None:
     assert read(200, body).what == f"the answer is not from Z-API: {said}"
 
 
@@ -137,14 +137,14 @@ def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None
         ("\a", "no reason given"),
     ],
 )
-def test_an_error_without_a_text_is_described(error: Any, said: str) -> None:
+def test_an_error_that_is_not_a_string_is_described(error: Any, said: str) -> None:
     assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused the call: {said}"
 
 
 @pytest.mark.parametrize(
     "body", [b'{"success": true}', b'\xef\xbb\xbf{"success": true, "more": [1]}', b'{"success":true,"error":null}']
 )
-def test_success_is_true_alone(body: bytes) -> None:
+def test_only_true_is_a_success(body: bytes) -> None:
     assert read(200, body) is None
 
 
@@ -165,7 +165,7 @@ def test_success_is_true_alone(body: bytes) -> None:
         ("Mon, 99 Foo 99999 99:99:99 GMT", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_future_date(header: str, seconds: float | None) -> None:
     assert read(503, b"", {"Retry-After": header}).retry_after == seconds
 
 
@@ -173,7 +173,7 @@ def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | 
 ASSUMED = re.compile(r"\b(task|next try|worker|Host|Login|Password)\b")
 
 
-def test_no_error_assumes_its_caller_or_names_a_field_otherwise_than_the_form() -> None:
+def test_no_error_assumes_its_caller_or_uses_other_field_names_than_the_form() -> None:
     failures = [row for _, row in TEXTS]
     failures += [*STATUSES.values(), NOT_ZAPI, NO_SUCH_PATH, REFUSED, SUCCESS_FALSE, read(302, b""), read(599, b"")]
     failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), STOPPED]
@@ -182,7 +182,7 @@ def test_no_error_assumes_its_caller_or_names_a_field_otherwise_than_the_form() 
     assert [text for text in said if ASSUMED.search(text)] == []
 
 
-def test_the_servers_text_is_scrubbed_whole_and_then_cut() -> None:
+def test_the_servers_string_is_scrubbed_before_it_is_cut() -> None:
     text = "x" * 190 + CLIENT_TOKEN + "\x1b[31m\u202eEnd"
     failure = read(400, json.dumps({"error": text}).encode())
     said = failure.what.split(": ", 1)[1]

@@ -66,7 +66,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_an_answer_is_read_as_it_comes(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_an_answer_is_read_as_it_arrives(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(HEAD + b"go")
     response = opened(ours)
@@ -76,7 +76,7 @@ def test_an_answer_is_read_as_it_comes(opened: Open, ends: tuple[socket.socket, 
     assert response.read() == b"on"
 
 
-def test_each_read_waits_no_longer_than_the_call_may(
+def test_no_read_waits_longer_than_the_deadline(
     opened: Open, ends: tuple[socket.socket, socket.socket], clock: Clock
 ) -> None:
     ours, theirs = ends
@@ -105,9 +105,7 @@ def test_a_connection_without_a_read_timeout_ends_with_the_call(
     assert ours.gettimeout() == 3
 
 
-def test_what_is_left_unread_does_not_keep_the_socket_open(
-    opened: Open, ends: tuple[socket.socket, socket.socket]
-) -> None:
+def test_unread_data_does_not_keep_the_socket_open(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(HEAD)
     response = opened(ours)
@@ -141,7 +139,7 @@ def test_a_call_that_was_cancelled_while_its_connection_opened_is_not_sent(
     assert theirs.recv(1) == b""
 
 
-def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_the_reader_of_an_answer_gets_the_connections_arguments(ends: tuple[socket.socket, socket.socket]) -> None:
     pool = pools(DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()))["plain"]
     ours, theirs = ends
     theirs.sendall(HEAD)
@@ -152,12 +150,12 @@ def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "plain"])
-def test_a_server_is_verified_with_the_context_given(way: str) -> None:
+def test_a_server_is_verified_with_the_given_context(way: str) -> None:
     adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     assert pools(adapter)[way].conn_kw["ssl_context"] is CONTEXT
 
 
-def test_one_connection_is_kept() -> None:
+def test_one_connection_is_kept_open() -> None:
     manager = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()).poolmanager
     first, second = (manager.connection_from_url(f"http://127.0.0.1:{port}") for port in (9, 10))
     assert len(manager.pools) == 1
@@ -165,7 +163,7 @@ def test_one_connection_is_kept() -> None:
     assert second.pool.maxsize == 1
 
 
-def test_the_wishes_of_requests_reach_urllib3() -> None:
+def test_the_options_of_requests_reach_urllib3() -> None:
     adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     adapter.init_poolmanager(1, 1, block=True)
     assert adapter.poolmanager.connection_from_url("http://127.0.0.1:9").block is True
@@ -175,7 +173,7 @@ def test_the_wishes_of_requests_reach_urllib3() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
-def test_a_transport_opens_its_connections_this_way(url: str, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_transport_uses_connections_with_a_deadline(url: str, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     pool = Transport(credentials())._session.get_adapter(url).poolmanager.connection_from_url(url)  # type: ignore[attr-defined]  # HTTPAdapter has it
     theirs.sendall(HEAD)
@@ -187,7 +185,7 @@ def test_a_transport_opens_its_connections_this_way(url: str, ends: tuple[socket
         assert pool.conn_kw["ssl_context"].check_hostname
 
 
-def test_before_the_first_call_nothing_is_cut() -> None:
+def test_there_is_no_deadline_before_the_first_call() -> None:
     clock = Clock()
     deadline = Deadline(clock)
     assert deadline.remaining() == float("inf")

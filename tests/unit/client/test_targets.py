@@ -50,7 +50,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "field", "reason"), REFUSED)
-def test_a_credential_that_cannot_be_used_is_refused_by_field(
+def test_the_error_about_an_invalid_credential_names_the_field(
     changes: dict[str, object], field: str, reason: str
 ) -> None:
     with pytest.raises(ZApiConfigurationError) as caught:
@@ -104,7 +104,7 @@ def refusal(**changes: object) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_refusal_says_what_a_field_may_hold_and_where_it_is_found(field: str) -> None:
+def test_the_error_says_what_a_field_accepts_and_where_to_find_its_value(field: str) -> None:
     name, accepted, source = FIELDS[field]
     assert refusal(**{field: ""}) == (f"{name} is empty", source)
     assert refusal(**{field: "\u00e9"}) == (f"{name} contains a character other than {accepted}", source)
@@ -115,7 +115,7 @@ def test_a_refusal_says_what_a_field_may_hold_and_where_it_is_found(field: str) 
 
 
 @pytest.mark.parametrize(("base_url", "what", "advice"), HOSTS, ids=[row[1] for row in HOSTS])
-def test_a_refusal_says_what_a_host_may_be(base_url: str, what: str, advice: str) -> None:
+def test_the_error_says_what_a_host_must_be(base_url: str, what: str, advice: str) -> None:
     assert refusal(base_url=base_url) == (what, advice)
 
 
@@ -133,18 +133,18 @@ def test_a_refusal_says_what_a_host_may_be(base_url: str, what: str, advice: str
         ("http://[::1]:8765", "http://[::1]:8765"),
     ],
 )
-def test_a_bare_base_url_is_used(given: str, used: str) -> None:
+def test_a_base_url_without_a_path_is_used(given: str, used: str) -> None:
     assert credentials(base_url=given).base_url == used
 
 
-def test_credentials_show_nothing_and_are_not_pickled() -> None:
+def test_credentials_do_not_show_secrets_and_cannot_be_pickled() -> None:
     given = credentials()
     assert not leaks(repr(given), str(given), f"{given}")
     with pytest.raises(TypeError, match=r"^Z-API credentials cannot be pickled\. .* where it is used$"):
         pickle.dumps(given)
 
 
-def test_what_is_added_on_the_wire_holds_instance_and_tokens() -> None:
+def test_the_secrets_added_on_the_wire_are_instance_and_tokens() -> None:
     given = Credentials("a", "b", "c")
     assert (given.base_url, given.path_prefix) == ("https://api.z-api.io", "/instances/a/token/b")
     assert given.secret_headers == {"Client-Token": "c"}

@@ -31,7 +31,7 @@ def test_a_free_connection_is_lent_before_a_new_one_is_opened() -> None:
     assert len(pool) == 2
 
 
-def test_a_lent_connection_outlives_the_client_that_used_it_and_not_the_pool() -> None:
+def test_a_lent_connection_outlives_its_client_but_not_the_pool() -> None:
     adapter = CannedAdapter()
     pool = wires(adapter)
     with pool.lent() as wire, ZApiClient(credentials(), transport=Transport(credentials(), wire=wire)) as client:
@@ -41,7 +41,7 @@ def test_a_lent_connection_outlives_the_client_that_used_it_and_not_the_pool() -
     assert adapter.closed
 
 
-def test_what_follows_a_broken_answer_is_read_on_a_new_connection() -> None:
+def test_the_call_after_a_broken_answer_uses_a_new_connection() -> None:
     adapter = CannedAdapter(Canned("not JSON"), GOOD)
     with wires(adapter).lent() as wire:
         clock = Clock()
@@ -94,7 +94,7 @@ def paced(pace: Slow, *answers: Canned) -> tuple[ZApiClient, CannedAdapter, Cloc
     return ZApiClient(credentials(), transport=transport), adapter, clock
 
 
-def test_a_call_waits_until_the_pace_lets_it_go_out() -> None:
+def test_a_call_waits_until_the_pace_allows_it() -> None:
     pace = Slow(3.0, 0.5)
     client, adapter, clock = paced(pace)
     client.set_privacy(LAST_SEEN, "NONE")
@@ -115,7 +115,7 @@ def test_each_attempt_is_under_way_while_it_is_sent_and_no_longer(answers: tuple
     assert pace.under_way == 0
 
 
-def test_the_pace_hears_of_each_failed_attempt_and_when_it_was_sent() -> None:
+def test_the_pace_is_told_about_each_failed_attempt_and_when_it_was_sent() -> None:
     pace = Slow()
     client, _, clock = paced(pace, Canned({"error": "slow down"}, 429, {"Retry-After": "7"}), GOOD)
     client.set_privacy(LAST_SEEN, "NONE")

@@ -100,7 +100,7 @@ def read(client: str) -> list[list[Any]]:
 
 
 def meaning(answer: httpx.Response, done: bool) -> str:
-    """Return what an answer says about its call."""
+    """Return the meaning of an answer: done, an error, or a reason why the call was not carried out."""
     if answer.status_code == 501:
         assert answer.json()["error"].startswith("not emulated")
         return NOT_EMULATED
@@ -110,7 +110,7 @@ def meaning(answer: httpx.Response, done: bool) -> str:
 
 
 @pytest.mark.parametrize("client", EXPECTED)
-def test_a_call_of_another_client_succeeds_or_is_said_not_to_be_emulated(
+def test_a_call_of_another_client_succeeds_or_is_reported_as_not_emulated(
     zapi: httpx.Client, instance: Instance, emulator: Emulator, client: str
 ) -> None:
     # Without a body, some clients send no JSON Content-Type. Z-API documents 415 for that.

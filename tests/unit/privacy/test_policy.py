@@ -115,7 +115,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("policy", "mistakes"), MISTAKES, ids=[row[1][0] for row in MISTAKES])
-def test_every_mistake_is_told_with_its_place(policy: Any, mistakes: list[str]) -> None:
+def test_every_mistake_is_listed_with_its_place(policy: Any, mistakes: list[str]) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(policy)
     message = str(caught.value)
@@ -139,7 +139,7 @@ DEEP = [
 
 
 @pytest.mark.parametrize("number", range(len(DEEP)))
-def test_a_text_that_is_nested_too_deeply_is_a_mistake_and_no_crash(number: int) -> None:
+def test_a_policy_that_is_nested_too_deeply_is_a_mistake_and_not_a_crash(number: int) -> None:
     # Run this in a separate process, so that a crash does not end the tests.
     code = (
         "from airflow_provider_zapi.exceptions import ZApiInvalidRequestError\n"
@@ -171,7 +171,7 @@ def test_an_anchor_states_a_list_once_for_several_settings() -> None:
     assert [wanted.exceptions for wanted in parse_policy(text).settings] == [("5544991111111", "1@lid")] * 2
 
 
-def test_a_mistake_that_a_list_repeats_is_told_once_and_a_file_by_its_name() -> None:
+def test_a_repeated_mistake_is_listed_once_and_the_message_has_the_files_name() -> None:
     policy = {"photo": {**LISTED, "other": 1}, "pho": "ALL"}
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(policy, "policy 'support.yaml'")
@@ -190,7 +190,7 @@ def test_many_mistakes_are_counted() -> None:
         parse_policy({"photo": {**LISTED, "except": ["1"] * 100}})
 
 
-def test_the_shipped_schema_is_the_tables() -> None:
+def test_the_shipped_schema_matches_the_table() -> None:
     shipped = Path(__file__).parents[3] / "docs" / "policy.schema.json"
     assert json.loads(shipped.read_text()) == policy_schema(), "run `make schema`"
     jsonschema.Draft7Validator.check_schema(policy_schema())

@@ -66,7 +66,7 @@ SAME: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("plan", "changes"), SAME.values(), ids=SAME)
-def test_what_the_plan_does_not_depend_on_leaves_the_digest(plan: PolicyPlan, changes: dict[str, Any]) -> None:
+def test_the_digest_does_not_depend_on_anything_else(plan: PolicyPlan, changes: dict[str, Any]) -> None:
     assert digest(plan, **changes) == APPROVED
     require_plan(plan, client(**changes), parse_digest(APPROVED, "expected_plan"))
 
@@ -77,7 +77,7 @@ ANOTHER: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
     "a removal more": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, "4915100000009"))), {}),
     "another removal": (plan_with(CHANGE._replace(remove=("4915100000009", "901@lid"))), {}),
     "the same entry twice": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, CLEO))), {}),
-    "an addition in place of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
+    "an addition instead of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
     "somebody who came back to WhatsApp": (plan_with(CHANGE._replace(not_on_whatsapp=())), {}),
     "an entry that may be somebody wanted": (plan_with(CHANGE._replace(undecided=2)), {}),
     "nothing to change": (plan_with(ListChange()), {}),
@@ -106,7 +106,7 @@ def test_every_other_plan_is_refused(plan: PolicyPlan, changes: dict[str, Any]) 
     assert not re.search("[0-9]{5}", str(caught.value))
 
 
-def test_every_row_has_a_digest_of_its_own() -> None:
+def test_every_row_has_its_own_digest() -> None:
     digests = {digest(plan, **changes) for plan, changes in ANOTHER.values()}
     assert len(digests | {APPROVED}) == len(ANOTHER) + 1
 
@@ -116,7 +116,7 @@ def test_two_forms_of_one_number_are_the_same_removal() -> None:
     assert digest(with_ninth) == digest(without)
 
 
-def test_the_digest_is_keyed_and_says_the_counts() -> None:
+def test_the_digest_is_keyed_and_has_the_counts() -> None:
     assert re.fullmatch("plan1-add2-remove2-[0-9a-f]{64}", APPROVED)
     data = json.dumps(
         [
@@ -134,7 +134,7 @@ def test_the_digest_is_keyed_and_says_the_counts() -> None:
     assert not leaks(APPROVED)
 
 
-def test_a_digest_of_another_purpose_is_another() -> None:
+def test_digests_for_different_purposes_differ() -> None:
     one = client()
     assert one.keyed_digest("plan", b"x") == one.keyed_digest("plan", b"x")
     assert len({one.keyed_digest(*given) for given in (("plan", b"x"), ("plan", b"y"), ("else", b"x"))}) == 3
@@ -190,7 +190,7 @@ MALFORMED: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("value", "problem"), MALFORMED, ids=[str(value)[:40] for value, _ in MALFORMED])
-def test_what_is_not_a_digest_is_an_error_and_never_no_check(value: object, problem: str) -> None:
+def test_an_invalid_digest_is_an_error_and_never_disables_the_check(value: object, problem: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_digest(value, "expected_plan")
     assert str(caught.value).startswith(f"expected_plan {problem}. Use the 'digest' that mode='plan' returns")

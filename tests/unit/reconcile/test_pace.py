@@ -64,7 +64,7 @@ def test_the_concurrency_never_falls_below_one() -> None:
     assert not pace.stopped
 
 
-def test_calm_lets_one_more_in_at_a_time_up_to_the_limit_asked_for() -> None:
+def test_without_429_the_concurrency_rises_by_one_up_to_the_limit() -> None:
     pace = AccountPace(4, Clock())
     pace.failed(failure(ZApiRateLimitError, 429), 1000.0)
     seen = []
@@ -87,7 +87,7 @@ def test_calm_lets_one_more_in_at_a_time_up_to_the_limit_asked_for() -> None:
         (ZApiUnreachableError, 503, False),
     ],
 )
-def test_only_a_refusal_that_concerns_the_account_stops_everything(
+def test_only_a_refusal_that_affects_the_account_stops_everything(
     error: type[ZApiError], status: int | None, stops: bool
 ) -> None:
     pace = AccountPace(8, Clock())
@@ -96,7 +96,7 @@ def test_only_a_refusal_that_concerns_the_account_stops_everything(
     assert (pace.refusal is not None) is stops
 
 
-def test_a_wait_that_is_too_long_for_a_worker_stops_the_run_and_is_told() -> None:
+def test_a_wait_that_is_too_long_for_a_worker_stops_the_run_and_is_reported() -> None:
     pace = AccountPace(8, Clock())
     pace.failed(failure(ZApiRateLimitError, 429, 600), 1000.0)
     assert pace.stopped
