@@ -270,7 +270,7 @@ COMMANDS: list[tuple[list[str], int, str]] = [
     (["plan", "policy.yaml"], 0, "asserted           270  -"),
     (["plan", "list.yaml", "--select", "Store *"], 1, "drifted"),
     (["apply", "policy.yaml", "--shard", "0,3", "--canary", "2"], 0, "Instances of the account: 300. Selected: "),
-    (["apply", "bad.yaml"], 2, "no such setting"),
+    (["apply", "bad.yaml"], 2, "unknown setting"),
     (["apply", "policy.yaml", "--select", "nobody"], 2, "select names an instance"),
     (["apply", "policy.yaml", "--max-concurrency", "99"], 2, "max_concurrency must be"),
 ]
