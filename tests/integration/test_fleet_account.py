@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "not connected": ({"status": 400, "body": {"error": "You are not connected."}}, "not_connected"),
     "broken": ({"status": 503, "body": ""}, "unreachable"),
     "a portal": ({"status": 200, "body": "<html>"}, "unreachable"),
-    "lost": ({}, "unreachable"),  # the change is made, and the connection ends without an answer
+    "lost": ({}, "unreachable"),  # The change is made, but the answer is a 504.
 }
 ATTEMPTS = 4
 
