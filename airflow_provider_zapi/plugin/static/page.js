@@ -307,7 +307,7 @@ function body(number, staleMs) {
   const node = el("div", { class: "body" });
   const fleet = object(number.state.last).outcome === "fleet";
   if (Object.keys(settings).length) node.append(settingsTable(settings, staleMs));
-  else node.append(el("p", { class: "idle" }, fleet ? "A fleet run keeps no state of each number of the account, only how many ended how."
+  else node.append(el("p", { class: "idle" }, fleet ? "A fleet run keeps no state of each number, only the counts below."
     : "No run has kept anything of this number yet."));
   if (!number.active && !fleet) {
     node.append(el("p", { class: "idle" },
