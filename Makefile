@@ -58,7 +58,7 @@ format: $(NEWEST_VENV)/.made ## Format the code and sort its imports.
 	$(NEWEST_VENV)/bin/python -m ruff check --select I --fix
 
 floors: ## Run the client's tests on the oldest versions of its dependencies.
-celery-test: ## Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed.
+celery-test: ## Apply policies and a fleet in shards on PostgreSQL, Redis and two Celery workers, and kill one of them.
 mutation: ## Change the client in a thousand ways, one at a time, and list the changes that no quick test notices.
 constraints: ## Resolve the constraints of every supported Airflow.
 

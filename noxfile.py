@@ -41,9 +41,9 @@ SMOKE = (
     "tests/unit/test_provider_info.py",
     "tests/unit/test_hook.py",
     "tests/integration/test_operators.py",
-    "tests/airflow/test_last_seen.py::test_templates_deliver_the_type_and_the_list",
+    "tests/airflow/test_last_seen.py::test_templates_can_render_the_type_and_the_list",
     "tests/airflow/test_last_seen.py::test_a_mapped_task_sets_several_numbers",
-    "tests/airflow/test_policy.py::test_the_asset_is_updated_when_something_changed_and_not_else",
+    "tests/airflow/test_policy.py::test_the_asset_is_updated_only_if_something_changed",
     "tests/airflow/test_wait.py",
     "tests/airflow/test_retry_policy.py",
 )
@@ -227,7 +227,7 @@ def floors(session: nox.Session) -> None:
 
 @nox.session(name="celery-test")
 def celery_test(session: nox.Session) -> None:
-    """Apply policies on PostgreSQL, Redis and two Celery workers, one of which is killed."""
+    """Apply policies and a fleet in shards on PostgreSQL, Redis and two Celery workers, and kill one of them."""
     pytest(session, environment(session, NEWEST, "celery"), "tests/celery")
 
 

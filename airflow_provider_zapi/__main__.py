@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_zapi``: what ``airflow zapi`` does, on every supported Airflow."""
+"""Run ``python -m airflow_provider_zapi``, which is the same as ``airflow zapi`` on every supported Airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: one of `EXIT_CODES`."""
+    """Run one command and return its exit code, one of `EXIT_CODES`."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_zapi",
         description=DESCRIPTION,

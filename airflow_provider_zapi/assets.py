@@ -1,7 +1,7 @@
-"""The asset that stands for a number's privacy.
+"""The asset that represents a number's privacy.
 
-It is ``zapi://<connection id>/privacy``, or ``zapi://<connection id>/<instance id>/privacy`` if the connection has a
-whole account.
+Its URI is ``zapi://<connection id>/privacy``, or ``zapi://<connection id>/<instance id>/privacy`` if the connection has
+a whole account.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ def privacy_uri(conn_id: str, instance_id: str | None = None) -> str:
     """Return the URI of the asset that is updated when the privacy of a number changes.
 
     :param conn_id: the number's connection
-    :param instance_id: which instance, if the connection has a whole account
+    :param instance_id: the instance, if the connection has a whole account
     """
     of_account = "" if instance_id is None else f"/{quote(instance_id, safe='')}"
     return f"zapi://{quote(conn_id, safe='')}{of_account}/privacy"
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Check a ``zapi://`` URI. Airflow requires this function of a provider.
+    """Check a ``zapi://`` URI. Airflow requires this function for each URI scheme of a provider.
 
-    :raises ValueError: it is neither ``zapi://<connection id>/privacy`` nor
+    :raises ValueError: the URI is neither ``zapi://<connection id>/privacy`` nor
         ``zapi://<connection id>/<instance id>/privacy``
     """
     instance, _, _ = uri.path.removeprefix("/").rpartition("/")

@@ -15,8 +15,8 @@ def caught(function: Callable[[], T], *kinds: type[E]) -> T | E:
     """Call a function, and return its result or the error that it raises.
 
     An error that is raised inside an ``except`` block refers to the handled error, whose frames may hold a request, a
-    connection or a phone. Code that replaces an error catches it with this function and raises the new one outside of
-    any ``except`` block.
+    connection or a phone. To replace an error, catch it with this function and raise the new one outside of any
+    ``except`` block.
 
     :param kinds: the classes of errors to return; any other error is raised
     """

@@ -3,13 +3,13 @@
 Airflow retries a task after a transient error and fails it at once after a permanent one:
 
     ZApiError
-    +-- ZApiTransientError                       worth a retry
-    |   +-- ZApiRefusedError                     Z-API took the call and did not do it
+    +-- ZApiTransientError                       a retry may help
+    |   +-- ZApiRefusedError                     Z-API accepted the call but did not do it
     |   +-- ZApiNotConnectedError                the instance has no WhatsApp session now
-    |   +-- ZApiUnreachableError                 no answer, or none of Z-API's
+    |   +-- ZApiUnreachableError                 no answer, or an answer that is not from Z-API
     |   +-- ZApiRateLimitError                   too many calls
-    |   +-- ZApiNotVerifiedError                 a list does not read as it was written, or not yet
-    +-- ZApiPermanentError (AirflowFailException)    somebody has to change something first
+    |   +-- ZApiNotVerifiedError                 a list does not show the changes yet
+    +-- ZApiPermanentError (AirflowFailException)    somebody must change something first
         +-- ZApiConfigurationError               a field of the connection
         +-- ZApiAuthenticationError              a credential, or the caller's address
         +-- ZApiSubscriptionError                the instance's subscription
@@ -23,8 +23,8 @@ Every message ends with a code in brackets, such as ``[ZAPI-AUTH-CLIENT-TOKEN]``
 code never changes its meaning, and it begins with the code of its class (``ZAPI-AUTH``).
 
 No error holds a request, a response, an address or a credential. Each is made only from the facts below. It is raised
-when no other error is being handled (see `airflow_provider_zapi.catching`), so its cause and context do not lead to
-one.
+while no other error is being handled (see `airflow_provider_zapi.catching`), so its cause and context do not lead to
+any of these either.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ __all__ = [
 
 
 class ZApiError(Exception):
-    """Base class of this provider's errors.
+    """The base class of this provider's errors.
 
     :param what: what happened, without a full stop
     :param advice: what to do about it, in full sentences
     :param endpoint: the endpoint's name, such as ``privacy/last-seen``; never its URL, which holds a credential
     :param conn_id: the Airflow connection
     :param status: the HTTP status of the last answer, if there was one
-    :param attempts: requests sent for this call
+    :param attempts: the number of requests sent for this call
     :param elapsed: seconds that the call took, including waits
-    :param retry_after: seconds after which Z-API allows a retry, if it says so
-    :param perhaps_done: whether Z-API may have done it, if the call is not idempotent
-    :param code: the code that the message ends with; by default the class's own
+    :param retry_after: seconds after which Z-API allows a retry, if it gave them
+    :param perhaps_done: whether Z-API may have done what the call asked for, if the call is not idempotent
+    :param code: the code that the message ends with; by default the code of the class
     """
 
-    #: The code of an error without its own code.
+    #: The code of errors of this class that do not have a more specific code.
     default_code: ClassVar[str] = "ZAPI"
 
     def __init__(
@@ -106,7 +106,7 @@ class ZApiError(Exception):
             self.retry_after is not None and f"asked to wait {self.retry_after:.0f} s",
         ]
         named = ", ".join(fact for fact in facts if fact)
-        # Below a list of mistakes, the code gets its own line.
+        # If the message is a list of mistakes, the code gets its own line below the list.
         separator = "\n" if "\n" in self.advice else " "
         return (
             f"{self.what}{f' ({named})' if named else ''}.{f' {self.advice}' if self.advice else ''}"
@@ -114,18 +114,18 @@ class ZApiError(Exception):
         )
 
     def after(self, done: str) -> Self:
-        """Return the same error, which also says what was done before it."""
+        """Return the same error with a sentence about what was done before it."""
         return self._with(advice=f"{done}. {self.advice}".strip())
 
     def without_connection(self) -> Self:
-        """Return the same error without the connection's name."""
+        """Return the same error without the connection's id."""
         return self._with(conn_id=None)
 
     def _with(self, **facts: Any) -> Self:
         return type(self)(**{**self.__dict__, **facts})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By default, Exception calls the class with only the finished message and loses the facts.
+        # By default, unpickling calls the class with only the finished message, which loses the facts.
         return _rebuild, (type(self), self.__dict__.copy())
 
 
@@ -140,7 +140,7 @@ class ZApiTransientError(ZApiError):
 
 
 class ZApiRefusedError(ZApiTransientError):
-    """Z-API did not do it: it answered ``success: false``, or an error that this provider does not know."""
+    """Z-API did not do what the call asked for. It answered ``success: false``, or an unknown error."""
 
     default_code = "ZAPI-REFUSED"
 
@@ -152,13 +152,13 @@ class ZApiNotConnectedError(ZApiTransientError):
 
 
 class ZApiUnreachableError(ZApiTransientError):
-    """No answer, a server error, or an answer that is not Z-API's (a proxy's page, a cut body)."""
+    """Z-API sent no answer, a server error, or an incomplete answer; or the answer is not from Z-API."""
 
     default_code = "ZAPI-UNREACHABLE"
 
 
 class ZApiRateLimitError(ZApiTransientError):
-    """Z-API limits the rate of calls (429)."""
+    """Z-API refused a call because there were too many (429)."""
 
     default_code = "ZAPI-RATE-LIMIT"
 
@@ -194,25 +194,25 @@ class ZApiSubscriptionError(ZApiPermanentError):
 
 
 class ZApiInstanceNotFoundError(ZApiPermanentError):
-    """Z-API knows no instance with this id and token."""
+    """Z-API does not have an instance with this id and token."""
 
     default_code = "ZAPI-INSTANCE-NOT-FOUND"
 
 
 class ZApiInvalidRequestError(ZApiPermanentError):
-    """A parameter is invalid. Without a ``status``, nothing was sent; otherwise Z-API refused it."""
+    """A parameter is invalid. If the error has a ``status``, Z-API refused it; otherwise nothing was sent."""
 
     default_code = "ZAPI-INVALID"
 
 
 class ZApiUnexpectedAnswerError(ZApiPermanentError):
-    """An answer is outside Z-API's contract. It does not prove a success."""
+    """An answer does not follow Z-API's contract, so it does not prove a success."""
 
     default_code = "ZAPI-UNEXPECTED"
 
 
 class ZApiConflictError(ZApiPermanentError):
-    """Somebody else changes the same settings: a list differs in ways this run did not cause."""
+    """Somebody else changes the same settings. A list differs in ways that this run did not cause."""
 
     default_code = "ZAPI-CONFLICT"
 

@@ -1,4 +1,4 @@
-"""What Airflow discovers of this provider. Imports nothing of Airflow: it is read in every one of its processes."""
+"""The metadata by which Airflow discovers this provider. Each Airflow process reads it, so it imports nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INTEGRATION = "Z-API"
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, as Airflow's ``provider_info.schema.json`` describes it."""
     return {
-        # With hyphens, as the distribution is called: with underscores `airflow providers list` breaks.
+        # The name must have hyphens, like the distribution. With underscores, `airflow providers list` fails.
         "package-name": "airflow-provider-zapi",
         "name": "Z-API",
         "description": "The privacy settings of WhatsApp numbers, through the hosted REST API Z-API.",
@@ -71,6 +71,6 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
-        # Read by Airflow 3.2 and newer; older ones have `python -m airflow_provider_zapi`.
+        # Only Airflow 3.2 and newer read this. On older versions, use `python -m airflow_provider_zapi`.
         "cli": ["airflow_provider_zapi.cli.definition.get_zapi_cli_commands"],
     }

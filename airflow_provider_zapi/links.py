@@ -1,4 +1,4 @@
-"""The link that Airflow's pages show on tasks of this provider."""
+"""The link that Airflow shows on this provider's tasks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Counters in Airflow's own metrics, sent where Airflow sends its own; nothing is counted while these are off.
+"""Count calls and outcomes in Airflow's own metrics. Nothing is counted while Airflow's metrics are off.
 
-The names hold the class of an outcome and never an id: a label for each number would make a series for each.
+The names contain the class of an outcome and never an id, because an id would create a time series for each number.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ __all__ = ["count", "count_call"]
 def count_call(attempts: int, error: str | None) -> None:
     """Count a call by its outcome, ``zapi.calls.ok`` or ``zapi.calls.rate_limit``, and its HTTP retries.
 
-    :param attempts: how often it was sent
-    :param error: the name of the class of its error, if it failed
+    :param attempts: how often the call was sent
+    :param error: the name of the error's class, if the call failed
     """
     count(f"zapi.calls.{_outcome(error)}")
     count("zapi.retries", attempts - 1)
@@ -29,7 +29,7 @@ def count(name: str, number: int = 1) -> None:
 
 
 def _incr(name: str, number: int) -> None:
-    # Here: a parse of a DAG file counts nothing.
+    # This import is not at the top, because a DAG parse counts nothing.
     from airflow.providers.common.compat.sdk import Stats
 
     Stats.incr(name, number)

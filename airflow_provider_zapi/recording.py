@@ -1,6 +1,6 @@
-"""Keeps what a task found and did with its number's asset, on Airflow 3.3 and newer.
+"""Store what a task found and did with its number's asset, on Airflow 3.3 and newer.
 
-A record is worth less than the run that it is about: if it cannot be written, the log says so and the task goes on.
+The record matters less than the run. If it cannot be written, the task logs a warning and continues.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 
 
 class StateRecord:
-    """The state of one number, as one task run keeps it.
+    """The state of one number, stored by one task run.
 
-    Nothing is kept before Airflow 3.3, nor while the number's asset is not active: an asset is active once a task names
-    it as an inlet, outlet or schedule.
+    Nothing is stored before Airflow 3.3, or while the number's asset is not active. An asset is active once a task
+    names it as an inlet, outlet or schedule.
 
-    :param context: the task's; it says which assets' states the task may write
+    :param context: the task's context, which limits the assets whose state the task may write
     :param mode: ``plan`` or ``apply``
     :param instance: returns the id of the instance if the connection has a whole account, once the task has found it
     """
@@ -49,12 +49,12 @@ class StateRecord:
         self._mode = mode
         self._by = _by(context)
         self._done = False
-        #: Identifies the policy; set once it is known.
+        #: The digest that identifies the policy, set once the policy is known.
         self.digest = ""
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Keep the name of an error that leaves the block, unless what led to it is kept already."""
+        """Store the name of an error that leaves the block, unless its cause is already stored."""
         try:
             yield
         except ZApiError as error:
@@ -63,13 +63,13 @@ class StateRecord:
             raise
 
     def planned(self, plan: PolicyPlan) -> None:
-        """Keep what a plan found. A list that could not be read is left to the error that it raises."""
+        """Store what a plan found. A list that could not be read raises an error, which is stored instead."""
         if all(each.unreadable is None for each in plan):
             count("zapi.drift", len(plan.drifted))
             self._keep(partial(after_plan, plan=plan, digest=self.digest, **self._now()))
 
     def applied(self, settings: Mapping[str, Mapping[str, Any]], *, changed: bool) -> None:
-        """Keep what was applied, also if nothing changed: when it was proven last is not an event."""
+        """Store what was applied, even if nothing changed, because no event has the time of the last check."""
         count("zapi.verified", sum(result["verified"] is True for result in settings.values()))
         self._keep(partial(after_apply, settings=settings, changed=changed, digest=self.digest, **self._now()))
 
@@ -84,12 +84,12 @@ class StateRecord:
         failed = caught(lambda: store.set(KEY, new(store.get(KEY))), Exception)
         if isinstance(failed, Exception):
             log.warning(
-                "The state of this number was not kept with its asset (%s); the task is not affected.",
+                "The state of this number was not stored with its asset (%s). The task is not affected.",
                 type(failed).__name__,
             )
 
     def _store(self) -> Any:
-        """Return what reads and writes the asset's state, or None where there is nothing of the kind."""
+        """Return the store of the asset's state, or None if this Airflow has none or the asset is not active."""
         if self._stores is None:
             return None
         found = caught(lambda: self._stores[Asset(privacy_uri(self._conn_id, self._instance()))], Exception)

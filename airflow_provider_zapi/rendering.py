@@ -1,8 +1,8 @@
 """Skip the rendering of strings without Jinja, because a template field may hold 64,000 phones.
 
 Airflow compiles every string of a template field, at any depth. That takes 20 s for 100,000 phones. Rendering also
-removes a line break at the end of a string and, with ``render_template_as_native_obj``, turns digits into a number and
-``None`` into Python's None. A string that is not rendered keeps its value: the task gets what the DAG file says.
+removes a line break at the end of a string. With ``render_template_as_native_obj``, it turns digits into a number and
+``None`` into Python's None. A string that is not rendered keeps the value that the DAG file gives it.
 
 Airflow's own code walks through the fields (lists, mappings, objects with template fields, XComs, mapped arguments) and
 calls ``render_template`` for each item. Classes that override ``render_template`` call this module first.
@@ -27,7 +27,7 @@ def is_plain(content: Any, templater: Any, jinja_env: Environment | None) -> boo
     :param templater: the operator or notifier that renders the item
     """
     return (
-        # Not a subclass of str: Airflow renders it into a plain str.
+        # A subclass of str does not count, because Airflow renders it into a plain str.
         type(content) is str
         and not jinja_in(templater.get_template_env() if jinja_env is None else jinja_env)(content)
         # Airflow replaces a file name with the content of the file.

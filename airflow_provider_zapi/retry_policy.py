@@ -17,7 +17,7 @@ else:
 
 __all__ = ["ZApiRetryPolicy"]
 
-#: In seconds. A server that asks for more is wrong, and a task that waits for years looks lost.
+#: In seconds. A server that asks for more is wrong, and a task should not wait for years.
 LONGEST_DELAY = 86_400.0
 
 

@@ -1,4 +1,4 @@
-"""Helpers for the wording of messages."""
+"""Helpers for the text of messages."""
 
 from __future__ import annotations
 

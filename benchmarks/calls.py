@@ -25,7 +25,7 @@ TASK, SLACK, TELEGRAM, DISCORD = (
 )
 OTHERS = (HTTP_OPERATOR, HTTP_HOOK, TASK, SLACK, TELEGRAM, DISCORD)
 
-#: The subjects that run once for each call, and so are slower.
+#: The subjects that run once for each call, which makes them slower.
 ONCE = (HTTP_OPERATOR, TASK, SLACK, TELEGRAM, DISCORD)
 
 #: For each rate: the server, the calls in a round of the slower and of the other subjects, and the goal.
@@ -61,7 +61,7 @@ def measure() -> Figures:
                 calling = subjects(server)
                 counts = {name: few if name in ONCE else many for name in calling}
                 for call in calling.values():
-                    call(1)  # loads everything that the first call loads
+                    call(1)  # the first call loads everything that later calls need
                 figures |= medians(rate, {name: rate_of(calling[name], counts[name]) for name in calling}, ROUNDS)
                 if options == {"tls": True}:
                     spent = {name: cpu_of(calling[name], counts[name]) for name in calling}

@@ -1,7 +1,8 @@
-"""One task for many numbers: ``python -m benchmarks.fleet``.
+"""Measure one task for many numbers: ``python -m benchmarks.fleet``.
 
-The latency bound is what the calls take if nothing but waiting for answers costs time: the pages of the list one after
-another, the canary by itself, and the others 32 at a time.
+The latency bound is the time of the calls if only waiting for answers takes time: the pages of the list one after
+another, the canary by itself, and the others 32 at a time. The task reads several pages at the same time, so it can be
+faster than this bound.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.fleet_server import TOKEN, FleetServer
 from benchmarks.harness import OURS, Figures, Goal, Row, medians, own_airflow, report
+from benchmarks.mapped import MAPPED, Runs
 
 LATENCY, AT_ONCE, PAGE = 0.15, 32, 50
 BOUND, BARE = "the latency bound", "as many threads, each with a kept requests.Session"
 TENTH = "ten times 1,000 numbers"
 TIME = "1,000 numbers, answers after 150 ms, TLS, 32 at once"
 CPU = "processor time a call, list included"
+RUN, HTTP_OPERATORS = "a run of such a task on a real Airflow", f"{MAPPED} mapped HttpOperators with one call each"
 LINEAR, MEMORY = "10,000 numbers, answers at once", "memory that 10,000 numbers add to that of 10"
 ROUNDS = 3
 ROWS = (
@@ -32,6 +35,7 @@ ROWS = (
     Row(TIME, "s", BARE),
     Row(CPU, "ms", "", Goal(3)),
     Row(CPU, "ms", BARE),
+    Row(RUN, "s", HTTP_OPERATORS, Goal(1 / 12)),
     # At most 10.5 times as long as 1,000 numbers.
     Row(LINEAR, "s", TENTH, Goal(1.05)),
     Row(MEMORY, "MB", "", Goal(150)),
@@ -39,12 +43,12 @@ ROWS = (
 
 
 def bound(numbers: int) -> float:
-    """Return the seconds that the answers take, if nothing else takes time."""
+    """Return the seconds that the answers take if nothing else takes time."""
     return LATENCY * (-(-numbers // PAGE) + 1 + -(-(numbers - 1) // AT_ONCE))
 
 
 def measure() -> Figures:
-    """Return seconds, milliseconds of processor time, and megabytes."""
+    """Return the seconds, the milliseconds of processor time, and the megabytes of a task."""
     figures: Figures = {}
     calls = 1_000 + 1_000 / PAGE
     spent: dict[str, list[float]] = {OURS: [], BARE: []}
@@ -57,6 +61,8 @@ def measure() -> Figures:
 
         turns = {OURS: lambda: turn(OURS), BARE: lambda: turn(BARE), BOUND: lambda: bound(1_000)}
         figures |= medians(TIME, turns, ROUNDS)
+        with Runs(server, AT_ONCE) as runs:
+            figures |= medians(RUN, {OURS: runs.seconds("fleet"), HTTP_OPERATORS: runs.seconds("mapped")}, 1)
     figures |= {(CPU, subject): statistics.median(values) for subject, values in spent.items()}
     with FleetServer(10, 0) as few, FleetServer(1_000, 0) as some, FleetServer(10_000, 0) as many:
         base = run(few, 10)[2]
@@ -73,7 +79,7 @@ def measure() -> Figures:
 
 
 def run(server: FleetServer, numbers: int, subject: str = OURS) -> tuple[float, float, float]:
-    """Return the seconds, the processor time and the megabytes of a task in a process of its own."""
+    """Return the seconds, the processor time and the megabytes of a task in its own process."""
     env = os.environ | {"REQUESTS_CA_BUNDLE": str(server.ca_file)}
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.fleet", server.url, str(numbers), subject]
     done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True)
@@ -82,7 +88,7 @@ def run(server: FleetServer, numbers: int, subject: str = OURS) -> tuple[float, 
 
 
 def measured(url: str, numbers: int, subject: str) -> None:
-    """Do it once with one number, so that what is loaded then is loaded, and once with all; print what that took."""
+    """Run it with one number, so that everything is loaded, then with all numbers. Print the figures of all numbers."""
     with tempfile.TemporaryDirectory() as home:
         own_airflow(home)
         extra = {"partner_token": TOKEN}
@@ -112,7 +118,7 @@ def ours(url: str, numbers: int) -> None:
 
 
 def bare(url: str, numbers: int) -> None:
-    """List the account and call each number, with nothing around it."""
+    """List the account and call each number, without Airflow or threads around it."""
     import requests
 
     kept = threading.local()

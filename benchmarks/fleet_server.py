@@ -1,4 +1,4 @@
-"""An account of as many numbers as asked for, which answers every call after the same time, over TLS.
+"""A server for an account with a given number of instances. It answers every call after the same time, over TLS.
 
 It runs in its own process, so that its processor time does not count: ``with FleetServer(1000, 0.15) as server``.
 """
@@ -25,9 +25,9 @@ TOKEN = "demo-partner-token"  # noqa: S105 - the server takes any
 
 
 class FleetServer:
-    """The server, started and stopped with the ``with`` block.
+    """The server, which runs during a ``with`` block.
 
-    :param numbers: how many instances the account lists
+    :param numbers: the number of instances in the account
     :param latency: seconds from a request to its answer
     """
 
@@ -56,7 +56,7 @@ class FleetServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.communicate()  # the end of its input ends it
+        self._process.communicate()  # it ends at the end of its input
         self._folder.cleanup()
 
 
@@ -84,7 +84,7 @@ def page(numbers: int, query: str) -> bytes:
 
 
 async def serve(certificate: str, numbers: int, latency: float) -> None:
-    """Listen, print the port, and answer until the input ends."""
+    """Listen, print the port, and answer calls until the input ends."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -103,7 +103,7 @@ async def serve(certificate: str, numbers: int, latency: float) -> None:
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
-    os._exit(0)  # the connections wait for more, and would complain
+    os._exit(0)  # the connections still wait for data, and would print errors
 
 
 if __name__ == "__main__":

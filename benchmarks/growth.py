@@ -1,6 +1,6 @@
 """Measure the time for the worst input of a server or a user, in full and half length: ``python -m benchmarks.growth``.
 
-The time must be in proportion to the length: twice the input takes about twice the time, not four times. Each regular
+The time must be proportional to the length: twice the input takes about twice the time, not four times. Each regular
 expression of the package has a row. The tests read the same input at a length at which any other growth would take
 minutes or hours.
 """
@@ -18,7 +18,7 @@ HALF = "half of the text"
 LENGTH = 1 << 17
 ROUNDS = 3
 
-#: A token like Z-API's, and its first 28 of 32 characters. The latter matches partly at every place of a string.
+#: A token like Z-API's, and its first 28 of 32 characters. The latter is a partial match wherever it appears.
 TOKEN = "A1B2C3D4" * 4
 PARTIAL = TOKEN[:28]
 

@@ -16,7 +16,7 @@ WHOLE, PEAK, EACH = "64,000 wanted against 64,000 present", "the same, memory at
 ROWS = (
     Row(WHOLE, "s", "", Goal(1)),
     Row(PEAK, "MB", "", Goal(100)),
-    # Linear: a contact costs the same in a long list as in a short one, except for the processor's caches.
+    # The time is linear: a contact takes as long in a long list as in a short one, except for processor caches.
     *(Row(EACH, "µs", f"one of {size:,}", Goal(1.5)) for size in SIZES[:-1]),
 )
 

@@ -10,7 +10,7 @@ COUNTS: dict[str, int] = {}
 
 
 class CountingBackend(BaseSecretsBackend):
-    """Returns connections from ``CONNECTIONS``."""
+    """A secrets backend that returns connections from ``CONNECTIONS``."""
 
     def get_conn_value(self, conn_id: str, team_name: str | None = None) -> str | None:
         """Return a connection as JSON, and count the lookup."""

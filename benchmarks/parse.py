@@ -45,7 +45,7 @@ ALREADY = "from airflow.providers.common.compat.sdk import AirflowFailException,
 IMPORTS = {
     CLIENT: (f"{ALREADY}import requests, tenacity, urllib3", "airflow_provider_zapi.client"),
     OPERATORS: (ALREADY, "airflow_provider_zapi.operators.privacy"),
-    # Before its plugins, a task's process has loaded little of what a DAG file imports.
+    # A task's process loads plugins before most of the modules that a DAG file imports.
     PLUGIN: (
         "import airflow.sdk.execution_time.task_runner, airflow.sdk.plugins_manager",
         "airflow_provider_zapi.plugin",
@@ -58,7 +58,7 @@ def measure() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         own_airflow(folder)
         sys.path.insert(0, folder)
-        # In another process, because here its imports would be inherited by the children that measure ours.
+        # Run this in another process, because the children that measure our operators would inherit its imports.
         printed = subprocess.check_output([sys.executable, "-c", "from benchmarks.parse import floor; print(floor())"])
         Path(folder, "floor.py").write_bytes(printed)
         # Installed packages are compiled, so allow bytecode even if this process does not write it.

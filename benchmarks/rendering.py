@@ -1,4 +1,4 @@
-"""Measure rendering a field of 10,000 changes, ours and Airflow's own: ``python -m benchmarks.rendering``."""
+"""Measure the rendering of a field with 10,000 changes, ours and Airflow's: ``python -m benchmarks.rendering``."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ANSWER = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class CallServer:
-    """The server, started and stopped with the ``with`` block.
+    """The server, which runs during a ``with`` block.
 
     :param tls: whether it uses TLS
     :param round_trip: the time of a packet to the server and back, in seconds
@@ -80,7 +80,7 @@ class CallServer:
 
 
 class Answering:
-    """Answers on blocking sockets, one thread each. It must be fast: a slow server would hide the differences."""
+    """Answer on blocking sockets, one thread for each. This is fast, because a slow server would hide differences."""
 
     def __init__(self, certificate: str) -> None:
         self.connections = 0
@@ -108,7 +108,7 @@ class Answering:
 
 
 def read_request(connection: socket.socket) -> bool:
-    """Read a request to its end; return whether there was one."""
+    """Read a request to its end, and return whether there was one."""
     data = b""
     while True:
         head, ended, body = data.partition(b"\r\n\r\n")

@@ -27,8 +27,8 @@ with DAG(
     doc_md="""
 ### All settings of a number
 
-Contacts see the number, strangers do not, and one contact is excepted from last seen and photo. The last task reads the
-exceptions of last seen back and returns how many there are.
+Contacts see the number, and strangers do not. One contact is excluded from last seen and photo. The last task reads
+the excluded contacts of last seen and returns how many there are.
 """,
     default_args={
         "pool": "zapi_default",
@@ -37,18 +37,18 @@ exceptions of last seen back and returns how many there are.
         "execution_timeout": timedelta(minutes=5),
     },
 ):
-    excepted = [{"action": "add", "phone": "+55 44 99111-1111"}]
+    excluded = [{"action": "add", "phone": "+55 44 99111-1111"}]
     chain(
         SetLastSeenPrivacyOperator(
-            task_id="last_seen", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=excepted
+            task_id="last_seen", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=excluded
         ),
         SetProfilePhotoPrivacyOperator(
-            task_id="photo", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=excepted
+            task_id="photo", visualization_type="CONTACT_BLACKLIST", contacts_blacklist=excluded
         ),
         SetDescriptionPrivacyOperator(task_id="description", visualization_type="CONTACTS"),
         SetGroupAddPrivacyOperator(task_id="group_add", visualization_type="CONTACTS"),
         SetOnlinePrivacyOperator(task_id="online", visualization_type="SAME_LAST_SEEN"),
         SetReadReceiptsOperator(task_id="read_receipts", value="enable"),
         SetMessagesDurationOperator(task_id="messages_duration", value="days90"),
-        GetDisallowedContactsOperator(task_id="count_exceptions", setting="last_seen", as_count=True),
+        GetDisallowedContactsOperator(task_id="count_excluded", setting="last_seen", as_count=True),
     )

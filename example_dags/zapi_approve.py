@@ -1,4 +1,4 @@
-"""Plan, have the plan approved in Airflow's page, and apply exactly what was approved."""
+"""Plan a change, let a person approve it on Airflow's page, and apply exactly what was approved."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 
 POLICY = "standard_policy.yaml"
 
-#: Who is asked, by a message from the number itself.
+#: Gets the question as a WhatsApp message from the number itself.
 APPROVER = "+55 44 99000-0000"
 
-# Older Airflows have no approvals, and older versions of the package below have no `response_timeout`: this file then
-# has no DAG. The command line does the same everywhere: see docs/howto/approve-before-it-changes.md.
+# Older versions of Airflow have no approvals, and older versions of the package below have no `response_timeout`. This
+# file then has no DAG. The command line works everywhere: see docs/howto/approve-before-it-changes.md.
 if AIRFLOW_V_3_1_PLUS and Version(version("apache-airflow-providers-standard")) >= Version("1.13"):
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
     with DAG(
         dag_id="zapi_approve",
-        description="A policy file in git, applied once somebody has approved what it changes",
+        description="Applies a policy file from git after somebody has approved its changes",
         schedule="0 9 * * 1",
         start_date=datetime(2026, 1, 1),
         catchup=False,
-        # A second plan would wait for an approval beside the first one.
+        # Otherwise a second plan could wait for approval at the same time.
         max_active_runs=1,
         tags=["zapi", "example", "policy"],
         doc_md="""
 ### Approve before it changes
 
-`plan` reads the number's lists and works out what `standard_policy.yaml` would change. `approve` shows that in its tab
-"Required Action" and sends a message with the link. `apply` plans again: if its plan is not the approved one, it fails
-before it sends anything. After a rejection it is skipped. Without an answer within 12 hours the run fails.
+`plan` reads the number's lists and finds out what `standard_policy.yaml` would change. `approve` shows this in its tab
+"Required Action" and sends a message with the link. `apply` plans again. If the plan is no longer the approved one, it
+fails before it sends anything. After a rejection it is skipped. Without an answer within 12 hours the run fails.
 """,
         default_args={
             "pool": "zapi_default",
@@ -55,7 +55,7 @@ before it sends anything. After a rejection it is skipped. Without an answer wit
                 message="May zapi_default change? Answer: {{ task.generate_link_to_ui(task_instance=ti) }}",
             ),
             response_timeout=timedelta(hours=12),
-            # A retry would ask once more, and wait once more.
+            # A retry would ask again and wait another 12 hours.
             retries=0,
         )
         apply = ApplyPrivacyPolicyOperator(

@@ -1,4 +1,4 @@
-"""Change who is excepted from "last seen": from a file beside the DAG, or from a parameter of the run."""
+"""Exclude contacts from "last seen": from a file in the folder of the DAG, or from a parameter of the run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DEFAULT_ARGS = {
 }
 
 with DAG(
-    dag_id="zapi_exceptions_from_file",
-    description="Change the exceptions of last seen as a file in git says",
+    dag_id="zapi_excluded_from_file",
+    description="Change the excluded contacts of last seen as a file in git says",
     doc_md="""
-### Exceptions from a file
+### Excluded contacts from a file
 
-`ex_employees.json`, beside this DAG, holds changes: whom to add to the exceptions and whom to take off. Applying it
-again changes nothing.
+`ex_employees.json`, in the folder of this DAG, lists changes: which contacts to exclude from last seen, and which to
+allow again. Running the DAG twice changes nothing more.
 """,
     schedule=None,
     start_date=datetime(2026, 1, 1),
@@ -38,7 +38,7 @@ again changes nothing.
 
 with DAG(
     dag_id="zapi_block_one_contact",
-    description="Hide last seen from one contact, named when the run is started",
+    description="Hide last seen from one contact, named when you start the run",
     params={
         "phone": Param("5544991111111", type="string", description="With country and area code"),
         "action": Param("add", enum=["add", "remove"]),
@@ -46,7 +46,8 @@ with DAG(
     doc_md="""
 ### One contact, named at the start of the run
 
-Start it with a phone number: this contact no longer sees when the number was last online. With `remove` it does again.
+Start this DAG with a phone number. With `add`, this contact no longer sees when your number was last online. With
+`remove`, the contact sees it again.
 """,
     schedule=None,
     start_date=datetime(2026, 1, 1),

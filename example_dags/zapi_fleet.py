@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator, shards
 
-#: The first pattern that matches a number's name decides. Nobody but the contacts of a store sees when it was online.
+#: The first pattern that matches a number's name applies. Only the contacts of a store see when it was online.
 POLICY = {
     "Store *": {"last_seen": "CONTACTS", "online": "SAME_LAST_SEEN"},
     "*": {"last_seen": "NONE", "online": "SAME_LAST_SEEN"},
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 with DAG(
     dag_id="zapi_fleet",
-    description="Every number of the account as its policy says, in one task",
+    description="Applies a policy to every number of the account, in one task",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -47,7 +47,7 @@ session are counted and skipped.
 
 with DAG(
     dag_id="zapi_fleet_shards",
-    description="The same in eight shards, which several workers share",
+    description="Does the same in eight shards, which several workers share",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -55,8 +55,8 @@ with DAG(
     doc_md="""
 ### All numbers of an account in shards
 
-Eight mapped tasks, each for an eighth of the account: Celery or Kubernetes spread them over workers. Each number
-belongs to one shard, whatever else the account lists. The pool has as many slots as shards may run at the same time.
+Eight mapped tasks each handle an eighth of the account. Celery or Kubernetes spreads them over workers. Each number
+always belongs to the same shard. Give the pool as many slots as shards may run at the same time.
 """,
     default_args=DEFAULTS,
 ):

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
-# Two schedules on one number: its pool has one slot, so that one never overtakes the other.
+# Two DAGs change the same number. The pool has one slot, so they never do it at the same time.
 DEFAULT_ARGS = {
     "pool": "zapi_default",
     "retries": 3,
@@ -18,15 +18,15 @@ DEFAULT_ARGS = {
 
 with DAG(
     dag_id="zapi_hide_last_seen",
-    description="Nobody sees when the number was last online, from 18:00 on working days",
+    description="Hides last seen from everybody at 18:00 on working days",
     schedule="0 18 * * 1-5",
     doc_md="""
 ### Hide "last seen" after hours
 
-From 18:00 on working days nobody sees when this WhatsApp number was last online. `zapi_show_last_seen` shows it to
-the contacts again at 8:00.
+At 18:00 on working days, this hides from everybody when the WhatsApp number was last online. At 8:00,
+`zapi_show_last_seen` shows it to the number's contacts again.
 
-Needs the connection `zapi_default` and a pool `zapi_default` with one slot.
+You need the connection `zapi_default` and a pool `zapi_default` with one slot.
 """,
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -37,12 +37,12 @@ Needs the connection `zapi_default` and a pool `zapi_default` with one slot.
 
 with DAG(
     dag_id="zapi_show_last_seen",
-    description="Contacts see when the number was last online, from 8:00 on working days",
+    description="Shows last seen to contacts at 8:00 on working days",
     schedule="0 8 * * 1-5",
     doc_md="""
 ### Show "last seen" in the morning
 
-The other half of `zapi_hide_last_seen`: from 8:00 on working days the contacts see it again.
+The counterpart of `zapi_hide_last_seen`. At 8:00 on working days, the number's contacts can see it again.
 """,
     start_date=datetime(2026, 1, 1),
     catchup=False,

@@ -1,4 +1,4 @@
-"""A policy file in git: applied to several numbers, watched for drift, and put aside for a night."""
+"""Apply a policy file from git to several numbers, watch for drift, and replace it for a while."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_ARGS = {
 
 with DAG(
     dag_id="zapi_apply_policy",
-    description="Every number as the policy file in git says",
+    description="Applies the policy file from git to every number",
     schedule="0 6 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -26,8 +26,8 @@ with DAG(
     doc_md="""
 ### The policy file, on every number
 
-`standard_policy.yaml`, beside this DAG, says how a number shall be. Each number has a task of its own in its own pool
-of one slot. A run that changed something updates the asset `zapi://<connection id>/privacy`.
+`standard_policy.yaml`, in the folder of this DAG, states how each number should be. Each number has its own task, in a
+pool with one slot. A run that changed something updates the asset `zapi://<connection id>/privacy`.
 """,
     default_args=DEFAULT_ARGS,
 ):
@@ -36,16 +36,16 @@ of one slot. A run that changed something updates the asset `zapi://<connection 
 
 with DAG(
     dag_id="zapi_watch_policy",
-    description="An alarm when a list of exceptions is no longer as the policy says",
+    description="Fails when a list of excluded contacts no longer matches the policy",
     schedule="30 * * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
     tags=["zapi", "example", "policy"],
     doc_md="""
-### Drift is an alarm
+### Watch for drift
 
-Reads the lists and sends nothing else. The task fails if one is not as `standard_policy.yaml` says: somebody changed it
-on the phone, or in another client. Only lists can be read; values cannot.
+This only reads the lists. The task fails if one of them does not match `standard_policy.yaml`, because somebody changed
+it on the phone or with another program. Only lists can be read; values cannot.
 """,
     default_args=DEFAULT_ARGS,
 ):
@@ -53,7 +53,7 @@ on the phone, or in another client. Only lists can be read; values cannot.
 
 with DAG(
     dag_id="zapi_hidden_for_a_campaign",
-    description="Hide a number while something runs, and restore the standard policy, also when it fails",
+    description="Hides a number while something runs, and restores the standard policy even if that fails",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -61,15 +61,15 @@ with DAG(
     doc_md="""
 ### Hidden for a while
 
-A setup task hides the number and a teardown task restores the standard policy: Airflow runs the teardown also when what
-is between them fails.
+A setup task hides the number, and a teardown task restores the standard policy. Airflow runs the teardown even if a
+task between them fails.
 """,
     default_args={**DEFAULT_ARGS, "pool": "zapi_default"},
 ):
     hide = ApplyPrivacyPolicyOperator(
         task_id="hide", policy={"last_seen": "NONE", "online": "SAME_LAST_SEEN", "photo": "NONE"}
     )
-    # Your own tasks stand here; this one stands for them.
+    # Replace this task with your own.
     campaign = ApplyPrivacyPolicyOperator(task_id="campaign", policy={"read_receipts": "enable"}, mode="plan")
     restore = ApplyPrivacyPolicyOperator(task_id="restore", policy=POLICY)
     hide >> campaign >> restore.as_teardown(setups=hide)

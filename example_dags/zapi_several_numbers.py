@@ -1,4 +1,4 @@
-"""The same changes for several numbers: a mapped task for each number, in that number's own pool of one slot."""
+"""Make the same changes to several numbers, with a mapped task for each number in a pool with one slot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
-#: One connection an instance; each has a pool of one slot with the same name.
+#: One connection per instance. Each has a pool of one slot with the same name.
 NUMBERS = ["zapi_default", "zapi_sales", "zapi_support"]
 
-#: Changes as two departments hand them in. A list may be as well the result of an earlier task.
+#: The changes of two departments. The result of an earlier task works too.
 CHANGES = [
     [{"action": "add", "phone": "+55 44 99111-1111"}],
     [{"action": "add", "phone": "+55 44 99222-2222"}, {"action": "remove", "phone": "+55 44 99333-3333"}],
@@ -19,7 +19,7 @@ CHANGES = [
 
 with DAG(
     dag_id="zapi_several_numbers",
-    description="Each department's exceptions of last seen, on every number",
+    description="Excludes the contacts of each department from last seen, on every number",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -27,10 +27,9 @@ with DAG(
     doc_md="""
 ### The same for several numbers
 
-A mapped task for each number, with one instance for each department's list. All tasks of a number share its pool of
-one slot, so that no two of them, of this or another DAG, write to the number at the same time; different numbers run
-side by side. A mapped task has one pool for all its instances: that is why the numbers are a loop, and the lists are
-mapped.
+Each number has a mapped task, with one task instance for each department's list. All tasks of a number share a pool
+with one slot, so no two tasks of any DAG write to the number at the same time. Different numbers run in parallel. All
+instances of a mapped task share one pool. So the numbers are a loop, and the lists are mapped.
 """,
     default_args={
         "retries": 3,
@@ -40,7 +39,7 @@ mapped.
 ):
     for number in NUMBERS:
         SetLastSeenPrivacyOperator.partial(
-            task_id=f"exceptions_of_{number}",
+            task_id=f"exclude_on_{number}",
             visualization_type="CONTACT_BLACKLIST",
             zapi_conn_id=number,
             pool=number,

@@ -1,4 +1,4 @@
-"""Wait for the phone, check the account, apply the privacy policy, tell the team."""
+"""Wait for the phone, check the account, apply the privacy policy, and tell the team."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_zapi.operators.instance import CheckInstanceOperator
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
 
-#: Who is told, by a message from the number itself.
+#: Gets a WhatsApp message from the number itself.
 TEAM = "+55 44 99000-0000"
 
 POLICY = {
@@ -23,7 +23,7 @@ POLICY = {
 
 with DAG(
     dag_id="zapi_wait_check_apply_tell",
-    description="The nightly policy of a number, once its phone is connected",
+    description="Applies a policy every night, once the phone is connected",
     schedule="0 3 * * *",
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -31,9 +31,9 @@ with DAG(
     doc_md="""
 ### Wait, check, apply, tell
 
-The sensor waits in the triggerer until the phone is connected, for six hours at most, without a worker's slot. Then the
-subscription is checked and the policy applied, and the team gets a message with the counts. A task that failed for good
-is told too.
+The sensor waits up to six hours until the phone is connected. It waits in the triggerer, without a worker slot. Then
+the other tasks check the subscription, apply the policy, and send the counts to the team. If a task fails for good, the
+team gets a message too.
 """,
     default_args={
         "pool": "zapi_default",
@@ -55,7 +55,7 @@ is told too.
     check = CheckInstanceOperator(task_id="check_account", min_days_left=3)
     apply = ApplyPrivacyPolicyOperator(task_id="apply_policy", policy=POLICY)
 
-    # A message that may have been sent is not sent again.
+    # Do not send a message twice: an attempt that failed may have sent it.
     @task(retries=0)
     def tell_team(applied: dict[str, Any]) -> None:
         """Send the counts."""

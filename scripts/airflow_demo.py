@@ -198,6 +198,10 @@ class Demo:
     def _stay(self, airflow: RunningAirflow, emulator: BackgroundProcess, emulator_port: int) -> None:
         names = ", ".join([*(number.connection for number in NUMBERS), ACCOUNT])
         self.say(f"Connections and pools of the example DAGs: {names} (see Admin; the Test button works)")
+        total = ACCOUNT_NUMBERS + len(NUMBERS)
+        self.say(
+            f"The account of {ACCOUNT} has {total:,} numbers: the DAG zapi_fleet sets all that are ready in one task"
+        )
         self.say("Schedules are off. A DAG runs only when you trigger it")
         self.say(f"Airflow:   {airflow.url}/dags  (no login; open a DAG and click Trigger)")
         self.say(f"State:     {airflow.url}/plugin/whatsapp-privacy  (each number's state, once zapi_apply_policy ran)")

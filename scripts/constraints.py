@@ -62,7 +62,7 @@ NEWEST = SUPPORTED[-1].version
 
 
 def unsupported(airflow: str, python: str) -> str | None:
-    """Return a message if this Python does not support this version of Airflow, else None."""
+    """Return a message if this Airflow does not support this Python, or None."""
     runs_on = {each.version: each.runs_on for each in SUPPORTED}
     if python in runs_on[airflow]:
         return None

@@ -8,7 +8,7 @@ import griffe
 
 
 class Defaults(griffe.Extension):  # type: ignore[misc]  # not installed where types are checked
-    """Replaces the names of constants with their values, after the whole package was read."""
+    """Replace the names of constants with their values, after the whole package was read."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Replace the defaults in every parameter of every function."""

@@ -1,10 +1,10 @@
-"""Look for phrases that make a page hard to read. `make lint` runs it; so does ``python -m scripts.prose FILE ...``.
+"""Look for phrases that make a page hard to read. `make lint` and ``python -m scripts.prose FILE ...`` run it.
 
 It reads the prose of the project: Markdown without its code, and the comments, docstrings and sentences of Python
 files. Each phrase comes with a simpler one to write instead. Spelling is checked by `codespell`.
 
-`scripts/prose-allowed.txt` says how many of them an older file may still have. A new file may have none. After you have
-removed some, run ``python -m scripts.prose --allow`` to lower the numbers.
+`scripts/prose-allowed.txt` has the number of finds that an older file may still have. A new file may not have any.
+After you have removed some, run ``python -m scripts.prose --allow`` to lower the numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["PHRASES", "Find", "allowed", "finds_in", "main"]
 PROJECT = Path(__file__).resolve().parents[1]
 ALLOWED = PROJECT / "scripts" / "prose-allowed.txt"
 
-#: Where the phrases are quoted: this file, its tests, and the table of words.
+#: Files that quote the phrases.
 QUOTING = {"scripts/prose.py", "tests/unit/test_prose.py"}
 
 #: A phrase as a regular expression, and what to write instead.
@@ -36,7 +36,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"(?:it|that|they) (?:is|are) (?-i:none)", "is not one"),
     (r"knows? no(?! more\b)", "does not know"),
     (r"what bec(?:a|o)mes? of", "the result of"),
-    (r"tells|told", "says, shows"),
+    (r"tells|told(?!:)", "says, shows"),
     (r"a text(?! (?:editor|file)\b)|texts", "a string, strings"),
     (r"(?:made|makes?|done|does|do) again", "retried, retries"),
     (r"(?:is|are|be|not) tried again", "is retried"),
@@ -56,9 +56,9 @@ PHRASES: tuple[tuple[str, str], ...] = (
 
 _PHRASE = re.compile("|".join(rf"(?P<p{number}>\b(?:{phrase})\b)" for number, (phrase, _) in enumerate(PHRASES)), re.I)
 
-#: What of Markdown is not prose: blocks of code, code in a line, the targets of links, comments.
+#: The parts of Markdown that are not prose: code blocks, inline code, the targets of links, and comments.
 _MARKUP = re.compile(r"^( *)(```+).*?^\1\2 *$|`[^`\n]+`|(?<=\])\([^)\s]*\)|<!--.*?-->", re.MULTILINE | re.DOTALL)
-#: The same of a docstring or a comment.
+#: The parts of a docstring or a comment that are not prose.
 _CODE = re.compile(r"``[^`]+``|`[^`]+`")
 
 
@@ -76,16 +76,16 @@ class Find:
 
 
 def finds_in(text: str, path: str) -> list[Find]:
-    """Return the phrases of a file to avoid, in their order.
+    """Return the phrases to avoid in a file, in order.
 
-    :param path: says by its ending what kind of file it is
+    :param path: its extension decides how the file is read
     """
     pieces = _python(text) if path.endswith(".py") else [(1, _blank(_MARKUP, text))]
     return [find for line, prose in pieces for find in _finds(prose, path, line)]
 
 
 def _finds(prose: str, path: str, first: int) -> Iterator[Find]:
-    # A phrase may go over the end of a line.
+    # A phrase may continue on the next line.
     for match in _PHRASE.finditer(re.sub(r"\s", " ", prose)):
         number = next(int(name[1:]) for name, found in match.groupdict().items() if found)
         line = first + prose.count("\n", 0, match.start())
@@ -93,7 +93,7 @@ def _finds(prose: str, path: str, first: int) -> Iterator[Find]:
 
 
 def _blank(pattern: re.Pattern[str], text: str) -> str:
-    """Return a text of the same lines, without what matches."""
+    """Replace all matches with underscores, and keep the line breaks."""
     return pattern.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), text)
 
 
@@ -127,17 +127,17 @@ def _files() -> list[str]:
 
 
 def allowed() -> dict[str, int]:
-    """Return how many finds each older file may have."""
+    """Return the number of finds that each older file may have."""
     lines = ALLOWED.read_text().splitlines() if ALLOWED.exists() else []
     return {path: int(count) for count, _, path in (line.partition(" ") for line in lines)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Look through the files, print what they may not have, and return the exit code."""
+    """Search the files, print the finds that are not allowed, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.prose", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("files", nargs="*", help="all of the project's by default")
-    parser.add_argument("--all", action="store_true", help="print what is still allowed too")
-    parser.add_argument("--allow", action="store_true", help="write what there is now into prose-allowed.txt")
+    parser.add_argument("files", nargs="*", help="the files to search; by default all files of the project")
+    parser.add_argument("--all", action="store_true", help="also print the finds that are allowed")
+    parser.add_argument("--allow", action="store_true", help="write the current numbers into prose-allowed.txt")
     given = parser.parse_args(arguments)
     found = {path: finds_in((PROJECT / path).read_text(), path) for path in given.files or _files()}
     if given.allow:

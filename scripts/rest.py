@@ -14,7 +14,7 @@ from scripts.background import BackgroundError
 
 T = TypeVar("T")
 
-#: Without a proxy, because the server is on loopback. Without kept connections, because the server may have ended.
+#: The client uses no proxy, because the server is on loopback, and keeps no connections, because the server may end.
 CLIENT = httpx.Client(trust_env=False, timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
 
 
@@ -86,7 +86,7 @@ class AirflowApi(ABC):
 
     def wait_for_dag(self, dag_id: str, seconds: float = 60) -> None:
         """Wait until Airflow has read the DAG. Raise ``BackgroundError`` if import errors prevent it."""
-        patience = 10.0  # because the import errors may be those of another file
+        patience = 10.0  # the import errors may be from another file
         broken_since: float | None = None
 
         def look() -> bool | None:

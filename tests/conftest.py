@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-# Before the first import of Airflow, which reads its configuration at import.
+# This comes before the first import of Airflow, because Airflow reads its configuration on import.
 for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[name]
 _HOME = tempfile.mkdtemp(prefix="zapi-tests-")
@@ -21,7 +21,7 @@ os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent / "dags")
-# Airflow 3 runs a DAG only out of a bundle that it knows: the tests' own DAGs, the examples, those of the how-tos.
+# Airflow 3 runs a DAG only from a known bundle. These are the bundles of the tests, the examples and the how-tos.
 (Path(_HOME) / "howto").mkdir()
 os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
     [
@@ -38,7 +38,7 @@ os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
     ]
 )
 os.environ["AIRFLOW__CORE__TEST_CONNECTION"] = "Enabled"
-# Airflow 2.11 warns of the default, while it is imported.
+# Airflow 2.11 warns about the default when it is imported.
 os.environ["AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY"] = "True"
 
 
@@ -63,5 +63,5 @@ def airflow_db(airflow_home: Path) -> None:
     from airflow.utils.db import initdb
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Airflow builds upon; nothing of ours runs here
+        warnings.simplefilter("ignore")  # warnings from Airflow's dependencies; our code does not run here
         initdb()

@@ -1,4 +1,4 @@
-"""Runs of the probe against an emulator in the same process: no socket, and a clock that only sleeping moves."""
+"""Run the probe with an emulator in the same process, without sockets, and with a clock that only sleeping moves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support import CLIENT_TOKEN, TOKEN, Clock
 OWN = "5544999990000"
 CONTACT = "5544991111111"
 OTHERS = ["5544992222222", "5544993333333"]
-#: Called with the number of the request, before it is carried out and after.
+#: A function that is called with the number of each request, before and after it is carried out.
 Hook = Callable[[int, bool], None]
 
 
@@ -50,7 +50,7 @@ def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None
 class EmulatedAdapter(BaseAdapter):
     """A transport that calls an emulator instead of the network.
 
-    :param around: called before and after each request is carried out; what it raises ends the exchange
+    :param around: called before and after each request is carried out; an exception from it ends the exchange
     """
 
     def __init__(self, emulator: Emulator, target: Credentials, around: Hook, count: list[int]) -> None:
@@ -125,7 +125,7 @@ def probed(emulator: Emulator, plan: Plan = ALL_LEVELS) -> dict[str, Any]:
 
 
 def outcomes(report: Mapping[str, Any]) -> dict[str, str]:
-    """Return the outcome of each fact that a report settles."""
+    """Return the outcome of each fact that was settled in a report."""
     return {name: each["outcome"] for name, each in report["answers"].items() if each["outcome"]}
 
 

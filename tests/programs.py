@@ -1,4 +1,4 @@
-"""System programs that some tests need and that this project's environments do not install."""
+"""Find system programs that some tests need, and that this project's environments do not install."""
 
 import glob
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 
 def program(pattern: str) -> Path:
-    """Return a program's path, the newest where several fit; without it the tests end with what installs it.
+    """Return the path of a program, or of its newest version. If there is none, end the tests with install instructions.
 
     :param pattern: an absolute path, or a pattern of one (``/usr/lib/postgresql/*/bin/initdb``)
     """

@@ -130,7 +130,7 @@ GOOD = Canned({"success": True})
 
 
 class CannedAdapter(BaseAdapter):
-    """A transport in place of the network. It stores requests and returns the answers in turn, then repeats the last."""
+    """A transport that replaces the network. It stores requests and returns the answers in turn, then repeats the last."""
 
     def __init__(self, *answers: Canned | Exception, before: Callable[[], None] = lambda: None) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class JumpClock(Clock):
 def client_with(
     *answers: Canned | Exception, clock: Clock | None = None, before: Callable[[], None] = lambda: None, **changes: Any
 ) -> tuple[ZApiClient, CannedAdapter, Clock]:
-    """Return a client with these answers in place of the network, and with a clock that tests move."""
+    """Return a client that gets these answers instead of using the network, with a clock that tests move."""
     adapter, clock = CannedAdapter(*answers, before=before), clock or Clock()
     given = credentials(**changes)
     transport = Transport(given, adapter=adapter, clock=clock, sleep=clock.sleep)

@@ -1,4 +1,4 @@
-"""The commands. Each reads or applies, prints one report and returns an exit code."""
+"""The commands. Each returns one report and an exit code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["run"]
 def run(name: str, arguments: argparse.Namespace) -> tuple[int, str, str]:
     """Run a command.
 
-    :return: its exit code, the output for stdout and the output for stderr
+    :return: the exit code, the output for stdout, and the output for stderr
     """
     try:
         report = _COMMANDS[name](arguments)
@@ -98,7 +98,7 @@ def _check(arguments: argparse.Namespace) -> Report:
         try:
             account = client.account()
         except ZApiUnexpectedAnswerError as error:
-            # Z-API does not document its form, so the connection is still good.
+            # Z-API does not document the form of this answer, so an unknown form is not an error.
             data["subscription"] = None
             rows.append(("subscription", f"cannot be read: {error.what}"))
         else:
@@ -123,13 +123,13 @@ def _show(arguments: argparse.Namespace) -> Report:
             )
         lists = {each.name: split_contacts(client.disallowed_contacts(each)) for each in SETTINGS if each.list_scope}
         instance = client.instance_id
-    rows: list[Sequence[object]] = [("setting", "exceptions", *(("contacts",) if arguments.contacts else ()))]
+    rows: list[Sequence[object]] = [("setting", "excluded", *(("contacts",) if arguments.contacts else ()))]
     for name, (contacts, unknown) in lists.items():
         count = len(contacts) + unknown
         if not arguments.contacts:
             rows.append((name, count))
             continue
-        # Other entries are only counted: they may hold control characters for the terminal.
+        # Other entries are only counted, because they may contain control characters for the terminal.
         first, *others = (*contacts, *((f"unknown entries: {unknown}",) if unknown else ())) or (NOTHING,)
         rows += [(name, count, first), *(("", "", contact) for contact in others)]
     return Report(
@@ -138,14 +138,18 @@ def _show(arguments: argparse.Namespace) -> Report:
             "connected": True,
             "lists": {
                 name: {
-                    "exceptions": len(contacts) + unknown,
+                    "excluded": len(contacts) + unknown,
                     **({"contacts": list(contacts), "unknown": unknown} if arguments.contacts else {}),
                 }
                 for name, (contacts, unknown) in lists.items()
             },
         },
         rows,
-        notes=["", f"Instance {instance} is connected.", "Z-API can tell the lists, and no setting's value."],
+        notes=[
+            "",
+            f"Instance {instance} is connected.",
+            "Z-API has no call that reads a setting's value, so only the lists are shown.",
+        ],
     )
 
 
@@ -161,7 +165,7 @@ def _plan(arguments: argparse.Namespace) -> Report:
         DIFFERENT if drifted else OK,
         [
             "",
-            f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read: apply always sends them.",
+            f"Lists that differ: {', '.join(drifted) or 'none'}. Values cannot be read, so apply always sends them.",
             *plan.notes(),
             f"Digest: {digest}",
         ],
@@ -195,8 +199,8 @@ def _probe(arguments: argparse.Namespace) -> Report:
     connection = read_connection(connection_of(arguments.conn_id), arguments.conn_id)
     if not isinstance(connection, InstanceConnection):
         raise ZApiConfigurationError(
-            "The probe looks at one instance, and this connection has a whole account",
-            "Give a connection with Instance ID and Instance token. Nothing was sent.",
+            "The probe needs one instance, but this connection has a whole account",
+            "Use a connection with an Instance ID and an Instance token. Nothing was sent.",
             conn_id=arguments.conn_id,
             code="ZAPI-CONFIG-FIELDS",
         )
@@ -229,7 +233,7 @@ def _settings_rows(
 @contextmanager
 def _client(arguments: argparse.Namespace, *, check_phone: bool = False) -> Iterator[tuple[ZApiClient, ZApiHook]]:
     hook = ZApiHook(arguments.conn_id, instance=arguments.instance)
-    # No variable holds the connection: a traceback would show it.
+    # The connection is not kept in a variable, because a traceback would show it.
     with hook.client_of(connection_of(arguments.conn_id)) as client:
         if check_phone and hook.expected_phone:
             require_phone(client, hook.expected_phone, arguments.conn_id)

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 OK, DIFFERENT, USAGE, ACCOUNT = range(4)
-#: The exit codes for scripts. If the reader of stdout leaves, the code is the shell's own for SIGPIPE.
+#: The exit codes for scripts. If the reader closes stdout early, the code is the shell's code for SIGPIPE.
 EXIT_CODES = {
     OK: "as wanted",
     DIFFERENT: "drift: a list differs from the policy, the plan from the approved one, or the account from the report",
@@ -38,12 +38,12 @@ EXIT_CODES = {
 }
 _READER_LEFT = 128 + 13  # SIGPIPE
 
-DESCRIPTION = "Look at WhatsApp numbers on Z-API and set their privacy"
+DESCRIPTION = "Show WhatsApp numbers on Z-API and set their privacy"
 
 
 @dataclass(frozen=True)
 class Argument:
-    """Describe an argument of a command: its names and its ``argparse`` options."""
+    """An argument of a command, with its names and its ``argparse`` options."""
 
     names: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """Describe a command. It has the name of its function in `airflow_provider_zapi.cli.commands`."""
+    """A command. Its name is the name of its function in `airflow_provider_zapi.cli.commands`."""
 
     name: str
     help: str
@@ -60,7 +60,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Group:
-    """Group commands under a word. `run` knows each by both words."""
+    """A group of commands. `run` takes the group's name and the command's name."""
 
     name: str
     help: str
@@ -74,7 +74,7 @@ _POLICY = Argument(("policy",), {"metavar": "POLICY", "help": "a YAML or JSON fi
 def _output(*more: str) -> Argument:
     choices = ("table", "json", "yaml", *more)
     return Argument(
-        ("-o", "--output"), {"choices": choices, "default": "table", "help": "how to print it (default: table)"}
+        ("-o", "--output"), {"choices": choices, "default": "table", "help": "output format (default: table)"}
     )
 
 
@@ -91,15 +91,15 @@ def _flag(name: str, help: str) -> Argument:  # noqa: A002 - argparse's own word
 
 COMMANDS = (
     Command(
-        "check", "Try a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
+        "check", "Check a connection: credentials, phone, subscription. Changes nothing", (_CONN_ID, _INSTANCE, _OUTPUT)
     ),
     Command(
         "show",
-        "Show whether a number is connected, and its lists of exceptions",
+        "Show whether a number is connected, and how many excluded contacts each list has",
         (
             _CONN_ID,
             _INSTANCE,
-            Argument(("--contacts",), {"action": "store_true", "help": "name the contacts of the lists, in full"}),
+            Argument(("--contacts",), {"action": "store_true", "help": "print the excluded contacts in full"}),
             _OUTPUT,
         ),
     ),
@@ -110,30 +110,35 @@ COMMANDS = (
     ),
     Command(
         "apply",
-        "Make a number's privacy what a policy says",
+        "Apply a policy to a number",
         (
             _CONN_ID,
             _POLICY,
             _INSTANCE,
             Argument(
                 ("--expect",),
-                {"metavar": "DIGEST", "help": "apply only if the plan is still the one with this digest"},
+                {"metavar": "DIGEST", "help": "apply only if the plan still has this digest"},
             ),
             Argument(
                 ("--allow-mass-removal",),
-                {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},
+                {"action": "store_true", "help": "allow the removal of more than half of a list of 10 or more"},
             ),
             _OUTPUT,
         ),
     ),
     Command(
         "status",
-        "Show what Airflow keeps of each number; exit code 1 if a list has drifted. Calls nobody",
+        "Show what Airflow has stored about each number; exit code 1 if a list has drifted. Makes no call to Z-API",
         (
             Argument(("conn_id",), {"metavar": "CONN_ID", "nargs": "?", "help": "only this connection (default: all)"}),
             Argument(
                 ("--stale-after",),
-                {"type": float, "default": 26.0, "metavar": "HOURS", "help": "when to call it stale (default: 26)"},
+                {
+                    "type": float,
+                    "default": 26.0,
+                    "metavar": "HOURS",
+                    "help": "age at which a result is stale (default: 26)",
+                },
             ),
             _OUTPUT,
         ),
@@ -145,22 +150,24 @@ COMMANDS = (
             _CONN_ID,
             _flag("--refusals", "also send writes that Z-API should refuse"),
             _flag("--writes", "also change one setting and one contact, and restore them"),
-            Argument(("--contact",), {"metavar": "PHONE", "help": "with --writes: who is added and removed"}),
+            Argument(("--contact",), {"metavar": "PHONE", "help": "with --writes: the contact to add and remove"}),
             Argument(
                 ("--current",),
                 {
                     "nargs": "+",
                     "action": "extend",
                     "metavar": "SETTING=VALUE",
-                    "help": "what settings are set to now, such as last_seen=CONTACTS, so that they can be restored",
+                    "help": "the current value of a setting, such as last_seen=CONTACTS, so that it can be restored",
                 },
             ),
-            _flag("--dry-run", "print every request, and send none"),
-            _flag("--yes", "ask nothing"),
+            _flag("--dry-run", "print every request, but send nothing"),
+            _flag("--yes", "do not ask for confirmation"),
             Argument(("--report",), {"metavar": "FILE", "help": "write the report, after showing it"}),
-            Argument(("--compare",), {"metavar": "REPORT", "help": "print how the account differs from a report's"}),
-            Argument(("--journal",), {"metavar": "FILE", "help": "where to note what must be restored"}),
-            Argument(("--restore",), {"metavar": "JOURNAL", "help": "only restore what a journal says, after a kill"}),
+            Argument(("--compare",), {"metavar": "REPORT", "help": "print how the account differs from this report"}),
+            Argument(("--journal",), {"metavar": "FILE", "help": "the file that records what must be restored"}),
+            Argument(
+                ("--restore",), {"metavar": "JOURNAL", "help": "only restore what this journal records, after a kill"}
+            ),
             _OUTPUT,
         ),
     ),
@@ -169,12 +176,12 @@ COMMANDS = (
 _ACCOUNT = Argument(("conn_id",), {"metavar": "CONN_ID", "help": "an Airflow connection with an integrator token"})
 _NAMES = {"action": "append", "metavar": "PATTERN"}
 _CHOICE = (
-    Argument(("--select",), {**_NAMES, "help": "only this id, or names like 'shop-*'; may be repeated"}),
+    Argument(("--select",), {**_NAMES, "help": "only this ID, or names like 'shop-*'; may be repeated"}),
     Argument(("--exclude",), {**_NAMES, "help": "leave these out; may be repeated"}),
 )
 _RUN = (
     *_CHOICE,
-    Argument(("--shard",), {"metavar": "I,N", "help": "only part I of N, from 0 to N - 1"}),
+    Argument(("--shard",), {"metavar": "I,N", "help": "only part I of N; I is from 0 to N - 1"}),
     Argument(
         ("--max-concurrency",),
         {"type": int, "default": 8, "metavar": "N", "help": "numbers at the same time, at most 32 (default: 8)"},
@@ -187,28 +194,33 @@ _RUN = (
 
 FLEET = Group(
     "fleet",
-    "Look at all numbers of an account and set their privacy",
+    "Show all numbers of an account and set their privacy",
     (
         Command("list", "List the instances of an account", (_ACCOUNT, *_CHOICE, _OUTPUT)),
         Command(
             "plan",
-            "Count the numbers whose lists differ from a policy; exit code 1 if any does",
+            "Count the numbers whose lists differ from a policy; exit code 1 if there are any",
             (_ACCOUNT, _POLICY, *_RUN, _OUTPUT),
         ),
         Command(
             "apply",
-            "Make many numbers what a policy says",
+            "Apply a policy to many numbers",
             (
                 _ACCOUNT,
                 _POLICY,
                 *_RUN,
                 Argument(
                     ("--canary",),
-                    {"type": int, "default": 1, "metavar": "N", "help": "numbers to prove it on first (default: 1)"},
+                    {
+                        "type": int,
+                        "default": 1,
+                        "metavar": "N",
+                        "help": "numbers to try first, one by one (default: 1)",
+                    },
                 ),
                 Argument(
                     ("--allow-mass-removal",),
-                    {"action": "store_true", "help": "let more than half of a list of 10 or more be removed"},
+                    {"action": "store_true", "help": "allow the removal of more than half of a list of 10 or more"},
                 ),
                 _OUTPUT,
             ),
@@ -283,7 +295,7 @@ def _write(stream: TextIO, text: str) -> bool:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        # Python's docs advise this, so that the flush at exit does not fail again.
+        # As Python's docs recommend, so that the flush at exit does not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False
     return True

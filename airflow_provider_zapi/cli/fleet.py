@@ -10,25 +10,26 @@ from typing import Any
 
 from airflow_provider_zapi.cli.definition import DIFFERENT, OK
 from airflow_provider_zapi.cli.inputs import NOTHING, Report, code_of, connection_of, policy_text
+from airflow_provider_zapi.client.account import PAGES_AT_ONCE
 from airflow_provider_zapi.hooks.zapi import ZApiHook
-from airflow_provider_zapi.privacy.policies import matches
+from airflow_provider_zapi.privacy.policies import matcher
 from airflow_provider_zapi.reconcile.account import AccountRun, FleetParameters, parse_fleet
 from airflow_provider_zapi.reconcile.selection import parse_patterns
 
 __all__ = ["COMMANDS"]
 
-#: How many names the table shows per outcome.
+#: How many names the table shows for each outcome.
 _SHOWN = 3
 
 
 def _list(arguments: argparse.Namespace) -> Report:
-    select = parse_patterns(arguments.select, "--select") or ("*",)
-    exclude = parse_patterns(arguments.exclude, "--exclude") or ()
+    selected = matcher(parse_patterns(arguments.select, "--select") or ("*",))
+    excluded = matcher(parse_patterns(arguments.exclude, "--exclude") or ())
     with ZApiHook(arguments.conn_id).account_of(connection_of(arguments.conn_id)) as account:
         instances = [
             each
-            for each in account.instances()
-            if matches(each.name, each.id, select) and not matches(each.name, each.id, exclude)
+            for each in account.instances(at_once=PAGES_AT_ONCE)
+            if selected(each.name, each.id) and not excluded(each.name, each.id)
         ]
     rows: list[Sequence[object]] = [("id", "name", "connected", "paid", "due", "payment")]
     rows += [
@@ -100,7 +101,7 @@ def _handled(arguments: argparse.Namespace, parameters: FleetParameters) -> Repo
         rows.append((outcome, count, shown))
     notes = ["", f"Instances of the account: {result['instances']}. Selected: {result['selected']}."]
     if result["unmatched"]:
-        notes.append(f"Without a policy, and left alone: {result['unmatched']}.")
+        notes.append(f"Without a policy, so not changed: {result['unmatched']}.")
     if report.error is not None:
         return Report(result, rows, code_of(report.error), notes, f"{report.error}\n")
     return Report(result, rows, DIFFERENT if result["outcomes"].get("drifted") else OK, notes)

@@ -1,4 +1,4 @@
-"""Share connections, policy files, reports and exit codes among the commands."""
+"""The connections, policy files, reports and exit codes that the commands share."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NOTHING = "-"
 
 @dataclass
 class Report:
-    """Hold a command's result: data for ``--output json`` and ``yaml``, rows or Markdown for people."""
+    """A command's result, as data for ``--output json`` and ``yaml``, and as rows or Markdown for people."""
 
     data: dict[str, Any]
     rows: list[Sequence[object]]
     code: int = OK
     notes: list[str] = field(default_factory=list)
-    #: For stderr.
+    #: Text for stderr.
     errors: str = ""
     markdown: str = ""
     #: Printed for people instead of rows and notes.
@@ -46,13 +46,13 @@ def code_of(error: ZApiError) -> int:
     """Return the exit code of an error."""
     if isinstance(error, (ZApiConflictError, ZApiPlanChangedError)):
         return DIFFERENT
-    # Without a status, the arguments or the policy file are wrong. Otherwise, Z-API refused it.
+    # If the error has a status, Z-API refused the call. Otherwise, the arguments or the policy file are wrong.
     return USAGE if isinstance(error, ZApiInvalidRequestError) and error.status is None else ACCOUNT
 
 
 def connection_of(conn_id: str) -> Any:
-    """Return Airflow's connection. Do not keep it in a variable: a traceback would show it."""
-    # As in Airflow's own commands: since Airflow 3, only a server reads connections from the database.
+    """Return Airflow's connection. Do not keep it in a variable, because a traceback would show it."""
+    # Airflow's own commands do the same, because since Airflow 3 only a server reads connections from the database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from airflow.models.connection import Connection
 
@@ -62,7 +62,7 @@ def connection_of(conn_id: str) -> Any:
     if connection is None:
         raise ZApiConfigurationError(
             "There is no such connection",
-            f"Make it in Airflow (Admin, Connections), or by the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
+            f"Create it in Airflow (Admin, Connections) or in the environment variable AIRFLOW_CONN_{conn_id.upper()}.",
             conn_id=conn_id,
             code="ZAPI-CONFIG-NO-CONNECTION",
         )
@@ -73,7 +73,7 @@ def policy_text(name: str) -> str:
     """Return a policy file's content."""
     text = caught(lambda: Path(name).read_text(encoding="utf-8"), OSError, ValueError)
     if isinstance(text, Exception):
-        problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not text in UTF-8"
+        problem = (text.strerror or "it cannot be read") if isinstance(text, OSError) else "it is not UTF-8 text"
         raise ZApiInvalidRequestError(
             f"policy {name!r} cannot be used: {problem}", "Nothing was sent.", code="ZAPI-INVALID-POLICY-FILE"
         )

@@ -1,4 +1,4 @@
-"""Run ``probe``: ask for missing input, say what it will send, and show and write a report."""
+"""Run ``probe``: ask for missing input, list the requests, and show and write a report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_provider_zapi.tables import text_table
 
 __all__ = ["Outcome", "run_probe"]
 
-_TRY_AGAIN = "The journal is kept. Put back what it says with: probe {conn_id} --restore {journal}"
+_TRY_AGAIN = "The journal is kept. To restore the state in it, run: probe {conn_id} --restore {journal}"
 _NOTHING_SENT = "Nothing was sent."
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _WITH_LIST = tuple(setting for setting in SETTINGS if setting.list_scope)
@@ -39,10 +39,10 @@ _DOES = {name: write.risk for name, write in CHANGES.items()}
 _HEADINGS = {
     0: "Level 0: reads. Nothing is changed.",
     1: "Level 1: writes that should be refused.",
-    2: "Level 2: changes of {setting} and of one contact, which are put back.",
+    2: "Level 2: changes of {setting} and of one contact, which are restored.",
 }
 
-#: Data for scripts, lines for people, exit code.
+#: The data for scripts, the lines for people, and the exit code.
 Outcome = tuple[dict[str, Any], str, int]
 
 
@@ -55,9 +55,9 @@ def run_probe(
 ) -> Outcome:
     """Run ``probe``.
 
-    :param connection: that of the instance
+    :param connection: the connection to the instance
     :param clock: seconds, monotonic
-    :param sleep: waits for the seconds given
+    :param sleep: waits for the given number of seconds
     :return: the output as data and as a string, and the exit code
     :raises ZApiInvalidRequestError: the arguments are invalid; nothing was sent
     """
@@ -74,7 +74,7 @@ def run_probe(
     journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
     if len(plan.levels) > 1:
         _say(
-            f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only you "
+            f"{journal} records what must be restored, until that is done. The file holds phone numbers, and only you "
             "can read it (mode 0600)."
         )
     try:
@@ -108,12 +108,12 @@ def _plan_of(arguments: argparse.Namespace) -> Plan:
             )
         if value not in setting.values:
             raise ZApiInvalidRequestError(
-                f"--current {name} has another value", f"Accepted: {', '.join(setting.values)}. {_NOTHING_SENT}"
+                f"--current {name} has an unknown value", f"Accepted: {', '.join(setting.values)}. {_NOTHING_SENT}"
             )
         current[name] = value
     contact = arguments.contact
     if arguments.writes:
-        contact = contact or _asked("A contact that may be added and removed, with country code", "--contact")
+        contact = contact or _asked("A contact to add and remove, with country code", "--contact")
         if not any(setting.name in current for setting in _WITH_LIST):
             current["last_seen"] = _asked_value()
         contact = _contact(contact)
@@ -134,7 +134,7 @@ def _asked_value() -> str:
     accepted = ", ".join(setting.values)
     value = _asked(f"Who sees {setting.title} now, as WhatsApp's settings show it ({accepted})", "--current").upper()
     if value not in setting.values:
-        raise ZApiInvalidRequestError("This is none of its values", f"Accepted: {accepted}. {_NOTHING_SENT}")
+        raise ZApiInvalidRequestError("This is not one of its values", f"Accepted: {accepted}. {_NOTHING_SENT}")
     return value
 
 
@@ -150,20 +150,20 @@ def _answer(question: str) -> str:
 
 
 def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
-    """Say what will be written, and ask for approval."""
+    """List the writes, and ask for approval."""
     if arguments.yes:
         return
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError("--refusals and --writes need --yes without a terminal", _NOTHING_SENT)
-    _say(f"Besides the reads, these are sent to connection {arguments.conn_id!r}, at most {MAX_WRITES} writes:\n")
+    _say(f"Besides the reads, connection {arguments.conn_id!r} gets these writes, at most {MAX_WRITES}:\n")
     _say("\n".join(_lines(plan, plan.levels[1:])))
     if plan.contact is not None:
         _say(
-            f"The contact is {hide_phone(plan.contact)}. For about a minute it is added to and removed from the list, "
-            f"and {plan.probed.title} changes its value."
+            f"The contact is {hide_phone(plan.contact)}. For about a minute, it is added to and removed from the list, "
+            f"and the value of {plan.probed.title} changes."
         )
     stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
-    _say(f"Put back at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
+    _say(f"Restored at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
     if _answer("Send them? Type yes: ").lower() != "yes":
         raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
 
@@ -216,7 +216,7 @@ def _wire(
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
     if plan is None or probe_id.startswith("restore_"):
-        return "What was there before is put back."
+        return "The earlier state is restored."
     level = 0 if probe_id in _READS else 1 if probe_id in _RISKS or probe_id == "list_after_refusals" else 2
     return _HEADINGS[level].format(setting=plan.probed.title)
 
@@ -236,7 +236,7 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
     if prior.instance_id != connection.target.instance_id:
         raise ZApiConfigurationError(
             "The journal belongs to another instance",
-            f"Give the connection that the probe ran with. {_NOTHING_SENT}",
+            f"Use the connection of that probe. {_NOTHING_SENT}",
             conn_id=arguments.conn_id,
         )
     _require_phone(connection)
@@ -244,8 +244,8 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
     wire.close()
     done = [setting.name for setting in SETTINGS if setting.name in prior.written]
     data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
-    lines = [f"Put back: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
-    lines += [f"NOT put back: {problem}" for problem in problems.values()]
+    lines = [f"Restored: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
+    lines += [f"NOT restored: {problem}" for problem in problems.values()]
     # A retry cannot restore a value that nobody stated.
     kept = any(prior.settings[name].value is not None for name in problems)
     lines.append(f"The journal {path} is {'kept' if kept else 'deleted'}.")
@@ -257,14 +257,14 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
 def _not_put_back(result: Result, conn_id: str) -> str:
     if not result.problems:
         return ""
-    lines = ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems.values())]
+    lines = ["", "NOT everything was restored:", *(f"- {problem}" for problem in result.problems.values())]
     if result.journal is not None:
         lines.append(_TRY_AGAIN.format(conn_id=conn_id, journal=result.journal))
     return "\n".join(lines) + "\n"
 
 
 def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
-    """Show a report, and write it unless the user says no."""
+    """Show a report, and write it to a file unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
@@ -287,6 +287,6 @@ def _comparison(differ: list[tuple[str, str, str]]) -> tuple[list[dict[str, str]
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # Airflow's stdout is for the report.
+    # stdout is for the report.
     sys.stderr.write(text + end)
     sys.stderr.flush()

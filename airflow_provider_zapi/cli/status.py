@@ -26,13 +26,13 @@ NOTHING = "-"
 
 
 def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], list[tuple[object, ...]], bool, list[str]]:
-    """Return what is stored about all numbers, or one: data, rows, whether any drifted, and notes.
+    """Return what is stored about one or all numbers, as data, rows, whether any list drifted, and notes.
 
     :param stale_after: hours after which the last result counts as stale
-    :raises ZApiConfigurationError: Airflow's database cannot be read, or has nothing on this connection
+    :raises ZApiConfigurationError: Airflow's database cannot be read, or has nothing about this connection
     """
     if not AIRFLOW_V_3_0_PLUS:
-        note = "Airflow 2 keeps no state of a number. 'show' and 'plan' read the number itself."
+        note = "Airflow 2 does not store the state of a number. Use 'show' or 'plan' to read the number itself."
         return {"numbers": []}, [HEADINGS], False, ["", note]
     found = caught(_read, Exception)
     if isinstance(found, Exception):
@@ -43,8 +43,8 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
     numbers = {name: number for name, number in found.items() if conn_id in (None, number["conn_id"])}
     if conn_id is not None and not numbers:
         raise ZApiConfigurationError(
-            "Nothing is kept of this connection yet",
-            "A run of ApplyPrivacyPolicyOperator keeps it. 'show' and 'plan' read the number itself.",
+            "Nothing is stored about this connection yet",
+            "A run of ApplyPrivacyPolicyOperator stores it. Use 'show' or 'plan' to read the number itself.",
             conn_id=conn_id,
         )
     now = datetime.now(UTC)
@@ -59,8 +59,8 @@ def status(conn_id: str | None, stale_after: float) -> tuple[dict[str, Any], lis
 
 
 def _read() -> dict[str, dict[str, Any]]:
-    """Return what is stored on each number, by its name: the connection id, and the instance id of an account's."""
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # not a task: it may read the database
+    """Return what is stored about each number, by connection id, or by connection and instance id."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # unlike a task, a server may read the database
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -84,7 +84,7 @@ def _read() -> dict[str, dict[str, Any]]:
 
 
 def _where(uri: str) -> dict[str, str]:
-    """Return the connection that an asset's URI names, and the instance if the connection has a whole account."""
+    """Return the connection in an asset's URI, and the instance if the connection has a whole account."""
     parts = urlsplit(uri)
     instance = unquote(parts.path.removesuffix("/privacy").removeprefix("/"))
     return {"conn_id": unquote(parts.netloc), **({"instance": instance} if instance else {})}
@@ -100,7 +100,7 @@ def _stored(session: Any, asset_id: int) -> Any:
 
 
 def _of_event(event: Any) -> dict[str, Any]:
-    """Return an event as a state. It shows what a run changed last, but not drift."""
+    """Return an event in the form of a state. It shows what a run changed last, but not drift."""
     at = event.timestamp.astimezone(UTC).isoformat(timespec="seconds")
     by = {
         "dag_id": event.source_dag_id,
@@ -165,12 +165,12 @@ def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if last.get("outcome") == "failed":
             yield f"{_shown(name)}: the last run failed at {_shown(last.get('at'))} ({_shown(last.get('error'))})."
         elif last and not number["settings"]:
-            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It keeps no state of each number."
+            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It stores no state of each number."
     if not numbers:
-        yield "Nothing is kept yet: a run of ApplyPrivacyPolicyOperator keeps it."
+        yield "Nothing is stored yet. A run of ApplyPrivacyPolicyOperator stores it."
     if any(number["source"] == "event" for number in numbers.values()):
-        yield "Without a kept state, the row is what the last change said; drift is then not known here."
-    yield "Values cannot be read back from WhatsApp: 'asserted' is when they were sent last."
+        yield "If no state is stored, the row shows the last change, and drift is not known."
+    yield "Values cannot be read back from WhatsApp. 'asserted' is the time when they were last sent."
 
 
 def _shown(value: object) -> str:

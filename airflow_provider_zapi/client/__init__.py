@@ -1,4 +1,4 @@
-"""Speaks HTTP to Z-API: to one instance, or to an account. Knows nothing of DAGs, tasks or connections."""
+"""The HTTP client for one instance or one account of Z-API. It does not depend on DAGs, tasks or connections."""
 
 from airflow_provider_zapi.client.account import AccountInstance, ZApiAccountClient
 from airflow_provider_zapi.client.api import AccountState, InstanceStatus, ResolvedContact, ZApiClient

@@ -1,7 +1,8 @@
 """Turn an answer of Z-API into a result or a failure.
 
-One table maps the error string, another the status. The string comes first because Z-API sends the same condition under
-different statuses. The rows come from Z-API's documentation and from answers that public clients recorded.
+One table maps error strings to failures, and another maps statuses. The string is checked first, because Z-API reports
+the same condition with different statuses. The rows come from Z-API's documentation and from answers that public
+clients recorded.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Longest part of the server's string in a message, in characters.
+#: The most characters of the server's string that a message shows.
 MAX_SERVER_TEXT = 200
-#: Longest part that is read, so that a long string does not take long.
+#: The most characters of the server's string that are read, so that a long string does not take long.
 _READ_OF_TEXT = 16_384
-#: What is dropped from the end of a cut string, because half a secret there would not be found. Every encoded secret is
-#: shorter than this.
+#: How many characters are dropped from the end of a cut string, because half a secret there would not be found. Every
+#: encoded secret is shorter than this.
 _LOST_AT_CUT = 8_192
 
 
@@ -62,15 +63,15 @@ class Again(enum.Enum):
     """Whether the same call is retried before its error is raised."""
 
     NEVER = enum.auto()
-    #: Only if the call is idempotent: the server may have done it already.
+    #: Only if the call is idempotent, because the server may have done it already.
     IF_REPEATABLE = enum.auto()
-    #: The server has not done it.
+    #: Always, because the server has not done it.
     ALWAYS = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Hold why an attempt failed: the facts for its error, and whether to retry."""
+    """The reason why an attempt failed: the facts for its error, and whether to retry."""
 
     error: type[ZApiError]
     what: str
@@ -88,33 +89,33 @@ Reader = Callable[[Any], T | Failure]
 
 NOT_ZAPI = Failure(
     ZApiUnreachableError,
-    "the answer is not one of Z-API's: {detail}",
-    f"A proxy or a captive portal may have answered, or {BASE_URL} is not Z-API's address: check the network.",
+    "the answer is not from Z-API: {detail}",
+    f"A proxy or a captive portal may have answered, or {BASE_URL} is not Z-API's address. Check the network.",
     Again.IF_REPEATABLE,
     code="ZAPI-UNREACHABLE-NOT-ZAPI",
 )
 NO_SUCH_PATH = Failure(
     ZApiUnexpectedAnswerError,
-    "Z-API knows no such endpoint",
-    f"Nothing was changed. If {BASE_URL} is Z-API's address, this is a bug in this provider: please report it.",
+    "Z-API does not have this endpoint",
+    f"Nothing was changed. If {BASE_URL} is Z-API's address, this is a bug in this provider. Please report it.",
     code="ZAPI-UNEXPECTED-NO-ENDPOINT",
 )
 REFUSED = Failure(
     ZApiRefusedError,
-    "Z-API refused: {text}",
-    "Nothing is known to have changed. Retry later.",
+    "Z-API refused the call: {text}",
+    "Probably nothing was changed. Retry later.",
 )
 SUCCESS_FALSE = Failure(
     ZApiRefusedError,
     "Z-API answered success: false",
-    "WhatsApp did not take the change: its list was changed elsewhere meanwhile, the account is locked, or the session "
-    "is about to drop. Retry later.",
+    "WhatsApp did not accept the change: its list was changed elsewhere at the same time, the account is locked, or "
+    "the session is about to drop. Retry later.",
     code="ZAPI-REFUSED-SUCCESS-FALSE",
 )
 
 _COPY_CLIENT_TOKEN = (
     f"Copy the account security token from Security in the Z-API panel ({SECURITY_PAGE}) into the connection's "
-    f'"{ACCOUNT_SECURITY_TOKEN}"; it is not the instance token.'
+    f'"{ACCOUNT_SECURITY_TOKEN}". It is not the instance token.'
 )
 
 #: By the string in `error`, ignoring case and status. First match wins.
@@ -125,7 +126,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiUnexpectedAnswerError,
             "the emulator does not emulate this call of Z-API",
-            f"Nothing was changed. Make this call to Z-API itself: {BASE_URL} leads to the emulator.",
+            f"Nothing was changed. {BASE_URL} is the emulator's address. Send this call to Z-API itself.",
             code="ZAPI-UNEXPECTED-NOT-EMULATED",
         ),
     ),
@@ -133,7 +134,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         r"client-token is not configured|^\s*null not allowed",
         Failure(
             ZApiAuthenticationError,
-            "Z-API asks for a Client-Token and received none",
+            "Z-API requires a Client-Token, but received none",
             _COPY_CLIENT_TOKEN,
             code="ZAPI-AUTH-CLIENT-TOKEN-MISSING",
         ),
@@ -151,8 +152,8 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         r"^\s*(?P<address>[0-9a-f.:]*[.:][0-9a-f.:]+) not allowed",
         Failure(
             ZApiAuthenticationError,
-            "Z-API takes no calls from the address {address}",
-            f"Add it to the addresses allowed under Security in the Z-API panel ({SECURITY_PAGE}), or call Z-API from "
+            "Z-API does not accept calls from the address {address}",
+            f"Add it to the allowed addresses under Security in the Z-API panel ({SECURITY_PAGE}), or call Z-API from "
             "an allowed address.",
             code="ZAPI-AUTH-ADDRESS",
         ),
@@ -170,7 +171,7 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         r"instance not found",
         Failure(
             ZApiInstanceNotFoundError,
-            "Z-API knows no instance with this id and token",
+            "Z-API does not have an instance with this ID and token",
             f"Compare the connection's {INSTANCE_ID} and {INSTANCE_TOKEN} with {INSTANCES_PAGE}.",
         ),
     ),
@@ -179,7 +180,8 @@ TEXTS: tuple[tuple[str, Failure], ...] = (
         Failure(
             ZApiInvalidRequestError,
             "Z-API refused a phone number: {text}",
-            "Give each number with country and area code, such as 5544991111111. Z-API does not say which it was.",
+            "Write each number with country and area code, such as 5544991111111. Z-API does not say which one it "
+            "refused.",
             code="ZAPI-INVALID-PHONE",
         ),
     ),
@@ -202,14 +204,14 @@ _BUSY = Failure(
 )
 _REDIRECT = Failure(
     ZApiUnexpectedAnswerError,
-    "the answer leads to another address, which is not followed because the request holds credentials",
-    f"{BASE_URL} must be Z-API's own address: a proxy or a captive portal may have answered instead.",
+    "the answer is a redirect, which is not followed because the request holds credentials",
+    f"{BASE_URL} must be Z-API's own address. A proxy or a captive portal may have answered instead.",
     code="ZAPI-UNEXPECTED-REDIRECT",
 )
 _UNEXPECTED = Failure(
     ZApiUnexpectedAnswerError,
-    "Z-API gave an answer that this provider does not know{text_after}",
-    f"Nothing is known to have changed. Check that {BASE_URL} is Z-API's address; if it is, report this.",
+    "Z-API sent an answer that this provider does not know{text_after}",
+    f"Probably nothing was changed. Check that {BASE_URL} is Z-API's address. If it is, please report this.",
 )
 _DEFECT = Failure(
     ZApiInvalidRequestError,
@@ -236,7 +238,7 @@ STATUSES: Mapping[int, Failure] = {
     402: Failure(
         ZApiSubscriptionError,
         "Z-API asks for a payment{text_after}",
-        f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
+        f"Pay it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
         code="ZAPI-SUBSCRIPTION-PAYMENT",
     ),
     403: Failure(
@@ -252,7 +254,7 @@ STATUSES: Mapping[int, Failure] = {
     425: _BUSY,
     429: Failure(
         ZApiRateLimitError,
-        "Z-API takes no more calls for now{text_after}",
+        "Z-API received too many calls{text_after}",
         "Make fewer calls at a time to this instance, for example with an Airflow pool of one slot. Retry later.",
         Again.ALWAYS,
     ),
@@ -269,9 +271,9 @@ def read_answer(
     scrub: Callable[[str], str],
     now: float,
 ) -> T | Failure:
-    """Return the result that ``read`` makes of an answer, or the failure.
+    """Return the result of ``read`` for an answer, or the failure.
 
-    :param read: sees a 2xx answer before ``error`` is checked, because a healthy ``status`` has one
+    :param read: gets a 2xx answer before ``error`` is checked, because a healthy ``status`` has one
     :param scrub: removes secrets from the server's string before a failure holds it
     :param now: the time as a Unix timestamp, for a ``Retry-After`` that is a date
     """
@@ -293,16 +295,16 @@ def read_answer(
     return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
 
 
-#: Helps with a bug report. Nothing in it is secret.
+#: The shape helps with a bug report. It holds no secret.
 _SHAPE = "The answer's shape, for a report (no content): {shape}."
 
 
 def _shape(payload: Any, body: bytes) -> str:
-    return f"{counted(len(body), 'byte')} that are not JSON" if isinstance(payload, NotJson) else compact(payload)
+    return f"{counted(len(body), 'byte')}, not JSON" if isinstance(payload, NotJson) else compact(payload)
 
 
 def success_is_true(payload: Any) -> Failure | None:
-    """Check the answer to a change: an object without ``error`` whose ``success`` is true."""
+    """Check the answer to a change. It must be an object without ``error`` whose ``success`` is true."""
     checked = object_without_error(payload)
     if isinstance(checked, Failure):
         return checked
@@ -322,12 +324,12 @@ def object_without_error(payload: Any) -> dict[str, Any] | Failure:
 
 
 def not_zapi(detail: str) -> Failure:
-    """Return the failure for an answer that is not Z-API's."""
+    """Return the failure for an answer that is not from Z-API."""
     return replace(NOT_ZAPI, what=NOT_ZAPI.what.format(detail=detail))
 
 
 def unexpected(detail: str) -> Failure:
-    """Return the failure for content that breaks the contract. A retry would not help."""
+    """Return the failure for content that does not follow the contract. A retry would not help."""
     return replace(_UNEXPECTED, what=f"Z-API's answer breaks its contract: {detail}", code="ZAPI-UNEXPECTED-CONTENT")
 
 
@@ -340,11 +342,11 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
-    """Return the server's string on one line, cut and without secrets."""
+    """Return the server's string on one line, shortened and without secrets."""
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):
-        # Scrubbing may shorten the string a lot.
+        # Scrubbing may shorten the string a lot, so it is cut after that.
         scrubbed = scrubbed[: -min(_LOST_AT_CUT, -(-len(scrubbed) // 2))]
     return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
 
@@ -386,5 +388,5 @@ def _retry_after(value: str | None, now: float) -> float | None:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")

@@ -28,7 +28,7 @@ from airflow_provider_zapi.privacy.settings import PrivacySetting
 
 __all__ = ["AccountState", "InstanceStatus", "ResolvedContact", "ZApiClient"]
 
-#: A list of 64,000 excluded contacts, WhatsApp's limit, is under 2 MiB. The rest is a margin.
+#: In bytes. A list of 64,000 excluded contacts, WhatsApp's limit, is under 2 MiB. The rest is a margin.
 MAX_LIST_BODY = 8 << 20
 
 #: Changes in one call. Z-API publishes no limit. This is far below what servers commonly refuse.
@@ -38,18 +38,18 @@ CHANGES_PER_CALL = 500
 PHONES_PER_CALL = 50_000
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-#: A segment of only dots would lead out of the instance's address.
+#: A segment of dots only would leave the path of the instance.
 _SEGMENT = r"(?!\.+(?:/|$))[A-Za-z0-9_.~@-]+"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*", re.ASCII)
-#: A path can hold a phone number, which must not appear in messages.
+#: A path can contain a phone number, which must not appear in messages.
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
 
 class InstanceStatus(NamedTuple):
-    """Hold what ``status`` says about an instance.
+    """The answer of ``status`` about an instance.
 
     :ivar connected: whether its WhatsApp session works; no other field shows this
-    :ivar reason: why not, in Z-API's words
+    :ivar reason: Z-API's reason why it does not work
     """
 
     connected: bool
@@ -57,11 +57,11 @@ class InstanceStatus(NamedTuple):
 
 
 class AccountState(NamedTuple):
-    """Hold what ``me`` says about an instance, without its secrets.
+    """The answer of ``me`` about an instance, without its secrets.
 
     :ivar connected: whether it has a WhatsApp session; rely on `ZApiClient.status`
     :ivar due: when its subscription ends (UTC)
-    :ivar payment_status: Z-API's word for whether it is paid, such as ``PAID``
+    :ivar payment_status: Z-API's payment status, such as ``PAID``
     """
 
     connected: bool
@@ -74,9 +74,9 @@ class AccountState(NamedTuple):
 
 
 class ZApiClient:
-    """Call one Z-API instance. Close the client, or use it as a context manager.
+    """A client for one Z-API instance. Close it, or use it as a context manager.
 
-    :param credentials: those of the instance
+    :param credentials: the instance's address and credentials
     :param transport: sends the calls; by default a `Transport` of these credentials
     """
 
@@ -95,7 +95,7 @@ class ZApiClient:
 
     @property
     def instance_id(self) -> str:
-        """The instance's id."""
+        """Return the instance's id."""
         return self._credentials.instance_id
 
     def keyed_digest(self, purpose: str, data: bytes) -> str:
@@ -106,7 +106,7 @@ class ZApiClient:
         return self._credentials.keyed_digest(purpose, data)
 
     def close(self) -> None:
-        """Close the kept connection."""
+        """Close the HTTP connection."""
         self._transport.close()
 
     def cancel(self) -> None:
@@ -115,13 +115,13 @@ class ZApiClient:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the client has stopped sending."""
+        """Return whether the client has stopped sending."""
         return self._transport.cancelled
 
     def status(self) -> InstanceStatus:
         """Read whether the instance has a WhatsApp session.
 
-        :raises ZApiError: there is no answer, or not a valid one
+        :raises ZApiError: there is no answer, or the answer is invalid
         """
         status = self._transport.call(_call("GET", "status"), _status)
         return status._replace(reason=self._transport.clean(status.reason))
@@ -129,12 +129,12 @@ class ZApiClient:
     def paired_phone(self) -> str:
         """Read which number is paired with the instance. It can change.
 
-        :raises ZApiError: there is no answer, or no number in it
+        :raises ZApiError: there is no answer, or it does not hold a number
         """
         return self._transport.call(_call("GET", "device"), _phone)
 
     def account(self) -> AccountState:
-        """Read how long the instance is paid. The answer holds the token, so the rest is dropped.
+        """Read the instance's subscription. The answer also holds the token, so everything else is dropped.
 
         :raises ZApiError: there is no answer, or one of its fields is invalid
         """
@@ -161,7 +161,7 @@ class ZApiClient:
         :param changes: what to add and remove, not the whole list
         :param progress: called after each call with the changes done and their total
         :return: the number of calls made
-        :raises ZApiError: a call failed; the calls before it stay in effect
+        :raises ZApiError: a call failed; the changes of the calls before it were made
         """
         chunks = [changes[at : at + CHANGES_PER_CALL] for at in range(0, len(changes), CHANGES_PER_CALL)] or [()]
         done = 0
@@ -172,7 +172,11 @@ class ZApiClient:
             call = _call("POST", setting.endpoint, **{"params" if setting.place == "query" else "json": fields})
             failed = caught(partial(self._transport.call, call, success_is_true), ZApiError)
             if failed is not None:
-                raise (failed.after(f"{done} of {len(changes)} changes were made before, and stay") if done else failed)
+                raise (
+                    failed.after(f"{done} of {len(changes)} changes were made before this, and stay")
+                    if done
+                    else failed
+                )
             done += len(chunk)
             if progress:
                 progress(done, len(changes))
@@ -181,8 +185,8 @@ class ZApiClient:
     def resolve_contacts(self, phones: Iterable[str]) -> dict[str, ResolvedContact]:
         """Ask WhatsApp how it registered phone numbers: the exact form, and the ``@lid`` if there is one.
 
-        :param phones: contacts as `normalize_contact` returns them; an ``@lid`` has no phone
-        :return: what WhatsApp says, by phone; one call asks for at most 50,000
+        :param phones: contacts as `normalize_contact` returns them; ``@lid`` identifiers are skipped
+        :return: WhatsApp's answers by phone; one call asks for at most 50,000 phones
         :raises ZApiError: there is no valid answer
         """
         asked = list(dict.fromkeys(phones))
@@ -212,8 +216,8 @@ class ZApiClient:
         :param repeatable: whether the call is idempotent, so that it is retried after a lost
             answer; by default every method but ``POST``
         :return: the answer's JSON, unchanged; some answers hold secrets (``me`` returns the instance's token)
-        :raises ZApiInvalidRequestError: method or path cannot be used; nothing was sent
-        :raises ZApiError: there is no answer, or it says ``error`` or ``success: false``
+        :raises ZApiInvalidRequestError: ``method``, ``path`` or ``json`` is invalid; nothing was sent
+        :raises ZApiError: there is no answer, or it has ``error`` or ``success: false``
         """
         if method not in _METHODS:
             raise ZApiInvalidRequestError(
@@ -223,15 +227,15 @@ class ZApiClient:
             )
         if not _PATH.fullmatch(path):
             raise ZApiInvalidRequestError(
-                "path cannot be used",
-                "Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': letters, digits, "
-                "_ . ~ @ - between single slashes, no '..', no scheme, no query. Nothing was sent.",
+                "path is invalid",
+                "Use a relative path such as 'profile-name' or 'phone-exists/5544991111111', with letters, digits and "
+                "_ . ~ @ - between single slashes. It must not have '..', a scheme or a query. Nothing was sent.",
                 code="ZAPI-INVALID-PARAMETER",
             )
         if not _is_json(json):
             raise ZApiInvalidRequestError(
                 "json cannot be sent",
-                "Accepted is what JSON can hold. Nothing was sent.",
+                "Use only values that JSON supports. Nothing was sent.",
                 code="ZAPI-INVALID-PARAMETER",
             )
         call = Call(
@@ -248,14 +252,14 @@ class ZApiClient:
     def disallowed_contacts(self, setting: PrivacySetting) -> tuple[str, ...]:
         """Read a setting's excluded contacts exactly as WhatsApp lists them: phones or ``@lid``.
 
-        An entry may be neither. Use `split_contacts` to get those that can be shown.
+        An entry may be neither. Use `split_contacts` to get the entries that can be shown.
 
         :raises ZApiInvalidRequestError: the setting has no list
         :raises ZApiError: the answer holds no valid list; a malformed list never counts as empty
         """
         if setting.list_scope is None:
             raise ZApiInvalidRequestError(
-                f"{setting.title} has no list of exceptions", "Nothing was sent.", code="ZAPI-INVALID-SETTING"
+                f"{setting.title} has no list of excluded contacts", "Nothing was sent.", code="ZAPI-INVALID-SETTING"
             )
         call = _call("GET", "privacy/disallowed-contacts", params={"type": setting.list_scope}, max_body=MAX_LIST_BODY)
         return self._transport.call(call, _disallowed_contacts)
@@ -266,7 +270,7 @@ def _call(method: str, path: str, **details: Any) -> Call:
 
 
 def _status(payload: Any) -> InstanceStatus | Failure:
-    # Read this before `error`, which healthy answers also have ("You are already connected.").
+    # This comes before `error`, which healthy answers also have ("You are already connected.").
     if isinstance(payload, dict) and isinstance(payload.get("connected"), bool):
         return InstanceStatus(payload["connected"], str(payload.get("error") or ""))
     checked = object_without_error(payload)
@@ -280,7 +284,7 @@ def _phone(payload: Any) -> str | Failure:
     phone = checked.get("phone")
     if not isinstance(phone, str) or not phone:
         return unexpected("'phone' is missing")
-    return phone if is_contact(phone) else unexpected("'phone' is no phone number")
+    return phone if is_contact(phone) else unexpected("'phone' is not a phone number")
 
 
 def _account(payload: Any) -> AccountState | Failure:
@@ -291,7 +295,7 @@ def _account(payload: Any) -> AccountState | Failure:
     if not isinstance(connected, bool):
         return unexpected("'connected' is neither true nor false")
     if not isinstance(payment, str) or not payment.strip():
-        return unexpected("'paymentStatus' is no text")
+        return unexpected("'paymentStatus' is not a string")
     if due is None:
         return unexpected("'due' is neither milliseconds since 1970 nor an ISO 8601 date")
     return AccountState(connected, due, payment.strip())
@@ -307,16 +311,16 @@ def _anything_done(payload: Any) -> Any | Failure:
 def _resolved_contacts(payload: Any) -> dict[str, ResolvedContact] | Failure:
     if not isinstance(payload, list):
         checked = object_without_error(payload)
-        return checked if isinstance(checked, Failure) else unexpected("the contacts are no list")
+        return checked if isinstance(checked, Failure) else unexpected("the contacts are not a list")
     resolved = {}
     for item in payload:
         if not isinstance(item, dict) or not isinstance(item.get("inputPhone"), str):
             return unexpected("a contact lacks its 'inputPhone'")
-        # Some accounts return it as a string.
+        # Some accounts return 'exists' as a string.
         exists = {"true": True, "false": False}.get(str(item.get("exists")).lower())
         phone, lid = item.get("outputPhone"), item.get("lid")
         if exists is None or not _is_text_or_none(phone) or not _is_text_or_none(lid):
-            return unexpected("a contact's 'exists', 'outputPhone' or 'lid' is of another type")
+            return unexpected("a contact's 'exists', 'outputPhone' or 'lid' has the wrong type")
         resolved[item["inputPhone"]] = ResolvedContact(exists, phone or None, lid or None)
     return resolved
 
@@ -339,7 +343,7 @@ def _disallowed_contacts(payload: Any) -> tuple[str, ...] | Failure:
         return checked
     contacts = checked.get("disallowedContacts")
     if not isinstance(contacts, list):
-        return unexpected("'disallowedContacts' is no list")
+        return unexpected("'disallowedContacts' is not a list")
     if not all(isinstance(contact, str) and contact for contact in contacts):
-        return unexpected("'disallowedContacts' holds something else than texts")
+        return unexpected("'disallowedContacts' has entries that are not strings")
     return tuple(contacts)

@@ -1,4 +1,4 @@
-"""Parse a body as strict JSON, in which no key is repeated."""
+"""Parse a body as strict JSON, without repeated keys."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["NotJson", "parse_body"]
 
 @dataclass(frozen=True, slots=True)
 class NotJson:
-    """Hold why a body is not JSON."""
+    """The reason why a body is not JSON."""
 
     why: str
 
 
 def parse_body(body: bytes) -> Any:
-    """Parse JSON strictly. Ambiguous JSON is not an answer."""
+    """Parse JSON strictly, because ambiguous JSON proves nothing."""
     if not body.strip():
         return NotJson("it is empty")
     try:

@@ -9,17 +9,18 @@ import requests
 import urllib3
 
 from airflow_provider_zapi.client.answers import Again, Failure
-from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiUnreachableError
+from airflow_provider_zapi.client.deadline import CancelledError
+from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiTransientError, ZApiUnreachableError
 from airflow_provider_zapi.panel import BASE_URL
 
-__all__ = ["BROKEN", "broken_exchange"]
+__all__ = ["BROKEN", "STOPPED", "broken_exchange"]
 
 #: The errors that a failed exchange raises. urllib3 raises a ValueError for a negative chunk size.
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 _LOOK_AT_THE_NETWORK = "Check the network, DNS and proxy of this machine. Retry later."
 
-#: The meaning of a failed exchange: the first row whose class is found in the error or in an error that it wraps.
+#: The meaning of a failed exchange. The first row applies whose class is the error's or that of an error that it wraps.
 #: The order matters: causes come first, then the classes that wrap them.
 _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     (
@@ -32,7 +33,7 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         requests.exceptions.ProxyError,
-        "the call failed at the proxy",
+        "the proxy did not forward the call",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-PROXY",
@@ -60,14 +61,14 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
     ),
     (
         requests.exceptions.SSLError,
-        "a TLS connection could not be made",
+        "a TLS connection could not be established",
         _LOOK_AT_THE_NETWORK,
         Again.IF_REPEATABLE,
         "ZAPI-UNREACHABLE-TLS",
     ),
     (
         urllib3.exceptions.NewConnectionError,
-        "a connection could not be made",
+        "a connection could not be established",
         _LOOK_AT_THE_NETWORK,
         Again.ALWAYS,
         "ZAPI-UNREACHABLE-CONNECT",
@@ -96,12 +97,19 @@ _EXCHANGES: tuple[tuple[type[BaseException], str, str, Again, str], ...] = (
 )
 
 
-#: The message of `http.client` if a proxy requires a password. It has no error class of its own.
+STOPPED = Failure(
+    ZApiTransientError,
+    "the call was cancelled, so nothing more is sent",
+    "Changes that were sent before this stay. A retry sends everything again.",
+    code="ZAPI-TRANSIENT-CANCELLED",
+)
+
+#: The message of `http.client` if a proxy requires a password. There is no separate error class for this.
 _PROXY_ASKS_WHO = "Tunnel connection failed: 407"
 
 _PROXY_REFUSED = Failure(
     ZApiConfigurationError,
-    "the proxy requires a user and a password, or rejected the given ones",
+    "the proxy requires a user and a password, or rejected the ones it got",
     "Set them in HTTPS_PROXY, as user:password@ before the host of the proxy.",
     code="ZAPI-CONFIG-PROXY-PASSWORD",
 )
@@ -110,6 +118,8 @@ _PROXY_REFUSED = Failure(
 def broken_exchange(error: BaseException) -> Failure:
     """Return the failure of an exchange that ended with ``error``."""
     chain = _chain(error)
+    if any(isinstance(link, CancelledError) for link in chain):
+        return STOPPED
     if any(str(link).startswith(_PROXY_ASKS_WHO) for link in chain):
         return _PROXY_REFUSED
     what, advice, again, code = next(
@@ -121,7 +131,7 @@ def broken_exchange(error: BaseException) -> Failure:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return ``error`` and the errors that it wraps, as arguments, ``reason``, cause or context."""
+    """Return ``error`` and the errors that it wraps in its arguments, ``reason``, cause or context."""
     found: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

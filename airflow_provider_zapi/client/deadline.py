@@ -23,16 +23,22 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_zapi.client.targets import Target
 
-__all__ = ["Deadline", "DeadlineAdapter"]
+__all__ = ["CancelledError", "Deadline", "DeadlineAdapter"]
+
+
+class CancelledError(OSError):
+    """The call was cancelled before its request was sent."""
 
 
 class Deadline:
-    """Hold the time at which the current call must end, for its connections.
+    """The time at which the current call must end. Connections share it.
 
     :param clock: seconds, monotonic
+    :param cancelled: returns whether sending has stopped
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.cancelled = cancelled
         self._clock = clock
         self._end = float("inf")
 
@@ -46,13 +52,13 @@ class Deadline:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Adapt `requests` so that a deadline bounds every read. It does not retry.
+    """An adapter for `requests` that ends every read at a deadline. It does not retry.
 
-    It keeps one connection, and serves one call at a time.
+    It keeps one connection, and handles one call at a time.
 
-    :param deadline: bounds the reads of each call, until `serve` changes it
+    :param deadline: limits the reads of each call, until `serve` changes it
     :param ssl_context: verifies the server of a TLS connection
-    :param target: holds the secrets to add to each request, until `serve` changes it
+    :param target: has the secrets to add to each request, until `serve` changes it
     """
 
     def __init__(self, deadline: Deadline, ssl_context: ssl.SSLContext, target: Target) -> None:
@@ -81,7 +87,7 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 class _Served:
-    """Hold the deadline and target of the current call. Its ``repr`` is empty."""
+    """The deadline and target of the current call. Its ``repr`` shows neither."""
 
     def __init__(self, deadline: Deadline, target: Target) -> None:
         self.deadline = deadline
@@ -93,9 +99,9 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
         # HTTPResponse only asks its socket for the file to read.
         return _Response(cast(socket.socket, _TimedSocket(sock, served.deadline)), *args, **kwargs)
 
-    class Connection(connection):  # type: ignore[misc]  # one of two
+    class Connection(connection):  # type: ignore[misc]  # HTTPConnection or HTTPSConnection
         response_class = staticmethod(response)
-        #: Never print requests, even if the process does: answers may repeat what was sent.
+        #: Never print requests, even if the process does, because answers may repeat what was sent.
         debuglevel = 0
         _head_due = False
 
@@ -111,6 +117,9 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
             self._head_due = False
             if self.sock is None:
                 self.connect()
+            # Opening a connection takes seconds if the network is slow, and the task may be killed during that time.
+            if served.deadline.cancelled():
+                raise CancelledError
             super().send(_with_secrets(data, served.target))
 
     Connection.__name__ = Connection.__qualname__ = connection.__name__
@@ -118,7 +127,7 @@ def _pool_class(pool: type[Any], connection: type[Any], served: _Served) -> type
 
 
 def _with_secrets(head: bytes, target: Target) -> memoryview:
-    """Return a request's head with the secrets. Unlike bytes, it shows nothing in a traceback."""
+    """Return a request's head with the secrets, as a memoryview, because a traceback would show bytes."""
     method, rest = head.split(b" ", 1)
     # The headers go before the empty line that ends the head.
     pieces = [method, b" ", target.path_prefix.encode(), rest[:-2]]
@@ -130,7 +139,7 @@ def _with_secrets(head: bytes, target: Target) -> memoryview:
 class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
-        # Drop the server's reason: nothing here reads it, and tracing would store the secrets it repeats.
+        # Drop the server's reason phrase. Nothing here reads it, and tracing would store the secrets that it repeats.
         self.reason = ""
 
 
@@ -156,7 +165,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         remaining = self._deadline.remaining()
         if remaining <= 0:
-            raise TimeoutError("the call's time is over")
+            raise TimeoutError("the call's deadline has passed")
         self._sock.settimeout(remaining if self._read_timeout is None else min(self._read_timeout, remaining))
         return self._file.readinto(buffer)
 

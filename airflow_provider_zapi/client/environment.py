@@ -15,7 +15,7 @@ __all__ = ["authorities", "proxies"]
 
 
 def authorities(conn_id: str | None) -> tuple[bool | str, ssl.SSLContext]:
-    """Return the trusted certificate authorities: those of ``REQUESTS_CA_BUNDLE``, or else the system's."""
+    """Return the trusted certificate authorities, from ``REQUESTS_CA_BUNDLE`` or else from the system."""
     context = create_urllib3_context()
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not bundle:

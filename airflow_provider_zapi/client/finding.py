@@ -1,4 +1,4 @@
-"""Find secrets in a string: a few of them or ten thousand, whole or cut, in time in proportion to the string."""
+"""Find up to ten thousand secrets in a string, whole or cut, in time proportional to the string's length."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from collections.abc import Iterable, Iterator
 
 __all__ = ["Finder"]
 
-#: The shortest beginning of a secret that is found, in characters.
+#: The fewest characters of a cut secret that are found.
 _SHORTEST_PART = 8
-#: Up to this many are searched for one by one, which is then faster than one pass over the string.
+#: Up to this many secrets are searched for one by one. With more, one pass over the string is faster.
 _FEW = 60
 
 
 class Finder:
-    """Finds the places of given strings in another one, and of their beginnings: a server may cut what it repeats.
+    """Find strings, or their beginnings, in another string. A server may cut what it repeats.
 
-    A beginning of less than half, or of less than 8 characters, could be in any string.
+    A beginning counts only if it is at least half of the string and has at least 8 characters, because any text may
+    contain a shorter one by chance.
 
-    :param forms: what to find
+    :param forms: the strings to find
     """
 
     def __init__(self, forms: Iterable[str]) -> None:
-        # By length and text of the beginnings; those that begin alike are sorted, so that neighbours are most alike.
+        # The strings are grouped by their beginning and sorted, so that neighbours have the most characters in common.
         self._by_head: dict[int, dict[str, list[str]]] = {}
         self._count = self._longest_form = 0
         for form in sorted(set(forms)):
@@ -32,7 +33,7 @@ class Finder:
             self._longest_form = max(self._longest_form, len(form))
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the beginning and the end of each place."""
+        """Yield the start and the end of each match."""
         for length, heads in self._by_head.items():
             if self._count <= _FEW:
                 found = ((at, forms) for head, forms in heads.items() for at in _all_of(text, head))
@@ -54,13 +55,13 @@ def _all_of(text: str, head: str) -> Iterator[int]:
 
 
 def _longest(text: str, forms: list[str]) -> int:
-    """Return how much of a string is the beginning of one of these."""
+    """Return how many characters at the start of ``text`` are the beginning of one of the forms."""
     at = bisect.bisect(forms, text)
     return max(_shared(text, form) for form in forms[max(at - 1, 0) : at + 1])
 
 
 def _shared(one: str, other: str) -> int:
-    """Return how many characters two strings share at their beginning."""
+    """Return the length of the common prefix of two strings."""
     length = 0
     for pair in zip(one, other, strict=False):
         if pair[0] != pair[1]:

@@ -3,7 +3,7 @@
 Secrets are found by value and by shape. Airflow masks secrets too, but not everywhere, so this module removes them
 before a string reaches Airflow.
 
-Every search takes time in proportion to the length of the string, because a server's answer must not keep the process
+Every search takes time proportional to the length of the string, because a server's answer must not keep the process
 busy. So no regular expression matches a whole secret. Instead, the string is decoded, one layer of escapes at a time,
 and each layer is searched for the secrets as plain strings.
 """
@@ -15,6 +15,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html.entities import html5
@@ -30,7 +31,7 @@ Event = TypeVar("Event")
 #: The mark that replaces a secret. Airflow uses the same one, so readers know its meaning.
 HIDDEN = "***"
 
-#: One escaped character of visible ASCII in a URL, JSON, Python, JavaScript or HTML.
+#: One escaped character of printable ASCII in a URL, JSON, Python, JavaScript or HTML.
 _ESCAPE = re.compile(
     r"%([2-7][0-9A-Fa-f])"
     r"|\\(?:u00|x)([2-7][0-9A-Fa-f])"
@@ -39,7 +40,7 @@ _ESCAPE = re.compile(
     r"|&#[xX]0{0,6}([2-7][0-9A-Fa-f]);"
     r"|&([A-Za-z]{2,20});"
 )
-#: Decodes each group of the expression. Anything but a visible character stays as it is.
+#: The decoder for each group of the expression. Characters that are not printable stay escaped.
 _MEANINGS: tuple[Callable[[str], str], ...] = (
     lambda digits: chr(int(digits, 16)),
     lambda digits: chr(int(digits, 16)),
@@ -56,32 +57,33 @@ _SHAPES = (
     re.compile(r"(?i)/token/([^/\s\"'?#<>,;)]+)"),
     re.compile(r"(?i)client-token[\"']{0,2}\s*[:=]\s*[\"']{0,2}([^\s\"'<>,;)]+)"),
 )
-#: An address. In the answers of an account they are callbacks, which users fill with secrets.
+#: A URL. In the answers of an account, URLs are callbacks, into which users put secrets.
 _URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{0,15}://[^\s\"'<>]+")
-#: Z-API's own refusal of a Client-Token, which repeats the token between these two.
+#: Z-API's refusal of a Client-Token repeats the token between these two expressions.
 _REFUSED, _REFUSAL = re.compile(r"(?i)client-token\s+(?=\S)"), re.compile(r"(?i)\snot allowed")
-#: The longest token to expect between them, in characters.
+#: The longest token to expect between the two, in characters.
 _LONGEST_REFUSED = 1000
 
-#: Loggers that print request paths: every request at DEBUG, header defects and retries at WARNING.
+#: Loggers that print request paths. They log every request at DEBUG, and header defects and retries at WARNING.
 _LOGGERS_WITH_PATHS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
-#: Names under which a reporter may keep a token: of headers, connection fields and our own parameters.
+#: Names of headers, connection fields and parameters under which an error reporter may store a token.
 _SECRET_KEYS = frozenset({"authorization", "client-token", "client_token", "instance_token", "partner_token"})
 
 
 class Redactor:
-    """Removes given secrets from strings, both raw and in the encodings that servers echo.
+    """Remove secrets from strings, both raw and in the encodings that servers echo.
 
-    :param secrets: the values to hide, of visible ASCII characters; empty ones are passed over
-    :param urls: whether `scrub` hides every address too
+    :param secrets: the values to hide, in printable ASCII characters; empty values are ignored
+    :param urls: whether `scrub` hides every URL too
     """
 
     def __init__(self, secrets: Iterable[str | None], *, urls: bool = False) -> None:
         self._secrets: tuple[str, ...] = ()
-        #: Made on first use, because most tasks never scrub a string; kept with the secrets that they find.
+        #: Created on first use, because most tasks never scrub a string, and stored with the secrets that they find.
         self._finders: tuple[tuple[str, ...], Finder, Finder] | None = None
         self._urls = urls
+        self._learning = threading.Lock()
         self.learn(secrets)
         _remember(self)
 
@@ -92,18 +94,20 @@ class Redactor:
         raise TypeError("a Redactor cannot be pickled, because it holds secrets")
 
     def learn(self, secrets: Iterable[str | None]) -> None:
-        """Hide these values too, from now on. Their number costs a scrub next to nothing."""
-        # One assignment each: other threads scrub meanwhile.
-        self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
-        # A mark that is part of a secret could form that secret again, together with the characters around it.
-        self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
+        """Hide these values too, from now on. Their number hardly slows down a scrub."""
+        # Threads read the pages of an account's list at the same time. Each must keep the secrets of the others.
+        with self._learning:
+            # Each attribute changes in a single assignment, because other threads scrub at the same time.
+            self._secrets = tuple(dict.fromkeys([*self._secrets, *filter(None, secrets)]))
+            # If the mark is part of a secret, it could form that secret together with the characters around it.
+            self._mark = "\u2022\u2022\u2022" if any("*" in secret for secret in self._secrets) else HIDDEN
 
     def _both_finders(self) -> tuple[Finder, Finder]:
-        """Return what finds the secrets in a raw string, and in a decoded one."""
+        """Return the finder for raw strings and the finder for decoded strings."""
         secrets, finders = self._secrets, self._finders
         if finders is None or finders[0] is not secrets:
             forms = {form for secret in secrets for form in (secret, *_base64(secret))}
-            # A secret may itself look like an escape, and then decodes to something else together with the text.
+            # A secret may look like an escape itself. Decoding then changes it together with the text.
             decoded = {layer.text for secret in secrets for layer in _decoded_layers(secret)} - forms
             plain = Finder(forms)
             finders = self._finders = secrets, plain, Finder(forms | decoded) if decoded else plain
@@ -114,9 +118,9 @@ class Redactor:
         return self.without_secrets(text, urls=self._urls)
 
     def without_secrets(self, text: str, *, urls: bool = False) -> str:
-        """Do as `scrub` does.
+        """Return ``text`` without secrets, as `scrub` does.
 
-        :param urls: whether every address is hidden too
+        :param urls: whether to hide every URL too
         """
         plain, decoded = self._both_finders()
         hidden = [*_shaped(text, urls), *plain.places(text)]
@@ -124,14 +128,15 @@ class Redactor:
             hidden += [layer.span(start, end) for start, end in _shaped(layer.text, urls)]
             for start, end in decoded.places(layer.text):
                 span = layer.span(start, end)
-                # As long as the match: nothing in it was escaped, so the undecoded text has settled it.
+                # The original is as long as the match, so nothing in it was escaped. The search of the undecoded text
+                # has already decided about it.
                 if span[1] - span[0] > end - start:
                     hidden.append(span)
         return _replaced(text, hidden, self._mark)
 
 
 class _Layer:
-    """A string with some of its escapes decoded, and the original start and end of each character."""
+    """A string with some of its escapes decoded, and where each character starts and ends in the original."""
 
     def __init__(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
         self.text = text
@@ -142,7 +147,7 @@ class _Layer:
         return self._starts[start], self._ends[end - 1]
 
     def decoded(self) -> _Layer | None:
-        """Return the next layer, or None if no escape is left."""
+        """Return the next layer, or None if there are no escapes left."""
         pieces: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -186,7 +191,7 @@ def _shaped(text: str, urls: bool = False) -> Iterator[tuple[int, int]]:
     refusal = None
     for match in _REFUSED.finditer(text):
         if refusal is None or refusal.start() < match.end():
-            # Each search begins where the last one ended, so all searches together read the text once.
+            # Each search starts where the last one ended, so all searches together read the text once.
             refusal = _REFUSAL.search(text, match.end())
         if refusal is None:
             return
@@ -232,9 +237,9 @@ def _base64(secret: str) -> Iterator[str]:
                 yield form
 
 
-#: Redactors in use. The filter below knows a secret only as long as a client does. Other threads add to this dictionary
-#: while it is read. A plain dictionary allows that: ``list(values())`` runs no Python code in between, so it needs no
-#: lock, and a fork cannot leave a lock held.
+#: Redactors in use. The filter below hides a secret only as long as a client uses it. Other threads add to this
+#: dictionary while it is read. This is safe without a lock, because ``list(values())`` runs no Python code in between.
+#: A lock could stay locked after a fork.
 _live: dict[int, weakref.ref[Redactor]] = {}
 _numbers = itertools.count()
 

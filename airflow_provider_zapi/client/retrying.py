@@ -1,4 +1,4 @@
-"""Decide whether and when to retry a call. `tenacity` runs the loop; the failure says whether a retry can help."""
+"""Decide whether and when to retry a call. `tenacity` runs the loop, and the failure says whether a retry can help."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_retries(
     remaining: Callable[[], float],
     pause: Callable[[float], None],
 ) -> T | Failure:
-    """Repeat an attempt until it succeeds, until it fails finally, or until no retry is left.
+    """Repeat an attempt until it succeeds, fails permanently, or has no retry left.
 
     :param attempt: makes one attempt
     :param endpoint: the name of the endpoint, for the log

@@ -1,7 +1,7 @@
 """Describe an answer without its content: which keys it has, and which kinds of values.
 
-By an allow-list, not by redaction: a key appears by name only if Z-API's documentation names it, and a value never
-appears. So nothing that a server echoes can get into a description.
+This uses an allow-list instead of redaction. A key appears by name only if Z-API's documentation names it, and a value
+never appears. So nothing that a server echoes can get into a description.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _DOCUMENTED = (
 )
 #: Keys that Z-API's documentation names.
 KNOWN_KEYS = frozenset(_DOCUMENTED.split())
-#: Deeper, and beyond so many keys or different entries, an answer is not described.
+#: The most levels, keys and different entries of an answer that are described.
 _DEEPEST, _MOST_KEYS, _MOST_KINDS = 6, 60, 8
-#: What a list of more entries counts as: how many contacts someone excludes is private.
+#: The count shown for a longer list, because the number of excluded contacts is private.
 _MANY = "several"
 
 
@@ -36,9 +36,9 @@ def by_length(text: str) -> str:
 
 
 def shape(value: Any, name: Callable[[str], str] = by_length, depth: int = 0) -> Any:
-    """Return the shape of a parsed JSON value, as JSON: an object's keys, a list's different entries, kinds of values.
+    """Return the shape of a parsed JSON value: an object's keys, a list's different entries, and the kinds of values.
 
-    :param name: describes a string, and a key that is not known
+    :param name: describes a string or an unknown key
     """
     if depth > _DEEPEST:
         return "deeper"
@@ -63,7 +63,7 @@ def shape(value: Any, name: Callable[[str], str] = by_length, depth: int = 0) ->
 
 
 def compact(value: Any, name: Callable[[str], str] = by_length) -> str:
-    """Return the shape of a parsed JSON value in one line, for a message."""
+    """Return the shape of a parsed JSON value on one line, for a message."""
     return _line(shape(value, name))[:_LONGEST_LINE]
 
 

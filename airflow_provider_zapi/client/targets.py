@@ -1,4 +1,4 @@
-"""Hold and check the address and the secrets of calls."""
+"""The address and the secrets of calls, and the checks on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["DEFAULT_BASE_URL", "AccountCredentials", "Credentials", "Target"]
 
 DEFAULT_BASE_URL = "https://api.z-api.io"
 
-#: Every URL's path holds both. `..` or `/` there would lead to another address.
+#: Instance ids and tokens are part of every URL's path, where `..` or `/` would lead to another address.
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -35,7 +35,7 @@ _BASE_URL = re.compile(
 
 
 class Target(Protocol):
-    """Say what a `Transport` calls. Its ``repr`` shows no secret."""
+    """The server and the secrets that a `Transport` uses. Its ``repr`` does not show secrets."""
 
     @property
     def base_url(self) -> str:
@@ -43,30 +43,30 @@ class Target(Protocol):
 
     @property
     def conn_id(self) -> str | None:
-        """The Airflow connection, for messages."""
+        """Return the Airflow connection's id, for messages."""
 
     @property
     def path_prefix(self) -> str:
-        """The prefix of each path, which starts with a slash. It is secret."""
+        """Return the prefix of each path, which starts with a slash. It is secret."""
 
     @property
     def secret_headers(self) -> Mapping[str, str]:
-        """The headers that hold a secret."""
+        """Return the headers that hold a secret."""
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
-        """Values that must never be logged."""
+        """Return the values that must never be logged."""
 
 
 class _OfAccount:
-    """Hold and check the fields that all targets share."""
+    """The fields that all targets share, and the checks on them."""
 
     client_token: str | None
     base_url: str
     conn_id: str | None
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Z-API credentials are not pickled: pass the connection id and look it up where it is used")
+        raise TypeError("Z-API credentials cannot be pickled. Pass the connection id and look it up where it is used")
 
     def _check_shared(self) -> None:
         if self.client_token is not None:
@@ -75,7 +75,7 @@ class _OfAccount:
                 ACCOUNT_SECURITY_TOKEN,
                 _VISIBLE_ASCII,
                 "visible ASCII characters",
-                f"It is found under {SECURITY_PAGE}.",
+                f"Copy it from {SECURITY_PAGE}.",
                 "ZAPI-CONFIG-CLIENT-TOKEN",
             )
         object.__setattr__(self, "base_url", self._checked_base_url())
@@ -87,16 +87,16 @@ class _OfAccount:
             problem = "not a string" if value and not isinstance(value, str) else "empty"
             self._refuse(f"{name} is {problem}", source, code)
         if any(character.isspace() for character in value):
-            advice = "Copy only the value, without what surrounds it."
-            self._refuse(f"{name} holds a space or a line break", advice, code)
+            advice = "Copy only the value, without the characters around it."
+            self._refuse(f"{name} contains a space or a line break", advice, code)
         if not accepted.fullmatch(value):
-            self._refuse(f"{name} holds a character other than {described}", source, code)
+            self._refuse(f"{name} contains a character other than {described}", source, code)
 
     def _checked_base_url(self) -> str:
         code = "ZAPI-CONFIG-BASE-URL"
         advice = (
-            f"Leave it empty for {DEFAULT_BASE_URL}, or give only scheme, host and optional port, such as "
-            "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in "
+            f"Leave it empty for {DEFAULT_BASE_URL}, or enter only scheme, host and optional port, such as "
+            "https://api-v2.z-api.io. It must not have a path, user, query or token. The instance's ID belongs in "
             f"{INSTANCE_ID} and its token in {INSTANCE_TOKEN}."
         )
         match = _BASE_URL.fullmatch(self.base_url)
@@ -104,14 +104,14 @@ class _OfAccount:
             self._refuse(f"{BASE_URL} must be scheme, host and optional port only", advice, code)
         scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
         if port and not 0 < int(port) < 65536:
-            self._refuse(f"{BASE_URL} names a port outside 1 to 65535", advice, code)
+            self._refuse(f"{BASE_URL} has a port that is not between 1 and 65535", advice, code)
         if host.startswith("[") and not _is_ip_address(host):
-            self._refuse(f"{BASE_URL} names something other than an IPv6 address in brackets", advice, code)
+            self._refuse(f"{BASE_URL} has brackets around something other than an IPv6 address", advice, code)
         if scheme == "http" and not _is_loopback(host):
             self._refuse(
-                f"{BASE_URL} begins with http://, which would send the credentials unencrypted",
-                "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, "
-                "may be called by http://.",
+                f"{BASE_URL} starts with http://, which would send the credentials unencrypted",
+                "Use https://. http:// is allowed only for a server on this machine (127.0.0.1, localhost), such as "
+                "the emulator.",
                 code,
             )
         return f"{scheme}://{host}{f':{port}' if port else ''}"
@@ -122,12 +122,12 @@ class _OfAccount:
 
 @dataclass(frozen=True)
 class Credentials(_OfAccount):
-    """Describe one Z-API instance: its address and credentials.
+    """The address and the credentials of one Z-API instance.
 
     :param instance_id: the instance's id (letters, digits, ``_`` and ``-``)
     :param instance_token: the instance's token (the same characters); it is part of every URL
-    :param client_token: the account security token, sent as header ``Client-Token``; None if the account has none
-    :param base_url: ``https://host[:port]``; a bare host gets https; ``http://`` is accepted for loopback only
+    :param client_token: the account security token, sent as the header ``Client-Token``; None if the account has none
+    :param base_url: ``https://host[:port]``; a host without a scheme gets https; ``http://`` is for loopback only
     :param conn_id: the Airflow connection, for messages
     :raises ZApiConfigurationError: a value is invalid; the message names the field and never shows the value
     """
@@ -144,7 +144,7 @@ class Credentials(_OfAccount):
             INSTANCE_ID,
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
-            f"It is listed under {INSTANCES_PAGE}.",
+            f"Copy it from {INSTANCES_PAGE}.",
             "ZAPI-CONFIG-INSTANCE-ID",
         )
         self._check(
@@ -152,7 +152,7 @@ class Credentials(_OfAccount):
             INSTANCE_TOKEN,
             _PATH_SAFE,
             "letters, digits, '_' and '-'",
-            f"It is listed under {INSTANCES_PAGE}; it is not the account security token.",
+            f"Copy it from {INSTANCES_PAGE}. It is not the account security token.",
             "ZAPI-CONFIG-INSTANCE-TOKEN",
         )
         self._check_shared()
@@ -164,30 +164,30 @@ class Credentials(_OfAccount):
 
     @property
     def path_prefix(self) -> str:
-        """The prefix of each path that is sent. It is secret: it holds the instance token."""
+        """Return the prefix of each path. It is secret, because it holds the instance token."""
         return f"/instances/{self.instance_id}/token/{self.instance_token}"
 
     @property
     def secret_headers(self) -> Mapping[str, str]:
-        """The headers that hold a secret; they are added only when sending."""
+        """Return the headers that hold a secret. They are added only when a request is sent."""
         return {} if self.client_token is None else {"Client-Token": self.client_token}
 
     def keyed_digest(self, purpose: str, data: bytes) -> str:
         """Return the HMAC-SHA256 of data in hexadecimal, keyed with the instance token.
 
-        Computing it needs the token, so nobody can guess short data, such as a phone.
+        Without the token, nobody can find short data, such as a phone, by trying all values.
 
         :param purpose: what the digest is for; digests of different purposes never match
         """
-        # Each purpose has its own key. No variable holds it: a traceback would show it.
+        # Each purpose has its own key. The key is not kept in a variable, because a traceback would show it.
         return hmac.digest(hmac.digest(self.instance_token.encode(), purpose.encode(), "sha256"), data, "sha256").hex()
 
 
 @dataclass(frozen=True)
 class AccountCredentials(_OfAccount):
-    """Describe a Z-API account. Its integrator token reads the list of instances.
+    """The address and the credentials of a Z-API account. The integrator token gives access to its list of instances.
 
-    :param partner_token: the integrator token, sent as header ``Authorization``
+    :param partner_token: the integrator token, sent as the header ``Authorization``
     :param client_token: the account security token that its instances share; None if the account has none
     :param base_url: as in `Credentials`
     :param conn_id: the Airflow connection, for messages
@@ -205,7 +205,7 @@ class AccountCredentials(_OfAccount):
             INTEGRATOR_TOKEN,
             _VISIBLE_ASCII,
             "visible ASCII characters",
-            "Z-API's support hands it out; it is neither an instance token nor a header with 'Bearer' in it.",
+            "You get it from Z-API's support. It is not an instance token, and it does not start with 'Bearer'.",
             "ZAPI-CONFIG-INTEGRATOR-TOKEN",
         )
         self._check_shared()
@@ -217,12 +217,12 @@ class AccountCredentials(_OfAccount):
 
     @property
     def path_prefix(self) -> str:
-        """Empty: an account's paths start at the host."""
+        """Return an empty prefix, because an account's paths start at the host."""
         return ""
 
     @property
     def secret_headers(self) -> Mapping[str, str]:
-        """The header with the integrator token; these calls take no Client-Token."""
+        """Return the header with the integrator token. These calls do not take a Client-Token."""
         return {"Authorization": f"Bearer {self.partner_token}"}
 
 

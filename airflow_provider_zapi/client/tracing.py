@@ -1,4 +1,4 @@
-"""Trace each call with a span of our own, and suppress the spans of the HTTP libraries, which would show URLs.
+"""Trace each call with its own span, and suppress the spans of the HTTP libraries, which would show URLs.
 
 OpenTelemetry is not imported here, because the import would slow down every task. If nothing else has loaded it,
 nothing is traced.
@@ -18,7 +18,8 @@ __all__ = ["traced"]
 #: The keys that suppress the instrumentations of HTTP libraries.
 _SUPPRESSING = ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
 
-#: Records in a span how its call ended: the last HTTP status if any, the number of attempts, the error's class if any.
+#: A function that records in a span how its call ended: the last HTTP status or None, the number of attempts, and the
+#: error's class or None.
 Ended = Callable[[int | None, int, str | None], None]
 
 

@@ -14,14 +14,13 @@ from requests.adapters import BaseAdapter
 from airflow_provider_zapi import __version__
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.client.answers import Again, Failure, Reader, clean, not_zapi, read_answer
-from airflow_provider_zapi.client.broken import BROKEN, broken_exchange
+from airflow_provider_zapi.client.broken import BROKEN, STOPPED, broken_exchange
 from airflow_provider_zapi.client.deadline import Deadline
 from airflow_provider_zapi.client.redaction import Redactor
 from airflow_provider_zapi.client.retrying import MAX_ATTEMPTS, with_retries
 from airflow_provider_zapi.client.targets import Target
 from airflow_provider_zapi.client.tracing import traced
 from airflow_provider_zapi.client.wires import Route, Wire
-from airflow_provider_zapi.exceptions import ZApiTransientError
 
 __all__ = ["Call", "Pace", "RawAnswer", "Transport"]
 
@@ -29,16 +28,16 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: Seconds to open a connection, and for a whole call with its retries and waits.
+#: The seconds that opening a connection, and a whole call with its retries and waits, may take.
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 120.0
-#: Seconds without a byte after which an attempt ends, by default.
+#: The default of the seconds without a byte after which an attempt ends.
 READ_SECONDS = 30.0
 
-#: Waits are cut into slices. A killed task is noticed after each.
+#: Waits are cut into slices of this many seconds, because a killed task is noticed only after a slice.
 SLICE_SECONDS = 0.25
 
-#: Largest body to read, in bytes after decompression.
+#: The largest body to read, in bytes after decompression.
 MAX_BODY = 1 << 20
 
 
@@ -53,17 +52,9 @@ _HEADERS = {
 _HEADERS_WITHOUT_TYPE = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
 
 
-_STOPPED = Failure(
-    ZApiTransientError,
-    "the call was cancelled, so nothing more is sent",
-    "What was sent before stays in force. A retry sends everything again.",
-    code="ZAPI-TRANSIENT-CANCELLED",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Describe one call of an endpoint.
+    """One call of an endpoint.
 
     :param method: the HTTP method
     :param path: the path below the instance's own address, without a leading slash
@@ -86,7 +77,7 @@ class Call:
 
 
 class RawAnswer(NamedTuple):
-    """Hold an unchanged answer, which may repeat secrets. ``body`` is None if it is too large."""
+    """An unchanged answer, which may repeat secrets. ``body`` is None if it is too large."""
 
     status: int
     headers: Mapping[str, str]
@@ -101,29 +92,32 @@ class Pace(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether sending has stopped for all of them."""
+        """Return whether sending has stopped for all instances."""
 
-    def delay(self) -> float:
-        """Return the seconds until the next call may start."""
+    def begin(self) -> float:
+        """Count a call as in progress and return 0, or return the seconds after which to ask again."""
 
     def failed(self, failure: Failure, sent: float) -> None:
         """Record a failed attempt and when it was sent, by the transport's clock."""
 
+    def ended(self) -> None:
+        """Record that a call is no longer in progress."""
+
 
 class Transport:
-    """Send HTTP to one target over one connection. It is not thread-safe.
+    """Send HTTP requests to one target over one connection. It is not thread-safe.
 
     :param target: an instance (`Credentials`) or an account (`AccountCredentials`)
     :param read_timeout: seconds without a byte after which an attempt ends
     :param total: seconds that a call may take, with its retries and waits
-    :param max_attempts: the number of attempts before the error is raised
+    :param max_attempts: the most attempts before the error is raised
     :param adapter: replaces the network, in tests
-    :param observe: called after each call with its attempts and the name of its error's class or None
+    :param observe: called after each call with its number of attempts and the name of its error's class, or None
     :param wire: the connection to use, which the transport does not close; by default a new one
-    :param pace: delays calls for the other instances of the account
-    :param redactor: removes secrets; by default those of the target
+    :param pace: delays calls so that all instances of the account share one pace
+    :param redactor: removes secrets; by default the target's secrets
     :param clock: seconds, monotonic
-    :param sleep: waits for the seconds given
+    :param sleep: waits for the given number of seconds
     """
 
     def __init__(
@@ -147,7 +141,7 @@ class Transport:
         self._max_attempts = max_attempts
         self._clock = clock
         self._sleep = sleep
-        self._deadline = Deadline(clock)
+        self._deadline = Deadline(clock, lambda: self.cancelled)
         self._redactor = redactor or Redactor(target.secrets)
         self._cancelled = False
         self._observe = observe
@@ -166,11 +160,11 @@ class Transport:
 
     @property
     def cancelled(self) -> bool:
-        """Whether sending has stopped."""
+        """Return whether sending has stopped."""
         return self._cancelled or (self._pace is not None and self._pace.stopped)
 
     def clean(self, text: str) -> str:
-        """Return the server's string on one line, cut and without secrets."""
+        """Return the server's string on one line, shortened and without secrets."""
         return clean(text, self._redactor.scrub)
 
     def close(self) -> None:
@@ -179,29 +173,28 @@ class Transport:
             self._wire.close()
 
     def call(self, call: Call, read: Reader[T]) -> T:
-        """Send a call and return what ``read`` makes of its answer.
+        """Send a call and return the result of ``read`` for its answer.
 
-        :raises ZApiError: there is no valid answer; the class says what to do
+        :raises ZApiError: there is no valid answer; the class of the error gives the reason
         """
-        self._keep_pace()
+        # This comes before the start of the deadline, because the wait for other instances is not part of the call.
+        admitted = self._admitted()
         started = self._clock()
         self._deadline.start(self._total)
         attempts = 0
         answered: int | None = None
 
         def attempt() -> T | Failure:
-            nonlocal attempts, answered
-            self._keep_pace()
-            if self.cancelled:
-                return _STOPPED
+            nonlocal attempts, answered, admitted
+            if not (admitted or self._admitted()):
+                return STOPPED
+            admitted = False
             attempts += 1
-            sent = self._clock()
-            answered, outcome = self._attempt(call, read)
-            if isinstance(outcome, Failure):
-                # Use a new connection next: the rest of a broken answer may still arrive on this one.
-                self._wire.close()
+            try:
+                answered, outcome = self._attempt(call, read)
+            finally:
                 if self._pace is not None:
-                    self._pace.failed(outcome, sent)
+                    self._pace.ended()
             return outcome
 
         with traced(call.method, call.endpoint) as ended:
@@ -233,12 +226,12 @@ class Transport:
         return outcome
 
     def exchange(self, call: Call) -> RawAnswer:
-        """Send a call once and return its answer unchanged, for the probe, which describes answers.
+        """Send a call once and return its answer unchanged. The probe uses this to describe answers.
 
         :raises ZApiError: there is no answer
         """
         self._deadline.start(self._total)
-        failure = _STOPPED
+        failure = STOPPED
         if not self._cancelled:
             exchanged = caught(lambda: self._exchange(call), *BROKEN)
             if not isinstance(exchanged, Exception):
@@ -249,6 +242,18 @@ class Transport:
 
     def _attempt(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
         """Send the call once, and return the status of its answer with the result."""
+        sent = self._clock()
+        answered, outcome = self._answer(call, read)
+        if isinstance(outcome, Failure):
+            # Use a new connection next, because the rest of a broken answer may still arrive on this one.
+            self._wire.close()
+            if self._pace is not None:
+                self._pace.failed(outcome, sent)
+        return answered, outcome
+
+    def _answer(self, call: Call, read: Reader[T]) -> tuple[int | None, T | Failure]:
+        if self.cancelled:
+            return None, STOPPED
         exchanged = caught(lambda: self._exchange(call), *BROKEN)
         if isinstance(exchanged, Exception):
             return None, broken_exchange(exchanged)
@@ -290,7 +295,11 @@ class Transport:
         while not self.cancelled and (left := end - self._clock()) > 0:
             self._sleep(min(left, SLICE_SECONDS))
 
-    def _keep_pace(self) -> None:
-        """Wait until a call may start."""
-        while self._pace is not None and not self.cancelled and (delay := self._pace.delay()) > 0:
+    def _admitted(self) -> bool:
+        """Wait until a call may start. Return False if sending has stopped instead."""
+        while not self.cancelled:
+            delay = self._pace.begin() if self._pace is not None else 0.0
+            if delay <= 0:
+                return True
             self.pause(delay)
+        return False

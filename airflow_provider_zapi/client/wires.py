@@ -1,7 +1,7 @@
-"""Kept connections: one for one instance, or a few that many instances of an account take turns on.
+"""Keep HTTP connections open: one for a single instance, or a few that the instances of an account share.
 
-An instance that had a connection of its own would cost a TLS handshake and the loading of every certificate authority,
-which together cost more than its calls.
+A separate connection for each instance would need a TLS handshake and would load every certificate authority. Together,
+these take longer than the calls.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Route", "Wire", "Wires"]
 
 
 class Route:
-    """How an address is reached, read from the environment once: certificate authorities, TLS context, proxies.
+    """How to reach an address: certificate authorities, TLS context and proxies, read from the environment once.
 
     :param base_url: ``https://host[:port]``
     :param conn_id: the Airflow connection, for messages
@@ -34,30 +34,30 @@ class Route:
         self.verify: bool | str
         self.context: ssl.SSLContext
         self.verify, self.context = authorities(conn_id)
-        # Once: with many variables in the environment the look at them takes as long as the rest of a call.
+        # Done only once, because reading a large environment takes as long as the rest of a call.
         found = proxies(base_url, conn_id)
         if isinstance(found, ZApiConfigurationError):
-            raise found  # from here, where no local variable holds a proxy's password
+            raise found  # raised here, because no local variable of this frame holds a proxy's password
         self.proxies = found
 
 
 class Wire:
-    """One kept connection, for one call at a time. Not for use by several threads at once.
+    """One kept HTTP connection, for one call at a time. It is not thread-safe.
 
-    :param route: how the address is reached
+    :param route: how to reach the address
     :param adapter: replaces the network, in tests
     """
 
     def __init__(self, route: Route, adapter: BaseAdapter | None = None) -> None:
         self.route = route
         self.session = _Session()
-        # `.netrc` would replace headers. The environment's other settings are read here one by one.
+        # `.netrc` would replace headers. The other settings of the environment are read explicitly.
         self.session.trust_env = False
         self._adapter = adapter
         self._mount()
 
     def serve(self, deadline: Deadline, target: Target) -> None:
-        """Take the next calls for this target, each of which ends at this deadline."""
+        """Use the connection for calls to this target. Each call ends at this deadline."""
         if self._adapter is None:
             self._adapter = DeadlineAdapter(deadline, self.route.context, target)
             self._mount()
@@ -65,7 +65,7 @@ class Wire:
             self._adapter.serve(deadline, target)
 
     def close(self) -> None:
-        """Close the connection; the next call opens a new one."""
+        """Close the connection. The next call opens a new one."""
         self.session.close()
 
     def _mount(self) -> None:
@@ -75,24 +75,24 @@ class Wire:
 
 
 class Wires:
-    """A pool of kept connections to one address, with one TLS context: as many as are in use at the same time.
+    """A pool of kept connections to one address, with one TLS context. It grows to the number in use at the same time.
 
     A connection is lent to one instance at a time, so a broken answer is never read by another instance.
 
-    :param route: how the address is reached
-    :param adapter: makes what replaces the network, in tests
+    :param route: how to reach the address
+    :param adapter: returns the replacement of the network, in tests
     """
 
     def __init__(self, route: Route, adapter: Callable[[], BaseAdapter] | None = None) -> None:
         self._route = route
         self._adapter = adapter
-        # Its `append` and `pop` are safe between threads.
+        # The list's `append` and `pop` are thread-safe.
         self._free: deque[Wire] = deque()
         self._all: deque[Wire] = deque()
 
     @contextmanager
     def lent(self) -> Iterator[Wire]:
-        """Lend a connection: the one used last, if one is free, else a new one."""
+        """Lend the free connection that was used last, or a new one."""
         try:
             wire = self._free.pop()
         except IndexError:
@@ -107,14 +107,14 @@ class Wires:
         return len(self._all)
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections that are not lent."""
         for wire in tuple(self._free):
             wire.close()
 
 
 class _Session(requests.Session):
-    """A session that follows no redirect and does not read the body of one, which has no bound there."""
+    """A session that does not follow redirects and does not read their bodies, which would have no size limit."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no target, whatever the answer says."""
+        """Return None, so that no redirect is followed."""
         return

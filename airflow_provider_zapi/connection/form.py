@@ -1,7 +1,8 @@
 """The fields of a Z-API connection.
 
-Airflow 3.2 and newer builds the form from the provider's metadata only. Older versions ask the hook. These rows make
-both, so they cannot differ. This module imports nothing from Airflow, which reads the metadata in every process.
+Airflow 3.2 and newer builds the form from the provider's metadata only. Older versions ask the hook. Both are generated
+from these rows, so they cannot differ. Every Airflow process reads the metadata, so this module imports nothing from
+Airflow.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = [
 CONNECTION_TYPE = "zapi"
 HOOK_NAME = "Z-API"
 DEFAULT_CONN_ID = "zapi_default"
-#: What the form of Airflow 2.11 shows for a stored secret, and reads as "unchanged".
+#: Airflow 2.11's form shows this for a stored secret, and reads it as "unchanged".
 AIRFLOW_2_PLACEHOLDER = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
 
 
@@ -39,7 +40,8 @@ class Field:
     :param label: its label in the form; None keeps Airflow's own name
     :param help: what to enter
     :param custom: whether Extra stores it
-    :param secret: whether the form hides what is typed (custom fields; Airflow itself hides the password)
+    :param secret: whether the form hides what is typed. This applies to custom fields; Airflow itself hides the
+        password
     :param hidden: whether the form leaves the field out
     """
 
@@ -55,33 +57,33 @@ FIELDS: tuple[Field, ...] = (
     Field("login", INSTANCE_ID, "From the instance's page in the Z-API panel"),
     Field("password", INSTANCE_TOKEN, "From the same page; it is not the account security token"),
     Field("host", BASE_URL, "Empty for https://api.z-api.io"),
-    # Shown, because the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection without a port.
+    # The port is shown, because the Test button of Airflow 3.3.1 and 3.3.2 fails for a connection without one.
     Field("port", "Port (unused)", "Unused; 443 makes the Test button work on Airflow 3.3.1 and 3.3.2"),
     Field("schema", hidden=True),
     Field(
         "client_token",
         ACCOUNT_SECURITY_TOKEN,
-        "From Security in the Z-API panel. Leave it empty as long as the account has not activated it.",
+        "From Security in the Z-API panel. Leave it empty if the account has not activated it.",
         custom=True,
         secret=True,
     ),
     Field(
         "partner_token",
         INTEGRATOR_TOKEN,
-        "Only for a connection with a whole account: in place of the instance's id and token.",
+        "For a connection with a whole account. Use it instead of the instance's ID and token.",
         custom=True,
         secret=True,
     ),
     Field(
         "phone",
         "Expected phone number",
-        "The number that has to be paired, with country code; tasks fail if another one is.",
+        "The number that must be paired, with country code. Tasks fail if another number is paired.",
         custom=True,
     ),
     Field(
         "timeout",
         "Read timeout (seconds)",
-        "How long to wait for the next byte of an answer, at most 120; 30 if empty.",
+        "How long to wait for the next byte of an answer. At most 120; the default is 30.",
         custom=True,
     ),
 )

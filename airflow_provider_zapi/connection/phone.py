@@ -43,7 +43,7 @@ def require_phone(client: ZApiClient, expected: str, conn_id: str | None) -> Non
     paired = client.paired_phone()
     if not same_contact(paired, expected):
         raise ZApiConfigurationError(
-            f"The number {hide_phone(paired)} is paired with the instance, but {hide_phone(expected)} is expected",
+            f"The instance is paired with {hide_phone(paired)}, but {hide_phone(expected)} is expected",
             f"Nothing was changed. Pair the expected phone in the Z-API panel, or correct {LABELS['phone']} (or the "
             "parameter 'expected_phone').",
             conn_id=conn_id,

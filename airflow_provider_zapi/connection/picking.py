@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["check_instance", "parse_instance", "pick_instance"]
 
-_ACCEPTED = "Give the id of an instance, or its exact name in the Z-API panel."
-#: Longest name to show.
+_ACCEPTED = "Give the ID of an instance, or its exact name in the Z-API panel."
+#: The longest name that a message shows in full.
 _SHOWN = 60
 
 
 def parse_instance(instance: object) -> str:
     """Return the parameter ``instance`` as a string, without spaces around it.
 
-    :raises ZApiInvalidRequestError: it cannot be used; nothing was sent
+    :raises ZApiInvalidRequestError: the parameter is invalid; nothing was sent
     """
     if not isinstance(instance, str):
         raise ZApiInvalidRequestError(
-            f"instance is {kind(instance)}, and must be a string", f"{_ACCEPTED} {NOTHING_SENT}"
+            f"instance is {kind(instance)}, but must be a string", f"{_ACCEPTED} {NOTHING_SENT}"
         )
     wanted = " ".join(instance.split())
     if problem := "is empty" if not wanted else rendered_none(wanted):
@@ -40,12 +40,12 @@ def parse_instance(instance: object) -> str:
 def check_instance(instance: object, instance_id: str, conn_id: str) -> None:
     """Check that ``instance`` names the only instance that a connection has.
 
-    :raises ZApiInvalidRequestError: it is not this instance's id; nothing was sent
+    :raises ZApiInvalidRequestError: the parameter is not this instance's id; nothing was sent
     """
     if parse_instance(instance) != instance_id:
         raise ZApiInvalidRequestError(
-            "instance is not the instance of this connection",
-            f"This connection has one instance, {instance_id}: leave 'instance' out. To pick instances by id or name, "
+            "'instance' does not name the instance of this connection",
+            f"This connection has one instance, {instance_id}. Leave 'instance' out. To pick instances by ID or name, "
             f"use a connection with the account's {LABELS['partner_token']}. {NOTHING_SENT}",
             conn_id=conn_id,
         )
@@ -62,12 +62,12 @@ def pick_instance(account: ZApiAccountClient, instance: object, conn_id: str) ->
     if instance is None:
         raise ZApiConfigurationError(
             "The connection has a whole account, and no instance was named",
-            f"{_ACCEPTED[:-1]}, as the parameter 'instance' (on the command line --instance). {NOTHING_SENT}",
+            f"{_ACCEPTED[:-1]}, in the parameter 'instance' (on the command line, --instance). {NOTHING_SENT}",
             conn_id=conn_id,
         )
     wanted = parse_instance(instance)
-    # Z-API does not document how it searches, or what `total` then counts. So only an exact match in what it finds
-    # counts. If that is incomplete, the whole list is read.
+    # Z-API does not document how it searches, or what `total` then counts. So only an exact match in the search results
+    # counts. If the results are incomplete, the whole list is read.
     found = caught(lambda: _named(account.instances(query=wanted), wanted), ZApiTransientError)
     if isinstance(found, ZApiTransientError):
         if type(found) is not ZApiTransientError:  # no answer or too many calls
@@ -78,14 +78,14 @@ def pick_instance(account: ZApiAccountClient, instance: object, conn_id: str) ->
         found = _named(listed, wanted)
         if not found:
             raise ZApiInvalidRequestError(
-                f"instance {_shown(wanted)!r} is none of the account's {len(listed)} instances",
+                f"instance {_shown(wanted)!r} is not one of the account's {len(listed)} instances",
                 f"{_ACCEPTED}{_closest(wanted, listed)} {NOTHING_SENT}",
                 conn_id=conn_id,
             )
     if len(found) > 1:
         raise ZApiInvalidRequestError(
             f"instance {_shown(wanted)!r} is ambiguous: {len(found)} instances have this id or name",
-            f"Give the id of one: {', '.join(row.id for row in found[:5])}. {NOTHING_SENT}",
+            f"Give the ID of one: {', '.join(row.id for row in found[:5])}. {NOTHING_SENT}",
             conn_id=conn_id,
         )
     return found[0]

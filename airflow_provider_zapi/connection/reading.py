@@ -25,7 +25,7 @@ __all__ = ["AccountConnection", "InstanceConnection", "mask", "read_connection"]
 
 log = logging.getLogger(__name__)
 
-#: A read timeout above a call's total would never be reached.
+#: In seconds. A longer read timeout would have no effect, because a call ends after this time.
 MAX_TIMEOUT = 120.0
 
 #: Airflow's forms and API show these for a stored secret. Saving one loses the secret.
@@ -40,9 +40,9 @@ _EITHER = (
 
 @dataclass(frozen=True, slots=True)
 class InstanceConnection:
-    """Hold a connection to one instance.
+    """A connection to one instance.
 
-    :param target: what to call
+    :param target: the instance's address and credentials
     :param expected_phone: the number that must be paired with the instance, if one must
     :param read_timeout: seconds without a byte after which an attempt ends; None for the default
     """
@@ -54,9 +54,9 @@ class InstanceConnection:
 
 @dataclass(frozen=True, slots=True)
 class AccountConnection:
-    """Hold a connection to an account.
+    """A connection to an account.
 
-    :param target: what to call
+    :param target: the account's address and credentials
     :param read_timeout: seconds without a byte after which an attempt ends; None for the default
     """
 
@@ -65,23 +65,23 @@ class AccountConnection:
 
 
 def read_connection(connection: Any, conn_id: str) -> InstanceConnection | AccountConnection:
-    """Read an Airflow connection: of one instance, or of an account.
+    """Read an Airflow connection to one instance or to an account.
 
     :param connection: Airflow's connection object
     :param conn_id: its id, for messages; the form's Test button uses a copy with another id
-    :raises ZApiConfigurationError: a field is invalid; the message has its label, not its value
+    :raises ZApiConfigurationError: a field is invalid; the message names its label, not its value
     """
     if connection.conn_type not in ("", None, CONNECTION_TYPE):
-        # Z-API would get another system's password.
+        # Otherwise Z-API would receive another system's password.
         _refuse(
             f"the connection is of type {connection.conn_type!r}",
-            f"Give the id of a connection of type {HOOK_NAME}.",
+            f"Use a connection of type {HOOK_NAME}.",
             conn_id,
             "ZAPI-CONFIG-TYPE",
         )
     extra = _extra(connection.extra, conn_id)
     _check_port(connection.port, connection.host, conn_id)
-    # An absent field is None or, in a connection test, "".
+    # An empty field is None or, in a connection test, "".
     fields: dict[str, Any] = {
         "login": connection.login or "",
         "password": connection.password or "",
@@ -116,14 +116,14 @@ def _account(fields: dict[str, Any], extra: dict[str, Any], host: str | None, co
     if given:
         _refuse(
             f"{LABELS['partner_token']} cannot be used together with {' and '.join(given)}",
-            f"{_EITHER} Make one connection for each.",
+            f"{_EITHER} Create a separate connection for each.",
             conn_id,
             "ZAPI-CONFIG-FIELDS",
         )
     if extra.get("phone"):
         _refuse(
             f"{LABELS['phone']} cannot be used together with {LABELS['partner_token']}",
-            "An account has many numbers. Leave it empty, and give the tasks 'expected_phone'.",
+            "An account has many numbers. Leave it empty, and use the parameter 'expected_phone' of the tasks.",
             conn_id,
             "ZAPI-CONFIG-FIELDS",
         )
@@ -156,19 +156,19 @@ def _extra(text: str | None, conn_id: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         extra = None
     if not isinstance(extra, dict):
-        _refuse("Extra is not a JSON object", f"It may hold {', '.join(known)}.", conn_id, "ZAPI-CONFIG-EXTRA")
+        _refuse("Extra is not a JSON object", f"It may have {', '.join(known)}.", conn_id, "ZAPI-CONFIG-EXTRA")
     for key in sorted(set(extra).difference(known)):
-        log.warning("Connection %r: Extra holds %r, which is not used. Used are %s.", conn_id, key, ", ".join(known))
+        log.warning("Connection %r: Extra has the unknown key %r. Known keys: %s.", conn_id, key, ", ".join(known))
     return extra
 
 
 def _check_port(port: int | None, host: str | None, conn_id: str) -> None:
-    # The Test button sends 0, and users type 443 to make it work. Both mean the https default.
+    # The Test button sends 0, and users type 443 to make it work. Both mean the default port of https.
     if port in (None, 0, 443) or (host or "").rstrip("/").endswith(f":{port}"):
         return
     _refuse(
         f"{LABELS['port']} must be empty, 0, 443 or the port of {LABELS['host']}",
-        f"Write the port into {LABELS['host']}, as in http://127.0.0.1:8765.",
+        f"Put the port into {LABELS['host']}, such as http://127.0.0.1:8765.",
         conn_id,
         "ZAPI-CONFIG-PORT",
     )
@@ -178,8 +178,8 @@ def _check_placeholders(fields: dict[str, Any], conn_id: str) -> None:
     for name, value in fields.items():
         if isinstance(value, str) and any(placeholder in value for placeholder in _PLACEHOLDERS):
             _refuse(
-                f"{LABELS[name]} holds the placeholder that Airflow shows in place of a stored secret",
-                "Type the secret itself again, then save or test the connection.",
+                f"{LABELS[name]} is the placeholder that Airflow shows instead of a stored secret",
+                "Type the secret again, then save or test the connection.",
                 conn_id,
                 "ZAPI-CONFIG-PLACEHOLDER",
             )
@@ -194,8 +194,8 @@ def _timeout(value: Any, conn_id: str) -> float | None:
         seconds = math.nan
     if not 0 < seconds <= MAX_TIMEOUT:
         _refuse(
-            f"{LABELS['timeout']} must be a number of seconds above 0 and up to {MAX_TIMEOUT:.0f}",
-            "Leave it empty for 30.",
+            f"{LABELS['timeout']} must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds",
+            "If you leave it empty, it is 30.",
             conn_id,
             "ZAPI-CONFIG-TIMEOUT",
         )

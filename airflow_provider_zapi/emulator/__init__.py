@@ -1,6 +1,6 @@
-"""A local stand-in for Z-API: its documented answers, WhatsApp's rules, faults on request, and a page.
+"""A local stand-in for Z-API, with its documented answers, WhatsApp's rules, faults on request, and a web page.
 
-It imports nothing of the rest of the provider and nothing of Airflow.
+It does not import Airflow or the rest of the provider.
 """
 
 try:

@@ -23,7 +23,7 @@ from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.statefile import load, save, saved_to
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-#: How many numbers have a connection printed; the rest are reached through the account's.
+#: How many numbers get a printed connection. The others are reached through the account's connection.
 _MAX_SHOWN = 20
 _INSTANCE = "[PHONE=]ID:TOKEN[:CLIENT_TOKEN]"
 
@@ -33,19 +33,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="zapi-emulator", description="A local stand-in for Z-API.")
     parser.add_argument("--version", action="version", version=f"zapi-emulator {__version__}")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8765, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8765, help="port; 0 picks a free one (default: %(default)s)")
     parser.add_argument(
         "--allowed-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name under which others may call it, such as a compose service's; repeatable",
+        help="a host name that callers may use, such as the name of a compose service; repeatable",
     )
     parser.add_argument(
         "--instance",
         action="append",
         metavar=_INSTANCE,
-        help="an instance to serve, repeatable; without CLIENT_TOKEN it requires none (default: a demo)",
+        help="an instance to serve, repeatable; without CLIENT_TOKEN, none is required (default: a demo instance)",
     )
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="load the instances from this file, and save them to it"
@@ -54,18 +54,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--tls",
         type=Path,
         metavar="FILE",
-        help="serve HTTPS, and write the certificate to trust to this file, for REQUESTS_CA_BUNDLE",
+        help="serve HTTPS, and write the certificate authority to this file, for REQUESTS_CA_BUNDLE",
     )
     parser.add_argument(
         "--numbers",
         type=int,
         metavar="N",
-        help="so many instances of one account, named and in mixed states, instead of the demo",
+        help="serve N instances of one account, with names and in mixed states, instead of the demo instance",
     )
     parser.add_argument(
-        "--as-in", type=Path, metavar="REPORT", help="behave as the account of this report of `airflow zapi probe`"
+        "--as-in", type=Path, metavar="REPORT", help="behave like the account in this report of `airflow zapi probe`"
     )
-    parser.add_argument("--quiet", action="store_true", help="no line per request")
+    parser.add_argument("--quiet", action="store_true", help="do not print a line for each request")
     return parser.parse_args(arguments)
 
 
@@ -79,7 +79,7 @@ def _instances(given: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         if len(tokens) not in (1, 2):
             raise InvalidInputError(f"--instance must be {_INSTANCE}")
         if instance_id in instances:
-            raise InvalidInputError(f"--instance gives {instance_id} twice")
+            raise InvalidInputError(f"--instance has {instance_id} twice")
         instances[instance_id] = {
             "token": tokens[0],
             "client_token": tokens[1] if len(tokens) == 2 else None,
@@ -97,7 +97,7 @@ def _connections(emulator: Emulator, url: str, shown: int) -> list[str]:
             connection["extra"] = {"client_token": parts["client_token"]}
         lines.append(f"AIRFLOW_CONN_ZAPI_{name}={shlex.quote(json.dumps(connection))}")
     if len(emulator.instances) > shown:
-        # Connections of their own for many numbers would fill the screen.
+        # A separate connection for each of many numbers would fill the screen.
         lines.append(f"AIRFLOW_CONN_ZAPI_ACCOUNT={shlex.quote(account_connection(url, emulator))}")
     return lines
 
@@ -111,7 +111,7 @@ def _line(request: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code: 0, 1 (cannot listen, read or write) or 2 (usage)."""
+    """Serve until SIGINT or SIGTERM. Return the exit code: 0, 1 (cannot listen, read or write) or 2 (usage)."""
     options = parse(arguments)
     emulator = Emulator()
     doing = f"cannot read {options.state}: "
@@ -122,17 +122,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 instances |= fleet_numbers(options.numbers)
             emulator.replace_all(instances)
         elif options.instance or options.numbers is not None:
-            raise InvalidInputError(f"{options.state} already holds the instances: leave --instance and --numbers out")
+            raise InvalidInputError(f"{options.state} already has instances; leave out --instance and --numbers")
         doing = f"cannot read {options.as_in}: "
         if options.as_in is not None:
             probed = read_switches(options.as_in)
             for instance in emulator.instances.values():
                 instance.patch({"switches": probed})
         if options.state is not None:
-            # A file that cannot be written is better known at the start than at the end.
+            # If the file cannot be written, report it at the start and not at the end.
             doing = f"cannot write {options.state}: "
             save(options.state, emulator)
-        # Another machine or container needs an address, or a name that this one answers to.
+        # Other machines and containers need an address, or a name that leads to this machine.
         name = next(iter(options.allowed_host), None if _is_any(options.host) else options.host)
         context: ssl.SSLContext | None = None
         if options.tls is not None:
@@ -146,10 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if known else 1
     console = Console()
     url = url_of(listening, tls=context is not None, host=name if options.allowed_host else None)
-    console.print(f"Z-API emulator: {url}/ (a page to look at; Ctrl+C ends it)")
+    console.print(f"Z-API emulator: {url}/ (open it in a browser; Ctrl+C stops it)")
     shown = _MAX_SHOWN if options.numbers is None else len(options.instance or "1")
     for line in _connections(emulator, url, shown):
         console.print(line)
+    if context is None and (options.allowed_host or not ipaddress.ip_address(listening.getsockname()[0]).is_loopback):
+        console.print(
+            "Airflow on another machine or in a container needs https: add --tls FILE and --allowed-host NAME."
+        )
     if context is not None:
         console.print(f"REQUESTS_CA_BUNDLE={shlex.quote(str(options.tls.absolute()))}")
     try:
@@ -170,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_any(host: str) -> bool:
-    """Return whether a host stands for all addresses, and so for none that somebody could call."""
+    """Return whether a host means all addresses, so that nobody can call it."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -1,4 +1,4 @@
-"""The emulator as an ASGI application: Z-API's calls, the JSON interface, the page, a record of requests."""
+"""The emulator's ASGI application: Z-API's calls, the JSON interface, the page, and a record of requests."""
 
 import asyncio
 import contextlib
@@ -17,22 +17,22 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_zapi.emulator.contract import Answer, refusal
+from airflow_provider_zapi.emulator.contract import NOT_EMULATED, Answer, refusal
 from airflow_provider_zapi.emulator.control import JsonResponse, Stopping, control_routes, read_body
 from airflow_provider_zapi.emulator.faults import Fault
-from airflow_provider_zapi.emulator.journal import hide_secrets, remembered, without_secrets
+from airflow_provider_zapi.emulator.journal import REMEMBERED_BODY, hide_secrets, remembered, without_secrets
 from airflow_provider_zapi.emulator.state import Emulator, Instance
 from airflow_provider_zapi.emulator.surface import Incoming, Outcome, respond
 
 __all__ = ["BODY_LIMIT", "TRANSPORT", "create_app"]
 
-#: The longest body taken, in bytes: far above what any call needs.
+#: The longest body that is accepted, in bytes. It is far more than any call needs.
 BODY_LIMIT = 16 * 1024 * 1024
-#: Where the server puts the connection's transport into the scope, for the faults that break it.
+#: The key of the scope under which the server puts the connection's transport, for faults that break the connection.
 TRANSPORT = "airflow_provider_zapi.transport"
 #: Headers whose values are secret.
 _SECRET_HEADERS = ("client-token", "authorization")
-#: The page needs its own inline style and script, and nothing from anywhere else.
+#: The page needs only its own inline style and script.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -48,19 +48,22 @@ def create_app(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     allowed_hosts: Iterable[str] = (),
 ) -> ASGIApp:
-    """Return the application over ``emulator``.
+    """Return the application that serves ``emulator``.
 
-    :param emulator: the state it serves
-    :param stopping: raised by the server to end open event streams
-    :param log: called with the record of each Z-API request, which holds no secret; must neither block nor raise
-    :param sleep: how the switch ``delay`` and the faults wait
-    :param allowed_hosts: the names that a request's ``Host`` may have besides ``localhost`` and IP addresses. Any other
-        is refused, so that no web page can reach the emulator under a name of its own (DNS rebinding)
+    :param emulator: the state to serve
+    :param stopping: set by the server to end open event streams
+    :param log: called with the record of each Z-API request, which has no secrets; it must not block or raise
+    :param sleep: waits, for the switch ``delay`` and the faults
+    :param allowed_hosts: the names that a request's ``Host`` may have besides ``localhost`` and IP addresses. Other
+        names are refused, so that no web page can reach the emulator through its own domain (DNS rebinding)
     """
     page_text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
 
     async def page(request: Request) -> Response:
         return HTMLResponse(page_text, headers=_PAGE_HEADERS)
+
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        return JsonResponse({"error": "this path does not take this method"}, 405, getattr(error, "headers", None))
 
     async def zapi(request: Request) -> Response:
         body = await read_body(request, BODY_LIMIT)
@@ -88,15 +91,16 @@ def create_app(
         routes=[
             Route("/", page, methods=["GET"]),
             *control_routes(emulator, stopping or Stopping(), BODY_LIMIT),
-        ]
+        ],
+        exception_handlers={405: wrong_method},
     )
-    # Whatever is not the emulator's own is Z-API's to answer: any path, under any method.
+    # Every other path and method is a call to Z-API.
     app.router.default = request_response(zapi)
     return _guarded(app, {host.lower() for host in allowed_hosts})
 
 
 def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[str, Any]:
-    secrets = _secrets_of(incoming, outcome.instance)
+    secrets = _secrets_of(emulator, incoming, outcome.instance)
     body, size = remembered(incoming.body, secrets)
     return emulator.record_request(
         {
@@ -108,24 +112,33 @@ def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[st
             "body": body,
             "status": outcome.answer.status,
             "done": outcome.answer.done,
-            "emulated": outcome.answer.status != 501,
+            "emulated": outcome.answer is not NOT_EMULATED,
             "fault": outcome.fault.kind.name if outcome.fault else None,
         },
         size + sum(map(len, incoming.query.values())) + sum(map(len, incoming.headers)),
     )
 
 
-def _secrets_of(incoming: Incoming, instance: Instance | None) -> list[str]:
-    """Return what the record must not show: the credentials that were sent, and the instance's own."""
-    sent = [incoming.headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in incoming.headers]
-    in_path = re.search(r"/token/+([^/]+)", incoming.path)
-    own = [instance.token, instance.client_token] if instance else []
-    return [secret for secret in (*sent, in_path[1] if in_path else None, *own) if secret]
+def _secrets_of(emulator: Emulator, incoming: Incoming, instance: Instance | None) -> set[str]:
+    """Return the secrets that the record must not show: the credentials that were sent, and those of the instance.
+
+    If the request names no instance, these are the credentials of any instance that it contains.
+    """
+    secrets = {incoming.headers[name].removeprefix("Bearer ") for name in _SECRET_HEADERS if name in incoming.headers}
+    secrets.update(re.findall(r"/token/+([^/]+)", incoming.path))
+    if instance is not None:
+        secrets.update((instance.token, instance.client_token or ""))
+    else:
+        body = incoming.body[:REMEMBERED_BODY].decode("utf-8", "replace")
+        words = set(re.findall(r"[\w-]+", " ".join((incoming.path, body, *incoming.query, *incoming.query.values()))))
+        for one in emulator.instances.copy().values():
+            secrets.update(words.intersection((one.token, one.client_token)))
+    return secrets - {""}
 
 
 def _response(result: Answer) -> Response:
     if result.status in (204, 304):
-        # These two never have a body, whatever a fault asks for.
+        # These two statuses never have a body, even if a fault asks for one.
         return Response(status_code=result.status, headers=result.headers)
     if isinstance(result.body, str):
         return HTMLResponse(result.body, status_code=result.status, headers=result.headers)
@@ -133,7 +146,7 @@ def _response(result: Answer) -> Response:
 
 
 class _Broken(Response):
-    """An answer that is sent as a fault wants it."""
+    """An answer that is sent in the way that a fault asks for."""
 
     def __init__(self, answer: Response, fault: Fault, sleep: Callable[[float], Awaitable[None]]) -> None:
         super().__init__()
@@ -142,7 +155,7 @@ class _Broken(Response):
         self._sleep = sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, or as much of it as the fault leaves."""
+        """Send the answer, or the part of it that the fault allows."""
         kind, body = self._fault.kind.name, self._answer.body
         if kind in ("truncated", "drip"):
             start = {"type": "http.response.start", "status": self._answer.status_code}
@@ -168,19 +181,19 @@ async def _faulty(
 
 
 async def _close(scope: Scope, *, reset: bool) -> None:
-    """Close the connection that a request came by, in the midst of its answer."""
+    """Close the connection of a request in the middle of its answer."""
     transport = scope.get(TRANSPORT)
     if transport is None:
-        raise ConnectionResetError("the fault closes the connection, which this server does not give")
+        raise ConnectionResetError("the fault must close the connection, but this server does not provide it")
     connection = transport.get_extra_info("socket")
     if reset and connection is not None:
-        # Closing without lingering sends a reset.
+        # With a linger time of zero, closing the socket sends a reset.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if reset:
         transport.abort()
     else:
         transport.close()
-    # Until the server has noticed: else it would answer 500.
+    # Wait until the server has noticed, because otherwise it would answer 500.
     await asyncio.sleep(0.01)
 
 
@@ -197,7 +210,7 @@ def _guarded(app: ASGIApp, allowed: set[str]) -> ASGIApp:
                     {"error": f"Host {name} is not this emulator; use 127.0.0.1, or start it with --allowed-host"}, 421
                 )
             elif origin and _authority(origin) != host.lower():
-                # A page that a browser loaded from elsewhere must not change anything here.
+                # A page from another site must not change anything here.
                 refused = JsonResponse({"error": "Requests from pages of another origin are refused"}, 403)
             if refused is not None:
                 await refused(scope, receive, send)
@@ -218,7 +231,7 @@ def _is_allowed(host: str, allowed: set[str]) -> bool:
     if name in ("", "localhost") or name in allowed:
         return True
     try:
-        # A page cannot have an address for its name without being served from there.
+        # A page can have an IP address as its host only if it is served from that address.
         ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
         return False

@@ -1,22 +1,22 @@
-"""How the emulator reads what it is given: one error, strict JSON, and the check of names."""
+"""Check the emulator's input: strict JSON, known names, and one error class."""
 
 import json
 import math
 from collections.abc import Iterable
 from typing import Any
 
-#: The deepest JSON that is accepted. Python's own limit depends on the caller's stack, so a body that could be read in
-#: one place could not be written back in another.
+#: The deepest JSON that is accepted. Python's limit depends on the caller's stack, so without this limit, a body that
+#: was read in one place could fail to be written in another.
 MAX_DEPTH = 64
 
 
 class InvalidInputError(ValueError):
-    """The input is invalid; the message says why and what is accepted."""
+    """The input is invalid. The message says why, and what is accepted."""
 
 
 def _refuse_constant(name: str) -> None:
-    # Python reads NaN and Infinity, which JSON does not have and which no strict reader accepts back.
-    raise InvalidInputError(f"the body must be JSON, which has no {name}")
+    # Python reads NaN and Infinity, which are not valid JSON, and strict parsers refuse them.
+    raise InvalidInputError(f"the body must be JSON, which does not allow {name}")
 
 
 def _finite(text: str) -> float:
@@ -44,7 +44,7 @@ def is_deeper_than(value: Any, depth: int) -> bool:
 def parse_json(body: bytes) -> Any:
     """Return the value of a strict JSON body.
 
-    :raises InvalidInputError: it is not JSON, holds a number that JSON or a double does not have, or is nested too deep
+    :raises InvalidInputError: it is not JSON, has a number that JSON or a double cannot hold, or is nested too deeply
     """
     try:
         given = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
@@ -53,12 +53,20 @@ def parse_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"the body must be JSON: {error}") from None
     if is_deeper_than(given, MAX_DEPTH):
-        raise InvalidInputError(f"the body must be nested at most {MAX_DEPTH} deep")
+        raise InvalidInputError(f"the body must be nested at most {MAX_DEPTH} levels deep")
     return given
 
 
+def json_size(value: Any) -> int:
+    """Return how many bytes a value is as JSON."""
+    return len(json.dumps(value))
+
+
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return a body as a JSON object, else raise `InvalidInputError`."""
+    """Return a body as a JSON object.
+
+    :raises InvalidInputError: it is not a JSON object
+    """
     given = parse_json(body)
     if not isinstance(given, dict):
         raise InvalidInputError("the body must be a JSON object")
@@ -66,13 +74,16 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def require_names(given: object, accepted: Iterable[str], where: str) -> dict[str, Any]:
-    """Return ``given`` if it is an object of accepted names, else raise `InvalidInputError` naming them."""
+    """Return ``given`` if it is an object with accepted names only.
+
+    :raises InvalidInputError: it is not; the message has the accepted names
+    """
     if not isinstance(given, dict):
         raise InvalidInputError(f"{where} must be a JSON object")
     names = list(accepted)
     unknown = sorted(given.keys() - set(names))
     if unknown:
         raise InvalidInputError(
-            f"{where} does not know {', '.join(unknown)}; accepted: {', '.join(names) if names else 'none'}"
+            f"{where} has unknown names: {', '.join(unknown)}; accepted: {', '.join(names) if names else 'none'}"
         )
     return given

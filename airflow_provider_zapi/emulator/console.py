@@ -1,47 +1,52 @@
-"""The emulator's lines on its standard output: never in the way of an answer."""
+"""Print the emulator's lines to standard output without delaying answers."""
 
 import contextlib
 import os
 import queue
+import select
 import sys
 import threading
-from typing import TextIO, cast
+from typing import TextIO
 
 __all__ = ["Console"]
 
-#: How many lines wait at most for a reader that is slow or gone; further ones are dropped and counted.
+#: The most lines that wait for a slow or absent reader. Further lines are dropped and counted.
 _WAITING = 1_000
 
 
 class Console:
-    """Writes lines from a thread of its own.
+    """Write lines from a separate thread.
 
-    A pipe that nobody reads, a reader that has gone and an encoding without a letter must neither block nor break an
-    answer, nor the end of the process.
+    If nobody reads the pipe, if the reader has gone, if the encoding lacks a letter, or if standard output is closed,
+    answers and the end of the process must not block or fail.
 
-    :param stream: where to write; standard output by default
+    :param stream: the stream to write to; standard output by default
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        stream = stream or cast(TextIO, sys.stdout)
-        stream.flush()
-        self._encoding = stream.encoding or "utf-8"
-        # Past the stream's own buffer: a thread that blocks inside of it would also block the interpreter's end.
-        self._fd = os.dup(stream.fileno())
+        # Python has no standard output if the process was started without one.
+        given: TextIO | None = stream or sys.stdout
+        self._fd: int | None = None
+        self._encoding = "utf-8"
+        if given is not None:
+            given.flush()
+            self._encoding = given.encoding or self._encoding
+            # Bypass the stream's buffer, because a thread that blocks in it would also block the interpreter at exit.
+            self._fd = os.dup(given.fileno())
         self._lines: queue.Queue[str | None] = queue.Queue(_WAITING)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="zapi-emulator-console", daemon=True)
         self._thread.start()
 
     def print(self, line: str) -> None:
-        """Write a line as soon as possible; never waits."""
+        """Write a line as soon as possible, without waiting."""
         try:
             self._lines.put_nowait(line)
         except queue.Full:
             self._dropped += 1
 
     def close(self, patience: float = 1.0) -> None:
-        """Write what waits, for at most ``patience`` seconds."""
+        """Write the waiting lines, for at most ``patience`` seconds."""
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(patience)
@@ -50,10 +55,13 @@ class Console:
         while (line := self._lines.get()) is not None:
             dropped, self._dropped = self._dropped, 0
             if dropped:
-                line = f"({dropped} lines were not written: nobody read them)\n{line}"
+                line = f"({dropped} lines were dropped, because nobody read them)\n{line}"
             data = f"{line}\n".encode(self._encoding, "backslashreplace")
-            while data:
+            while data and self._fd is not None:
                 try:
                     data = data[os.write(self._fd, data) :]
+                except BlockingIOError:
+                    # The pipe is full, and a process that shares it has made it non-blocking.
+                    select.select([], [self._fd], [])
                 except OSError:
                     return

@@ -1,10 +1,10 @@
-"""Contacts as WhatsApp knows them: one contact, up to two spellings of its phone, and one ``@lid``."""
+"""WhatsApp's contacts. Each has a phone with up to two spellings, and one ``@lid``."""
 
 import hashlib
 import re
 
-#: Country code, the number's parts, and what the longer spelling adds to them (Brazil: behind the area code).
-#: A Brazilian landline (eight digits that begin with 2 to 5) has one spelling only.
+#: Country code, parts of the number, and the digit that the longer spelling adds (in Brazil, after the area code).
+#: A Brazilian landline (eight digits that begin with 2 to 5) has only one spelling.
 _DOUBLE_FORMS = (
     ("55", re.compile(r"55(?P<area>\d\d)(?P<extra>9?)(?P<rest>[6-9]\d{7})"), "9"),
     ("52", re.compile(r"52(?P<area>)(?P<extra>1?)(?P<rest>\d{10})"), "1"),
@@ -12,27 +12,27 @@ _DOUBLE_FORMS = (
 )
 _PHONE = re.compile(r"[0-9]{8,15}")
 _LID = re.compile(r"[0-9]+@lid")
-#: A group's id as Z-API lists it, or as WhatsApp writes it; older ones hold the founder's phone and a time.
+#: A group's id in the forms of Z-API and of WhatsApp. Older ids contain the founder's phone and a timestamp.
 _GROUP = re.compile(r"[0-9]+(-[0-9]+)?(-group|@g\.us)")
 
 
 def is_phone(text: object) -> bool:
-    """Return whether this is a phone as Z-API documents it: only digits, with the country code."""
+    """Return whether this is a phone in the form that Z-API documents: digits only, with the country code."""
     return isinstance(text, str) and _PHONE.fullmatch(text) is not None
 
 
 def is_identifier(text: object) -> bool:
-    """Return whether this names a contact: a phone, or an ``@lid`` as a list can hold it."""
+    """Return whether this is a contact: a phone, or an ``@lid``, which a list can hold too."""
     return is_phone(text) or (isinstance(text, str) and _LID.fullmatch(text) is not None)
 
 
 def is_group(text: object) -> bool:
-    """Return whether this names a group, which a message can be sent to and a list cannot hold."""
+    """Return whether this is a group. A message can be sent to a group, but a list cannot hold one."""
     return isinstance(text, str) and _GROUP.fullmatch(text) is not None
 
 
 def spellings(phone: str) -> tuple[str, str]:
-    """Return the shorter and the longer spelling of a phone; both are the phone itself if it has one only."""
+    """Return the shorter and the longer spelling of a phone. Both are the phone itself if it has only one."""
     for country, pattern, extra in _DOUBLE_FORMS:
         if match := pattern.fullmatch(phone):
             area, rest = match["area"], match["rest"]
@@ -41,7 +41,7 @@ def spellings(phone: str) -> tuple[str, str]:
 
 
 def lid(identifier: str) -> str:
-    """Return the contact's ``@lid``: the same for both spellings of its phone, and itself for an ``@lid``."""
+    """Return the contact's ``@lid``, which is the same for both spellings of its phone."""
     if identifier.endswith("@lid"):
         return identifier
     digest = hashlib.sha256(spellings(identifier)[0].encode()).digest()
@@ -49,5 +49,5 @@ def lid(identifier: str) -> str:
 
 
 def is_odd(contact: str) -> bool:
-    """Split contacts in two fixed halves by the last digit of their ``@lid``, for the switches' ``mixed``."""
+    """Return whether the last digit of the contact's ``@lid`` is odd, which splits contacts for the value ``mixed``."""
     return int(contact.removesuffix("@lid")[-1]) % 2 == 1

@@ -1,7 +1,7 @@
-"""Z-API's contract as the emulator states it: calls, settings, and the answers that were recorded.
+"""The emulator's copy of Z-API's contract: calls, settings, and recorded answers.
 
-Written from Z-API's published documentation and never from the provider's own tables, so that a wrong path or
-field name on either side meets an answer that disagrees.
+It is written from Z-API's published documentation and never from the provider's tables, so that a wrong path or field
+name on either side leads to an error.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-#: The only value with which a setting's excluded contacts are in force.
+#: The only value that puts a setting's excluded contacts in force.
 BLACKLIST = "CONTACT_BLACKLIST"
 
 #: Z-API documents this limit for one call to ``phone-exists-batch``.
@@ -19,7 +19,7 @@ BATCH_LIMIT = 50_000
 
 @dataclass(frozen=True)
 class Setting:
-    """One privacy setting: where its value travels, its values, and its list's scope (None: no list)."""
+    """One privacy setting: where requests carry its value, its values, and the scope of its list (None: no list)."""
 
     name: str
     path: str
@@ -58,8 +58,8 @@ SETTING_BY_SCOPE = {setting.scope: setting for setting in SETTINGS if setting.sc
 class Call:
     """One call below ``/instances/{id}/token/{token}/``.
 
-    ``needs_session`` and ``needs_subscription`` say whether a lost WhatsApp session and a lapsed subscription
-    refuse it; ``changes_state`` whether a lost answer would leave something done.
+    ``needs_session`` and ``needs_subscription`` say whether Z-API refuses the call without a WhatsApp session or with a
+    lapsed subscription. ``changes_state`` says whether the call changes something, even if its answer is lost.
     """
 
     method: str
@@ -72,11 +72,11 @@ class Call:
 
     @property
     def takes_segment(self) -> bool:
-        """Whether the path takes one further segment."""
+        """Return whether the path takes one more segment."""
         return self.path.endswith("/")
 
 
-#: A path that ends in ``/`` takes one further segment.
+#: A path that ends in ``/`` takes one more segment.
 CALLS = (
     *(
         Call(
@@ -91,7 +91,7 @@ CALLS = (
     Call("GET", "privacy/disallowed-contacts", "read_list", summary="List the excluded contacts of a privacy setting."),
     Call("GET", "status", "status", needs_session=False, summary="Say whether the number is connected."),
     Call("GET", "device", "device", summary="Describe the paired phone."),
-    # `me` says when the subscription ends, so it can depend on neither it nor the session.
+    # `me` says when the subscription ends, so it does not depend on the subscription or the session.
     Call("GET", "me", "me", needs_session=False, needs_subscription=False, summary="Describe the instance."),
     Call("POST", "phone-exists-batch", "phone_exists_batch", summary="Say which phones are on WhatsApp."),
     Call("GET", "phone-exists/", "phone_exists", summary="Say whether a phone is on WhatsApp."),
@@ -99,7 +99,7 @@ CALLS = (
     Call("POST", "send-text", "send_text", changes_state=True, summary="Send a message."),
 )
 
-#: The header of an answer that is the emulator's own and not Z-API's.
+#: The header that marks an answer of the emulator that Z-API would not send.
 NOT_EMULATED_HEADER = "X-Emulator"
 
 
@@ -114,13 +114,13 @@ def _published() -> dict[str, list[re.Pattern[str]]]:
     return paths
 
 
-#: Method -> the paths on Z-API's published pages, whether emulated or not.
+#: The paths in Z-API's documentation by method, including those that are not emulated.
 PUBLISHED: Mapping[str, list[re.Pattern[str]]] = _published()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back: a string as body is sent as it is, anything else as JSON."""
+    """An answer. A string as the body is sent unchanged, anything else as JSON."""
 
     status: int
     body: Any
@@ -128,35 +128,35 @@ class Answer:
 
     @property
     def done(self) -> bool:
-        """Whether the call was carried out: Z-API refuses under status 200 too."""
+        """Return whether the call was carried out. The status does not show it, because Z-API also refuses with 200."""
         return self.status < 300 and self.body not in (NOT_DONE.body, NO_SUCH_PATH.body)
 
 
 def refusal(error: str, status: int = 400) -> Answer:
-    """Return the form in which Z-API refuses: an object whose ``error`` says why."""
+    """Return a refusal in Z-API's form: an object whose ``error`` says why."""
     return Answer(status, {"error": error})
 
 
 DONE = Answer(200, {"success": True})
 NOT_DONE = Answer(200, {"success": False})
 NO_SUCH_PATH = Answer(200, {"error": "NOT_FOUND", "message": "Unable to find matching target resource method"})
-#: The paths are Z-API's, the answer is not: a caller has to learn that the emulator lacks the call.
+#: Z-API would not send this answer. It shows that the call exists, but the emulator does not have it.
 NOT_EMULATED = Answer(
     501,
-    {"error": "not emulated: Z-API has this call, and the emulator does not serve it"},
+    {"error": "not emulated: Z-API has this call, but the emulator does not serve it"},
     {NOT_EMULATED_HEADER: "not emulated"},
 )
 INSTANCE_NOT_FOUND = refusal("Instance not found")
 NOT_CONNECTED = refusal("You are not connected.")
 SUBSCRIPTION_LAPSED = refusal("To continue sending a message, you must subscribe to this instance again")
 INVALID_PHONE = refusal("Invalid phone")
-# The statuses of these two are documented, their bodies are not.
+# The statuses of these two answers are documented, but their bodies are not.
 WRONG_METHOD = refusal("Method Not Allowed", 405)
 WRONG_CONTENT_TYPE = refusal("Unsupported Media Type", 415)
-#: A gateway gives up waiting, although the write behind it went through.
+#: A gateway stops waiting, although the write behind it succeeded.
 ANSWER_LOST = Answer(504, "<html><body>504 Gateway Time-out</body></html>")
 
-#: Two answers to a missing Client-Token were recorded; the switch of this name picks one.
+#: Two different answers to a missing Client-Token were recorded. The switch of this name picks one.
 MISSING_CLIENT_TOKEN = {
     "not_configured": refusal("your client-token is not configured"),
     "null_not_allowed": refusal("null not allowed"),
@@ -164,13 +164,13 @@ MISSING_CLIENT_TOKEN = {
 
 
 def client_token_refused(sent: str) -> Answer:
-    """Return the answer to a wrong Client-Token: Z-API echoes the value that was sent."""
+    """Return the answer to a wrong Client-Token. Z-API repeats the value that was sent."""
     return refusal(f"Client-Token {sent} not allowed", 403)
 
 
 def address_refused(address: str) -> Answer:
     """Return the answer to a caller whose address is not on the account's list.
 
-    The text is documented; its status is not, and 403 is chosen.
+    The text is documented. The status is not, so 403 is an assumption.
     """
     return refusal(f"{address} not allowed", 403)

@@ -1,6 +1,6 @@
-"""The JSON interface below ``/_emulator/``: what its requests do. Not part of Z-API.
+"""The JSON interface below ``/_emulator/``, which is not part of Z-API.
 
-`ROUTES` is the one table of it: the application's routes and the OpenAPI document are made from it.
+The application's routes and the OpenAPI document are generated from the table `ROUTES`.
 """
 
 import asyncio
@@ -24,23 +24,23 @@ from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, SWITCHES
 
 __all__ = ["ROUTES", "ControlRoute", "JsonResponse", "Stopping", "control_routes", "read_body"]
 
-#: How often the event stream looks for a change, in seconds: changes may come from any thread.
+#: Seconds between two checks for changes by the event stream. It polls, because changes may come from any thread.
 _POLL = 0.1
-#: A comment goes out after so many quiet looks, so that a gone browser is noticed.
+#: After this many checks without a change, the stream sends a comment, to notice whether the browser has gone.
 _QUIET_LOOKS = 100
 #: The most instances in one page of the list.
 _MAX_PAGE = 1_000
 
 
 class Stopping:
-    """Ends the open event streams; the server raises it when it shuts down."""
+    """A flag that the server sets at shutdown, which ends the open event streams."""
 
     def __init__(self) -> None:
         self.raised = False
 
 
 class JsonResponse(Response):
-    """Strict JSON in ASCII: half a surrogate pair, which an escape can bring in, could not go out as UTF-8."""
+    """Strict JSON in ASCII. Half a surrogate pair, which an escape can contain, could not be sent as UTF-8."""
 
     media_type = "application/json"
 
@@ -51,7 +51,7 @@ class JsonResponse(Response):
 
 @dataclass(frozen=True)
 class Asked:
-    """One request to the interface, as its handler sees it."""
+    """One request to the interface, as its handler receives it."""
 
     emulator: Emulator
     stopping: Stopping
@@ -60,7 +60,10 @@ class Asked:
     body: Mapping[str, Any]
 
     def instance(self) -> Instance:
-        """Return the instance that the path names; raises KeyError if there is none."""
+        """Return the instance in the path.
+
+        :raises KeyError: there is no such instance
+        """
         return self.emulator.instance(self.path["id"])
 
 
@@ -150,7 +153,7 @@ async def _verify(asked: Asked) -> Any:
     pattern = check_pattern(dict(asked.body), ("times",))
     times = pattern.pop("times", None)
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
-        raise InvalidInputError("times must be a count")
+        raise InvalidInputError("times must be a whole number of at least 0")
     numbers = [request["number"] for request in matching(asked.emulator.requests, pattern)]
     return {
         "verified": bool(numbers) if times is None else len(numbers) == times,
@@ -205,8 +208,8 @@ async def _openapi(asked: Asked) -> Any:
 class ControlRoute:
     """One request of the interface.
 
-    :param query: the parameters that it accepts; another one is refused
-    :param body: the JSON Schema of its body; None where it takes none
+    :param query: the parameters that it accepts; others are refused
+    :param body: the JSON Schema of its body; None if it does not take a body
     """
 
     method: str
@@ -230,7 +233,7 @@ _CUTS = (
 )
 
 ROUTES: tuple[ControlRoute, ...] = (
-    ControlRoute("GET", "health", _health, "Say that it runs, which version, and how much it serves."),
+    ControlRoute("GET", "health", _health, "Show that it runs, its version, and how many instances it serves."),
     ControlRoute(
         "GET",
         "instances",
@@ -240,7 +243,7 @@ ROUTES: tuple[ControlRoute, ...] = (
             *_CUTS,
             Parameter("page", "integer", "The page, from 1", minimum=1),
             Parameter("page_size", "integer", f"How many in a page, at most {_MAX_PAGE}", minimum=1, maximum=_MAX_PAGE),
-            Parameter("search", "string", "Only those with this text in name, id or phone"),
+            Parameter("search", "string", "Only instances with this text in their name, id or phone"),
         ),
     ),
     ControlRoute("GET", "instances/{id}", _get_instance, "Show the whole state of an instance, without tokens."),
@@ -255,13 +258,17 @@ ROUTES: tuple[ControlRoute, ...] = (
         "PATCH",
         "instances/{id}",
         _patch_instance,
-        "Change the parts given: all of them or, if one is wrong, none.",
+        "Change the given parts. If one is invalid, nothing changes.",
         body=INSTANCE,
     ),
     ControlRoute("DELETE", "instances/{id}", _delete_instance, "Remove an instance."),
-    ControlRoute("GET", "instances/{id}/messages", _list_messages, "List the messages that it sent.", (_LAST,)),
+    ControlRoute(
+        "GET", "instances/{id}/messages", _list_messages, "List the messages that an instance sent.", (_LAST,)
+    ),
     ControlRoute("GET", "account", _get_account, "Show the switches of the account's list of instances."),
-    ControlRoute("PATCH", "account", _patch_account, "Change them: all that are given, or none.", body=ACCOUNT),
+    ControlRoute(
+        "PATCH", "account", _patch_account, "Change these switches. If one is invalid, nothing changes.", body=ACCOUNT
+    ),
     ControlRoute(
         "GET",
         "requests",
@@ -276,27 +283,27 @@ ROUTES: tuple[ControlRoute, ...] = (
         ),
     ),
     ControlRoute("GET", "requests/{number}", _get_request, "Show one request."),
-    ControlRoute("DELETE", "requests", _clear_requests, "Forget the requests."),
+    ControlRoute("DELETE", "requests", _clear_requests, "Delete the record of requests."),
     ControlRoute(
         "POST",
         "verify",
         _verify,
-        f"Count the requests that match `{'`, `'.join(MATCHED_BY)}`; with `times`, exactly so many are expected.",
+        f"Count the requests that match `{'`, `'.join(MATCHED_BY)}`. With `times`, check that the count equals it.",
         body=PATTERN,
     ),
-    ControlRoute("GET", "faults", _list_faults, "List the faults that wait, and the kinds of faults."),
-    ControlRoute("POST", "faults", _add_fault, "Let calls fail.", body=FAULT),
+    ControlRoute("GET", "faults", _list_faults, "List the active faults, and the kinds of faults."),
+    ControlRoute("POST", "faults", _add_fault, "Make calls fail.", body=FAULT),
     ControlRoute("DELETE", "faults", _remove_faults, "Remove all faults."),
     ControlRoute("DELETE", "faults/{number}", _remove_fault, "Remove one fault."),
     ControlRoute("GET", "switches", _list_switches, "List the switches of an instance and what they accept."),
-    ControlRoute("POST", "reset", _reset, "Go back to the instances of the start, without requests and faults."),
+    ControlRoute("POST", "reset", _reset, "Restore the initial instances, and delete requests and faults."),
     ControlRoute("GET", "events", _events, "Send a server-sent event `change` after changes and requests."),
     ControlRoute("GET", "openapi.json", _openapi, "Describe Z-API's calls and this interface in OpenAPI 3.1."),
 )
 
 
 def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> list[Route]:
-    """Return the routes of the JSON interface over ``emulator``."""
+    """Return the routes of the JSON interface for ``emulator``."""
     by_path: dict[str, dict[str, ControlRoute]] = {}
     for row in ROUTES:
         by_path.setdefault(row.path, {})[row.method] = row
@@ -305,7 +312,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         async def answer(request: Request) -> Response:
             row = methods.get(request.method)
             if row is None:
-                return _error(f"this path takes {', '.join(methods)}", 405, {"Allow": ", ".join(methods)})
+                return _error(f"this path accepts {', '.join(methods)}", 405, {"Allow": ", ".join(methods)})
             try:
                 query = _read_query(request, row)
                 body = await _json_object(request, body_limit) if row.body is not None else {}
@@ -314,7 +321,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
                 return _error(str(error), 400)
             except KeyError:
                 named = ", ".join(f"{name} {value}" for name, value in request.path_params.items())
-                return _error(f"there is none with {named}"[:300], 404)
+                return _error(f"nothing found with {named}"[:300], 404)
             if isinstance(result, Response):
                 return result
             return Response(status_code=204) if result is None else JsonResponse(result)
@@ -322,7 +329,7 @@ def control_routes(emulator: Emulator, stopping: Stopping, body_limit: int) -> l
         return answer
 
     async def unknown(request: Request) -> Response:
-        return _error("no such path below /_emulator/; GET /_emulator/openapi.json lists them", 404)
+        return _error("unknown path below /_emulator/; GET /_emulator/openapi.json lists them", 404)
 
     methods = ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE"]
     return [
@@ -346,7 +353,7 @@ def _read_query(request: Request, row: ControlRoute) -> dict[str, Any]:
     unknown = sorted(request.query_params.keys() - accepted.keys())
     if unknown:
         raise InvalidInputError(
-            f"unknown in the query: {', '.join(unknown)[:200]}; accepted: {', '.join(accepted) or 'none'}"
+            f"unknown query parameters: {', '.join(unknown)[:200]}; accepted: {', '.join(accepted) or 'none'}"
         )
     return {name: accepted[name].read(text) for name, text in request.query_params.items()}
 

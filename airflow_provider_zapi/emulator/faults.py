@@ -1,4 +1,4 @@
-"""Faults on request: which calls fail, how, and how often. No sockets and no clock in it."""
+"""Decide which calls fail on request, how, and how often. This module does not use sockets or a clock."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError, json_size, require_names
 from airflow_provider_zapi.emulator.headers import can_be_sent
 
 __all__ = ["FAULTS", "FAULT_BY_NAME", "MAX_SECONDS", "Fault", "FaultKind", "read_fault"]
@@ -23,7 +23,7 @@ class FaultKind:
     :param name: its name in the JSON interface and in the pytest plugin
     :param doc: what the caller sees
     :param done: whether the call is carried out first
-    :param options: what it accepts besides what every fault does
+    :param options: the options that it accepts besides those of every fault
     """
 
     name: str
@@ -35,23 +35,21 @@ class FaultKind:
 FAULTS = (
     FaultKind(
         "status",
-        "Answers with `status` (default 503), and with `body` and `headers` if given.",
+        "Answers with `status` (default 503), and with `body` and `headers` if they are given.",
         False,
         ("status", "body", "headers"),
     ),
-    FaultKind("html", "Answers with a page in HTML, as a proxy does; `status` is 200 by default.", False, ("status",)),
-    FaultKind("empty", "Answers with an empty body; `status` is 200 by default.", False, ("status",)),
+    FaultKind("html", "Answers with an HTML page, as a proxy does. `status` is 200 by default.", False, ("status",)),
+    FaultKind("empty", "Answers with an empty body. `status` is 200 by default.", False, ("status",)),
     FaultKind("reset", "Resets the connection without an answer.", False),
     FaultKind("lost_answer", "Closes the connection without an answer.", True),
     FaultKind("truncated", "Sends half of the answer's body, then closes the connection.", True),
     FaultKind("delay", "Waits `seconds` (default 1) before it answers.", True, ("seconds",)),
-    FaultKind(
-        "drip", "Sends the answer's body a byte at a time, with `seconds` (default 1) between.", True, ("seconds",)
-    ),
+    FaultKind("drip", "Sends the answer's body one byte at a time, every `seconds` (default 1).", True, ("seconds",)),
 )
 FAULT_BY_NAME = {kind.name: kind for kind in FAULTS}
 
-#: Which calls, and how often: accepted by every fault.
+#: The options of every fault, which say which calls fail, and how often.
 _WHICH = ("path", "method", "instance", "times", "probability", "seed")
 
 
@@ -69,7 +67,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "instance": (lambda value: isinstance(value, str), "an instance id"),
     "times": (lambda value: value is None or _is_int(value, 1, _MAX_TIMES), f"null or from 1 to {_MAX_TIMES}"),
     "probability": (lambda value: _is_number(value) and 0 < value <= 1, "a number above 0 and up to 1"),
-    "seed": (lambda value: _is_int(value, 0, 2**63), "an integer from 0"),
+    "seed": (lambda value: _is_int(value, 0, 2**63), "an integer of at least 0"),
     "status": (lambda value: _is_int(value, 200, 599), "a status from 200 to 599"),
     "body": (lambda value: True, "any JSON"),
     "headers": (can_be_sent, "an object of header names and values that HTTP can send"),
@@ -79,17 +77,19 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 @dataclass
 class Fault:
-    """A fault that was asked for. It takes effect on the calls that it names, until it is used up.
+    """An active fault. It affects the calls that it names, until it is used up.
 
-    :param kind: how they fail
-    :param given: what was asked for, as the JSON interface shows it
-    :param left: how many more calls fail; None without end
+    :param kind: how the calls fail
+    :param given: the request for the fault, as the JSON interface shows it
+    :param left: how many more calls fail; None for no limit
     """
 
     kind: FaultKind
     given: Mapping[str, Any]
     left: int | None
     number: int = 0
+    #: How many bytes it is as JSON.
+    size: int = 0
     _random: random.Random = field(default_factory=random.Random, repr=False)
 
     def take(self, method: str, path: str, instance_id: str | None) -> bool:
@@ -111,14 +111,14 @@ class Fault:
         return True
 
     def view(self) -> dict[str, Any]:
-        """Return it as the JSON interface shows it."""
+        """Return the fault as the JSON interface shows it."""
         return {"number": self.number, **self.given, "left": self.left}
 
 
 def read_fault(given: object) -> Fault:
     """Return the fault that a JSON object asks for.
 
-    :raises InvalidInputError: a name is unknown, or a value cannot be used
+    :raises InvalidInputError: a name is unknown, or a value is invalid
     """
     kind = FAULT_BY_NAME.get(str(given.get("fault"))) if isinstance(given, dict) else None
     if kind is None:
@@ -127,7 +127,8 @@ def read_fault(given: object) -> Fault:
     for name, (check, accepted) in _CHECKS.items():
         if name in fault and not check(fault[name]):
             raise InvalidInputError(f"{name} of a fault must be {accepted}")
-    # Once, unless chance decides.
+    # By default, one call fails. With a probability, there is no limit.
     times = fault.get("times", None if "probability" in fault else 1)
-    # The same seed must give the same faults; this does not protect anything.
-    return Fault(kind, fault, times, _random=random.Random(fault.get("seed", 0)))  # noqa: S311 # nosec B311
+    # The same seed must give the same faults. These random numbers do not protect anything.
+    chance = random.Random(fault.get("seed", 0))  # noqa: S311 # nosec B311
+    return Fault(kind, fault, times, size=json_size(fault), _random=chance)

@@ -1,4 +1,4 @@
-"""Many numbers of one account: an emulator with as many as asked for, named and in mixed states."""
+"""Create an emulator with many numbers of one account, with names and in mixed states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_zapi.emulator.state import Emulator
 
 __all__ = ["MAX_NUMBERS", "account_connection", "fleet_emulator", "fleet_numbers"]
 
-#: So many take about a minute to begin with.
+#: An emulator with this many numbers takes about a minute to start.
 MAX_NUMBERS = 100_000
 #: The account security token that all numbers share.
 _CLIENT_TOKEN = "demo-client-token"  # noqa: S105
@@ -21,19 +21,19 @@ _KINDS = ("Store {number} {city}", "{city} - Support {number}", "store-{number}"
 
 
 def fleet_numbers(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return ids and parts of so many numbers. The same count gives the same numbers.
+    """Return the ids and parts of ``count`` numbers. The same count gives the same numbers.
 
-    Half of them are named like ``Store 0001 São Paulo``. Most are connected and paid; of every 100, 4 have no phone,
-    4 no WhatsApp session, and 2 a lapsed subscription.
+    Half of them have names like ``Store 0001 São Paulo``. Most are connected and paid. Of every 100, 4 have no phone,
+    4 have no WhatsApp session, and 2 have a lapsed subscription.
 
     :param count: 1 to `MAX_NUMBERS`
-    :raises InvalidInputError: the count cannot be used
+    :raises InvalidInputError: the count is invalid
     """
     if not 1 <= count <= MAX_NUMBERS:
         raise InvalidInputError(f"the count of numbers must be from 1 to {MAX_NUMBERS}")
     for index in range(1, count + 1):
         number = f"{index:0{max(4, len(str(count)))}}"
-        # The odd ones are stores, the even ones take turns.
+        # Odd numbers are stores. Even numbers use the kinds in turn.
         kind = _KINDS[0 if index % 2 else index // 2 % len(_KINDS)]
         yield (
             f"number-{number}",
@@ -50,7 +50,7 @@ def fleet_numbers(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def fleet_emulator(numbers: int, clock: Callable[[], float] = time.time) -> Emulator:
-    """Return an emulator of one account with so many numbers; see `fleet_numbers`.
+    """Return an emulator of one account with the numbers of `fleet_numbers`.
 
     Its integrator token is ``demo-partner-token``, its account security token ``demo-client-token``.
     """
@@ -61,6 +61,6 @@ def fleet_emulator(numbers: int, clock: Callable[[], float] = time.time) -> Emul
 
 
 def account_connection(url: str, emulator: Emulator) -> str:
-    """Return the Airflow connection, as JSON, that leads to the account with all its numbers."""
+    """Return the Airflow connection for the account with all its numbers, as JSON."""
     extra = {"partner_token": emulator.account.partner_token, "client_token": _CLIENT_TOKEN}
     return json.dumps({"conn_type": "zapi", "host": url, "extra": extra})

@@ -1,4 +1,4 @@
-"""Which headers an answer can be given."""
+"""Check which headers an answer can have."""
 
 import re
 
@@ -6,12 +6,12 @@ __all__ = ["can_be_sent"]
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _VALUE = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]{0,4000}[!-~\x80-\xff])?)?")
-#: The server sets these by the body that it sends.
+#: The server sets these headers according to the body.
 _FRAMING = {"connection", "content-length", "transfer-encoding"}
 
 
 def can_be_sent(headers: object) -> bool:
-    """Return whether these are headers that HTTP can send, and that do not contradict the body's length."""
+    """Return whether HTTP can send these headers, and they do not contradict the body's length."""
     return (
         isinstance(headers, dict)
         and len(headers) <= 100

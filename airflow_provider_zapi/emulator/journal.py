@@ -1,31 +1,36 @@
-"""The record of the requests received, without secrets: what is kept of one, and which of them match a description."""
+"""Record received requests without secrets, and find those that match a description."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, is_deeper_than, parse_json, require_names
+from airflow_provider_zapi.emulator.checks import (
+    InvalidInputError,
+    is_deeper_than,
+    json_size,
+    parse_json,
+    require_names,
+)
 from airflow_provider_zapi.emulator.contract import SETTING_BY_PATH
 
-__all__ = ["MATCHED_BY", "check_pattern", "hide_secrets", "matching", "path_of", "remembered"]
+__all__ = ["MATCHED_BY", "REMEMBERED_BODY", "check_pattern", "hide_secrets", "matching", "path_of", "remembered"]
 
-#: A longer body is remembered by its length only, so that the record of requests stays small.
-_REMEMBERED_BODY = 64 * 1024
-#: A longer path is cut.
+#: In bytes. Only the length of a longer body is recorded, so that the record of requests stays small.
+REMEMBERED_BODY = 64 * 1024
+#: The most characters of a path in the record. Longer paths are cut.
 _REMEMBERED_PATH = 2_000
 _TOKEN = re.compile(r"(/token/+)[^/]+")
-#: Shorter values of a header would hide ordinary words.
+#: The shortest header value that is hidden. Hiding shorter values would remove ordinary words.
 _SHORTEST_SECRET = 6
-#: Where the path below the instance's address begins in a recorded path.
+#: The part of a recorded path before the path below the instance's address.
 _BELOW = re.compile(r"/instances/[^/]+/token/+\*\*\*/")
 
-#: What a description of requests may name.
+#: The names that a description of requests may have.
 MATCHED_BY = ("path", "method", "instance", "status", "query", "body")
 
 
 def hide_secrets(path: str, secrets: Iterable[str]) -> str:
-    """Return a request's path without the instance token, and with nothing that could move a cursor."""
+    """Return a request's path without the instance token and without control characters."""
     hidden = without_secrets(_TOKEN.sub(r"\1***", path), secrets)
     return "".join(character if character.isprintable() else "?" for character in hidden)[:_REMEMBERED_PATH]
 
@@ -48,20 +53,20 @@ def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def remembered(body: bytes, secrets: Iterable[str]) -> tuple[Any, int]:
-    """Return what the record keeps of a body, and how many bytes that is.
+    """Return the recorded form of a body, and its size in bytes.
 
-    :return: the JSON value, or the text where it is not JSON, or the length where it is too long
+    :return: the JSON value, the text if it is not JSON, or the length if it is too long
     """
     if not body:
         return None, 0
-    if len(body) > _REMEMBERED_BODY:
+    if len(body) > REMEMBERED_BODY:
         return f"({len(body)} bytes)", 32
     try:
         value = parse_json(body)
     except InvalidInputError:
         value = body.decode("utf-8", "replace")
     value = without_secrets(value, secrets)
-    return value, len(json.dumps(value))
+    return value, json_size(value)
 
 
 def path_of(request: Mapping[str, Any]) -> str:
@@ -70,7 +75,10 @@ def path_of(request: Mapping[str, Any]) -> str:
 
 
 def check_pattern(given: object, also: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a description of requests, or raise `InvalidInputError` for what it cannot hold."""
+    """Return a checked description of requests.
+
+    :raises InvalidInputError: the description is invalid
+    """
     pattern = require_names(given, (*MATCHED_BY, *also), "a description of requests")
     for name, kind in (("path", str), ("method", str), ("instance", str), ("query", dict), ("body", dict)):
         if name in pattern and not isinstance(pattern[name], kind):
@@ -79,15 +87,16 @@ def check_pattern(given: object, also: tuple[str, ...] = ()) -> dict[str, Any]:
     if isinstance(status, bool) or not isinstance(status, int):
         raise InvalidInputError("status must be an integer")
     if is_deeper_than(pattern, 32):
-        raise InvalidInputError("a description of requests must be nested at most 32 deep")
+        raise InvalidInputError("a description of requests must be nested at most 32 levels deep")
     return pattern
 
 
 def matching(requests: Iterable[Mapping[str, Any]], pattern: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the recorded requests that match a description.
 
-    Method and instance must be equal. The path is the one below the instance's address, or the whole one. Query and
-    body must hold what is given, and may hold more; the name ``value`` stands for a privacy setting's own parameter.
+    The method and the instance must be equal. The path is the whole path, or the path below the instance's address. The
+    query and the body must have the given names and values, and may have more. The name ``value`` stands for the
+    privacy setting's parameter.
     """
     return [request for request in requests if _matches(request, pattern)]
 

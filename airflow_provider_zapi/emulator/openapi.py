@@ -1,4 +1,4 @@
-"""The emulator's OpenAPI document: Z-API's calls, and the emulator's own interface, from the tables that serve them."""
+"""Generate the emulator's OpenAPI document from the tables of Z-API's calls and of the JSON interface."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.contract import BATCH_LIMIT, CALLS, SETTING_BY_PATH, SETTING_BY_SCOPE, Call
+from airflow_provider_zapi.emulator.partner import MIDDLEWARE
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.control import ControlRoute
@@ -20,7 +21,7 @@ _MAX_COUNT = 999_999
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter in the query of the emulator's own interface.
+    """A query parameter of the JSON interface.
 
     :param kind: ``string``, ``integer`` (a count) or ``boolean``
     """
@@ -33,15 +34,15 @@ class Parameter:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Its JSON Schema."""
+        """Return its JSON Schema."""
         if self.kind == "integer":
             return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
         return {"type": self.kind}
 
     def read(self, text: str) -> Any:
-        """Return its value.
+        """Return the value of a string.
 
-        :raises InvalidInputError: the text is none that it accepts
+        :raises InvalidInputError: the string is not an accepted value
         """
         if self.kind == "string":
             return text
@@ -51,7 +52,7 @@ class Parameter:
             raise InvalidInputError(f"{self.name} must be true or false")
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else -1
         if not self.minimum <= number <= self.maximum:
-            raise InvalidInputError(f"{self.name} must be a count from {self.minimum} to {self.maximum}")
+            raise InvalidInputError(f"{self.name} must be a whole number from {self.minimum} to {self.maximum}")
         return number
 
 
@@ -63,11 +64,14 @@ _STRING = {"type": "string"}
 _FLAG = {"type": "boolean"}
 _PHONE = {"type": "string", "pattern": "^[0-9]{8,15}$"}
 _IDENTIFIER = {"type": "string", "pattern": "^[0-9]{1,20}@lid$|^[0-9]{8,15}$"}
+#: A contact or a group.
+_RECIPIENT = {"type": "string", "pattern": "^[0-9]{1,20}@lid$|^[0-9]{8,15}$|^[0-9]{8,20}(-group|@g[.]us)$"}
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 _ERROR = _object({"error": _STRING})
 _SUCCESS = _object({"success": _FLAG})
 _CHANGE = _object({"action": {"enum": ["add", "remove"]}, "phone": _IDENTIFIER})
 
-#: Handler -> body and answer under 200. What the settings differ in is taken from their rows.
+#: The body and the answer with status 200, by handler. The rows of the settings have the differences between them.
 _SHAPES: Mapping[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "write_setting": (None, _SUCCESS),
     "read_list": (None, _object({"disallowedContacts": {"type": "array", "items": _IDENTIFIER}})),
@@ -84,7 +88,7 @@ _SHAPES: Mapping[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {
     "phone_exists": (None, {"type": ["array", "object"]}),
     "profile_name": (_object({"value": {"type": "string", "minLength": 1}}), _object({"value": _FLAG})),
     "send_text": (
-        _object({"phone": _PHONE, "message": {"type": "string", "minLength": 1}}, delayMessage={"type": "number"}),
+        _object({"phone": _RECIPIENT, "message": {"type": "string", "minLength": 1}}, delayMessage={"type": "number"}),
         _object({"zaapId": _STRING, "messageId": _STRING, "id": _STRING}),
     ),
 }
@@ -129,20 +133,49 @@ def _call_operation(call: Call) -> dict[str, Any]:
         "tags": ["Z-API"],
         "parameters": parameters,
         "responses": {
-            # Z-API refuses under status 200 too.
+            # Z-API also refuses calls with status 200.
             "200": _response("Done, or refused with an `error`", {"anyOf": [answer, _ERROR]}),
             "400": _response("Refused", _ERROR),
             "403": _response("The Client-Token or the caller's address is refused", _ERROR),
             "405": _response("Wrong method", _ERROR),
             "413": _response("The body is too long", _ERROR),
             "415": _response("Content-Type is not application/json", _ERROR),
-            "default": {"description": "A fault that was asked for"},
+            "default": {"description": "A fault on request"},
         },
         "security": [{"Client-Token": []}, {}],
     }
     if body is not None:
         operation["requestBody"] = {"required": True, "content": _content(body)}
     return operation
+
+
+def _account_operation() -> dict[str, Any]:
+    row = _object(dict.fromkeys(("id", "token", "name", "tenant", "created", "paymentStatus", "middleware"), _STRING))
+    page = _object(
+        {name: {"type": "integer"} for name in ("total", "totalPage", "pageSize", "page")},
+        content={"type": "array", "items": row},
+    )
+    return {
+        "operationId": "get instances",
+        "summary": "List the instances of an account.",
+        "tags": ["Z-API"],
+        "parameters": [
+            _in_query("page", _NUMBER),
+            _in_query("pageSize", _NUMBER),
+            _in_query("query", _STRING, doc="Only those with this text in name or id"),
+            _in_query("middleware", {"enum": list(MIDDLEWARE)}),
+        ],
+        "responses": {
+            "200": _response("A page", page),
+            "201": _response("A page; Z-API documents both", page),
+            "400": _response("Refused", _ERROR),
+            "401": _response("The integrator token is missing or wrong", _ERROR),
+            "405": _response("Wrong method", _ERROR),
+            "415": _response("Content-Type is not application/json", _ERROR),
+            "default": {"description": "A fault that was asked for"},
+        },
+        "security": [{"Integrator": []}],
+    }
 
 
 def _control_operation(row: ControlRoute) -> dict[str, Any]:
@@ -159,8 +192,8 @@ def _control_operation(row: ControlRoute) -> dict[str, Any]:
         "responses": {
             "200": done,
             "204": {"description": "Done"},
-            "400": _response("What was given cannot be used", _ERROR),
-            "404": _response("There is none", _ERROR),
+            "400": _response("The input is invalid", _ERROR),
+            "404": _response("Not found", _ERROR),
         },
     }
     if row.body is not None:
@@ -169,8 +202,8 @@ def _control_operation(row: ControlRoute) -> dict[str, Any]:
 
 
 def document(routes: Iterable[ControlRoute]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of Z-API's calls and of these routes of the interface."""
-    paths: dict[str, dict[str, Any]] = {}
+    """Return the OpenAPI 3.1 document for Z-API's calls and these routes of the JSON interface."""
+    paths: dict[str, dict[str, Any]] = {"/instances": {"get": _account_operation()}}
     for call in CALLS:
         path = f"/instances/{{id}}/token/{{token}}/{call.path}{'{phone}' if call.takes_segment else ''}"
         paths.setdefault(path, {})[call.method.lower()] = _call_operation(call)
@@ -184,5 +217,10 @@ def document(routes: Iterable[ControlRoute]) -> dict[str, Any]:
             "description": "A local stand-in for Z-API. Calls that it does not serve answer 501.",
         },
         "paths": paths,
-        "components": {"securitySchemes": {"Client-Token": {"type": "apiKey", "in": "header", "name": "Client-Token"}}},
+        "components": {
+            "securitySchemes": {
+                "Client-Token": {"type": "apiKey", "in": "header", "name": "Client-Token"},
+                "Integrator": {"type": "http", "scheme": "bearer"},
+            }
+        },
     }

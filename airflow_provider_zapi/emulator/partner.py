@@ -1,4 +1,4 @@
-"""The account above the instances: Z-API's list for integrators, as a function from a request to an answer."""
+"""Answer Z-API's call for integrators, which lists the instances of an account."""
 
 from __future__ import annotations
 
@@ -7,26 +7,39 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
-from airflow_provider_zapi.emulator.contract import WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
-from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch
+from airflow_provider_zapi.emulator.checks import InvalidInputError
+from airflow_provider_zapi.emulator.contract import NOT_EMULATED, WRONG_CONTENT_TYPE, WRONG_METHOD, Answer, refusal
+from airflow_provider_zapi.emulator.switches import SWITCH_BY_NAME, Switch, check_switches
 
 if TYPE_CHECKING:
     from airflow_provider_zapi.emulator.state import Emulator, Instance
     from airflow_provider_zapi.emulator.surface import Incoming
 
-__all__ = ["ACCOUNT_SWITCHES", "DEMO_PARTNER_TOKEN", "Account", "is_account_call", "list_instances", "subscription"]
+__all__ = [
+    "ACCOUNT_SWITCHES",
+    "DEMO_PARTNER_TOKEN",
+    "MIDDLEWARE",
+    "Account",
+    "answer_account",
+    "is_account_call",
+    "subscription",
+]
 
-#: The integrator token of an emulator that was given no other.
+#: The default integrator token.
 DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
-#: Answers to a missing or wrong integrator token are not published; 401 is chosen.
+#: Z-API does not document the answers to a missing or wrong integrator token. 401 is an assumption.
 UNAUTHORIZED = refusal("Unauthorized", 401)
-#: The size of a page that was asked for without one. Z-API publishes none.
+#: The default page size. Z-API does not document it.
 _PAGE_SIZE = 10
 _MAX_NUMBER = 1_000_000
-_MIDDLEWARE = ("web", "mobile")
+#: What an instance can run on.
+MIDDLEWARE = ("web", "mobile")
 _ORDERS = ("stable", "shuffled", "shifting")
-#: The eight addresses of a row, which users fill with secrets.
+_CONTENT_TYPES = ("required", "optional")
+_LIST = "/instances"
+#: This call creates an instance, which costs money.
+_CREATE = "/instances/integrator/on-demand"
+#: The eight callback URLs of a row, into which users put secrets.
 _CALLBACKS = (
     "delivery",
     "received",
@@ -38,7 +51,7 @@ _CALLBACKS = (
     "receivedStatus",
 )
 
-#: What can be turned on for the list of an account.
+#: The switches of an account's list.
 ACCOUNT_SWITCHES = (
     Switch(
         "status",
@@ -52,7 +65,7 @@ ACCOUNT_SWITCHES = (
         " or ".join(f'"{order}"' for order in _ORDERS),
         lambda value: isinstance(value, str) and value in _ORDERS,
         _ORDERS[0],
-        "The order of the list, which Z-API doesn't publish: as created; shuffled, but the same in every request; or "
+        "The order of the list, which Z-API does not document: as created; shuffled, but the same in every request; or "
         "shifted by one row with every request, so that pages miss and repeat instances.",
     ),
     Switch(
@@ -60,28 +73,36 @@ ACCOUNT_SWITCHES = (
         SWITCH_BY_NAME["conflicts"].accepts,
         SWITCH_BY_NAME["conflicts"].check,
         0,
-        "For the next so many pages, `total` changes from page to page.",
+        "For this many of the next pages, `total` changes from page to page.",
     ),
     Switch(
         "fail_next",
         SWITCH_BY_NAME["fail_next"].accepts,
         SWITCH_BY_NAME["fail_next"].check,
         [],
-        "Answers given to the next requests that carry the integrator token.",
+        "Answers to the next requests with the integrator token.",
     ),
     Switch(
         "callback_url",
         "a string",
         lambda value: isinstance(value, str) and len(value) <= 500,
         "https://hooks.example",
-        "The beginning of each instance's callback addresses.",
+        "The beginning of each instance's callback URLs.",
+    ),
+    Switch(
+        "content_type",
+        " or ".join(f'"{form}"' for form in _CONTENT_TYPES),
+        lambda value: isinstance(value, str) and value in _CONTENT_TYPES,
+        _CONTENT_TYPES[0],
+        "Whether the list needs `Content-Type: application/json` (otherwise 415). Z-API documents that it does, but "
+        "Z-API's Postman collection does not send it.",
     ),
 )
 _BY_NAME = {switch.name: switch for switch in ACCOUNT_SWITCHES}
 
 
 class Account:
-    """Whom all instances of an emulator belong to."""
+    """The account that owns all instances of an emulator."""
 
     def __init__(self) -> None:
         self.partner_token: str = DEMO_PARTNER_TOKEN
@@ -89,18 +110,14 @@ class Account:
         self._listed = 0
 
     def patch(self, changes: Mapping[str, Any]) -> None:
-        """Change switches; all or, if one is wrong, none.
+        """Change switches. If one is invalid, nothing changes.
 
-        :raises InvalidInputError: a name is unknown, or a value cannot be used
+        :raises InvalidInputError: a name is unknown, or a value is invalid
         """
-        given = require_names(dict(changes), _BY_NAME, "an account")
-        for name, value in given.items():
-            if not _BY_NAME[name].check(value):
-                raise InvalidInputError(f"switch {name} must be {_BY_NAME[name].accepts}")
-        self.switches.update(copy.deepcopy(given))
+        self.switches.update(copy.deepcopy(check_switches(dict(changes), _BY_NAME, "an account")))
 
     def ordered(self, instances: list[Instance]) -> list[Instance]:
-        """Return the instances in the order in which this request lists them."""
+        """Return the instances in the order for this request."""
         self._listed += 1
         order = self.switches["order"]
         if order == "shuffled":
@@ -111,7 +128,7 @@ class Account:
         return instances
 
     def total(self, instances: int) -> int:
-        """Return what a page says as ``total``."""
+        """Return the ``total`` for a page."""
         left = self.switches["total_changes"]
         if left:
             self.switches["total_changes"] = left - 1
@@ -119,21 +136,25 @@ class Account:
 
 
 def is_account_call(path: str) -> bool:
-    """Tell whether a path is an account's and not an instance's."""
-    return path in ("/instances", "/instances/")
+    """Return whether a path belongs to an account and not to an instance."""
+    return path.removesuffix("/") in (_LIST, _CREATE)
 
 
-def list_instances(emulator: Emulator, incoming: Incoming) -> Answer:
-    """Answer one page of the account's instances.
+def answer_account(emulator: Emulator, incoming: Incoming) -> Answer:
+    """Answer a call of the account: return one page of its instances, or say that the call is not emulated.
 
-    Only 405 and 415 are documented. That they come before the credentials is chosen, as for an instance's calls.
+    Only 405 and 415 are documented. As for an instance's calls, it is an assumption that they come before the check of
+    credentials.
     """
+    if incoming.path.removesuffix("/") == _CREATE:
+        return NOT_EMULATED if incoming.method == "POST" else WRONG_METHOD
     if incoming.method != "GET":
         return WRONG_METHOD
-    if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return WRONG_CONTENT_TYPE
+    content_type = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     with emulator.lock:
         account = emulator.account
+        if account.switches["content_type"] == "required" and content_type != "application/json":
+            return WRONG_CONTENT_TYPE
         if incoming.headers.get("authorization") != f"Bearer {account.partner_token}":
             return UNAUTHORIZED
         if account.switches["fail_next"]:
@@ -151,7 +172,7 @@ def subscription(instance: Instance) -> dict[str, Any]:
     The values of ``paymentStatus`` are not documented.
     """
     active = instance.subscription == "active"
-    # The first of January 2100 or of 2020.
+    # January 1 of 2100 or 2020.
     return {
         "due": 4_102_444_800_000 if active else 1_577_836_800_000,
         "paymentStatus": "PAID" if active else "PENDING",
@@ -161,8 +182,8 @@ def subscription(instance: Instance) -> dict[str, Any]:
 def _page(emulator: Emulator, account: Account, query: Mapping[str, str]) -> dict[str, Any]:
     page, size = _number(query, "page", 1), _number(query, "pageSize", _PAGE_SIZE)
     wanted, middleware = query.get("query", "").casefold(), query.get("middleware")
-    if middleware is not None and middleware not in _MIDDLEWARE:
-        raise InvalidInputError(f"middleware must be one of {', '.join(_MIDDLEWARE)}")
+    if middleware is not None and middleware not in MIDDLEWARE:
+        raise InvalidInputError(f"middleware must be one of {', '.join(MIDDLEWARE)}")
     found = [
         instance
         for instance in emulator.instances.values()
@@ -184,7 +205,8 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:10]) <= _MAX_NUMBER:
+    # Python refuses to read a number of thousands of digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or not 1 <= int(text) <= _MAX_NUMBER:
         raise InvalidInputError(f"{name} must be a number from 1 to {_MAX_NUMBER}")
     return int(text)
 
@@ -206,5 +228,5 @@ def _row(instance: Instance, account: Account) -> dict[str, Any]:
 
 
 def _middleware(instance: Instance) -> str:
-    """Split the instances in two fixed parts, about one in ten under ``mobile``."""
-    return _MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]
+    """Return ``mobile`` for about one in ten instances, always the same ones, and ``web`` for the others."""
+    return MIDDLEWARE[zlib.crc32(instance.id.encode()) % 10 == 0]

@@ -1,4 +1,4 @@
-"""One privacy setting of one instance: its value, its list, and what reads of that list give. No HTTP."""
+"""Store the value and the list of one privacy setting, and return what reads of the list show. No HTTP."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from airflow_provider_zapi.emulator.switches import AFTER_LEAVING
 
 
 def registered(phone: str, ninth_digit: str) -> str:
-    """Return a phone as WhatsApp registered it, by the switch ``ninth_digit``."""
+    """Return the spelling of a phone that WhatsApp registered, according to the switch ``ninth_digit``."""
     short, long = spellings(phone)
     if ninth_digit == "mixed":
         return long if is_odd(lid(phone)) else short
@@ -19,9 +19,9 @@ def registered(phone: str, ninth_digit: str) -> str:
 
 
 def identifier(contact: str, sent: str, switches: Mapping[str, Any]) -> str:
-    """Return how a list names a contact that was first added as ``sent``, by the switches."""
+    """Return the list's entry for a contact that was first added as ``sent``, according to the switches."""
     list_as = switches["list_as"]
-    # An `@lid` cannot be turned back into a phone, so one that came as an `@lid` stays one.
+    # An `@lid` cannot be turned back into a phone, so a contact that was added by its `@lid` keeps it.
     if sent == contact or list_as == "lid" or (list_as == "mixed" and is_odd(contact)):
         return contact
     return registered(sent, switches["ninth_digit"])
@@ -29,10 +29,10 @@ def identifier(contact: str, sent: str, switches: Mapping[str, Any]) -> str:
 
 @dataclass
 class PrivacyRecord:
-    """Value and list of one setting: on WhatsApp's side one record with a version stamp.
+    """The value and the list of one setting. WhatsApp stores them as one record with a version.
 
-    ``contacts`` maps each contact's ``@lid`` to the spelling it was first added with. ``switches`` is the
-    instance's live table of switches.
+    ``contacts`` maps each contact's ``@lid`` to the spelling that it was first added with. ``switches`` are the current
+    switches of the instance.
     """
 
     setting: Setting
@@ -45,18 +45,18 @@ class PrivacyRecord:
     _lagging_reads: int = 0
 
     def exceptions(self, limit: int | None = None) -> list[str]:
-        """Return the true list, or its first ``limit`` entries, as its identifiers read."""
+        """Return the entries of the true list, or its first ``limit`` entries."""
         return self._named(self.contacts, limit)
 
     def read(self) -> list[str]:
-        """Return what a read of the list gives now: by the switches late, empty or stale."""
+        """Return what a read of the list shows now. The switches can make it late, empty or stale."""
         if self._lagging_reads:
             self._lagging_reads -= 1
             return self._lagging
         return self._visible()
 
     def size_after(self, changes: Iterable[Mapping[str, str]]) -> int:
-        """Return how many contacts the list would hold after these changes under `CONTACT_BLACKLIST`."""
+        """Return how many contacts the list would hold after these changes, with the value `CONTACT_BLACKLIST`."""
         trial = PrivacyRecord(self.setting, self.switches, self.value, dict(self.contacts))
         trial.write(BLACKLIST, changes)
         return len(trial.contacts)
@@ -64,10 +64,10 @@ class PrivacyRecord:
     def write(
         self, value: str, changes: Iterable[Mapping[str, str]], *, exact: bool | None = None
     ) -> dict[str, Any] | None:
-        """Set the value, apply the changes one after another, and return what became different, if anything.
+        """Set the value, apply the changes one after another, and return the differences, or None.
 
-        Adding a contact that is on the list and removing one that is not leave the list as it is. ``exact``
-        replaces the switch ``exact_removal``.
+        Adding a contact that is already on the list, or removing one that is not, does not change the list. ``exact``
+        overrides the switch ``exact_removal``.
         """
         before = self.value
         if self.switches["read_lag"]:
@@ -91,7 +91,7 @@ class PrivacyRecord:
         return self._changed(before, added, removed)
 
     def replace(self, value: str, phones: list[str] | None) -> dict[str, Any] | None:
-        """Set the value and, unless ``phones`` is None, the whole list; return what became different."""
+        """Set the value and, unless ``phones`` is None, the whole list. Return the differences, or None."""
         before, old = self.value, self.contacts
         self.value = value
         self._lagging_reads = 0

@@ -1,6 +1,6 @@
-"""Behave as an account that was probed: the switch ``probed``, and what a report sets.
+"""Behave like a probed account, with the switch ``probed`` and the switches that a report sets.
 
-The table of facts is data that the probe and the documentation read too; nothing of their code is used here.
+The probe and the documentation use the same table of facts, but this module does not use their code.
 """
 
 import json
@@ -25,7 +25,7 @@ from airflow_provider_zapi.emulator.contract import (
 __all__ = ["as_probed", "is_probed", "read_switches", "switches_of"]
 
 FACTS = Path(__file__).parents[1] / "facts.json"
-#: Kinds of bodies that an answer can be said to have, besides ``error:<id of a text>``.
+#: The names for kinds of bodies in outcomes, besides ``error:<id of a text>``.
 _BODIES: dict[str, Any] = {
     "empty": "",
     "not_json": "<html><body>probed</body></html>",
@@ -37,7 +37,7 @@ _BODIES: dict[str, Any] = {
     "success:other": {"success": "yes"},
 }
 _OTHER_TEXT = "An unknown error"
-#: Settings of an instance whose list names its last contact twice.
+#: The settings of an instance whose list shows its last contact twice.
 _TWICE: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
@@ -48,7 +48,7 @@ def _table() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
 
 
 def is_probed(value: Any) -> bool:
-    """Tell whether this is what the switch ``probed`` accepts: outcomes by the ids of facts."""
+    """Return whether the switch ``probed`` accepts this value, which maps the ids of facts to outcomes."""
     return isinstance(value, dict) and all(_is_outcome(name, outcome) for name, outcome in value.items())
 
 
@@ -62,14 +62,14 @@ def _is_outcome(name: str, outcome: Any) -> bool:
 
 
 def switches_of(report: object) -> dict[str, Any]:
-    """Return the switches under which an instance answers as the account of a report did.
+    """Return the switches that make an instance answer like the account in a report.
 
-    :param report: a report of ``airflow zapi probe``, parsed
+    :param report: a parsed report of ``airflow zapi probe``
     :raises InvalidInputError: it is not a report
     """
     answers = report.get("answers") if isinstance(report, dict) else None
     if not isinstance(answers, dict):
-        raise InvalidInputError("it is not a report of the probe: it has no answers")
+        raise InvalidInputError("it is not a report of the probe, because it has no answers")
     switches: dict[str, Any] = {}
     probed: dict[str, str] = {}
     for name, answer in answers.items():
@@ -84,9 +84,9 @@ def switches_of(report: object) -> dict[str, Any]:
 
 
 def read_switches(path: Path) -> dict[str, Any]:
-    """Return the switches that a report in a file sets.
+    """Return the switches that a report file sets.
 
-    :raises InvalidInputError: there is no report in it
+    :raises InvalidInputError: the file cannot be read, or is not a report
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
@@ -98,12 +98,12 @@ def read_switches(path: Path) -> dict[str, Any]:
 
 
 def as_probed(instance: Any, incoming: Any, path: str, carry_out: Callable[[Any, Any, str], Answer]) -> Answer:
-    """Carry out a call as the switch ``probed`` of its instance says, else as usual.
+    """Carry out a call according to the instance's switch ``probed``, or as usual.
 
     :param instance: the instance, or None
     :param incoming: the request
     :param path: its path below the instance's address
-    :param carry_out: carries it out as usual
+    :param carry_out: carries out the call as usual
     """
     probed: Mapping[str, str] = instance.switches["probed"] if instance is not None else {}
     if not probed:
@@ -121,7 +121,7 @@ def as_probed(instance: Any, incoming: Any, path: str, carry_out: Callable[[Any,
 
 
 def _is_welcome(instance: Any, incoming: Any) -> bool:
-    """Tell whether nothing but the write itself can be refused."""
+    """Return whether a refusal could only be about the write itself, not about credentials or the session."""
     token = instance.client_token
     return (
         bool(instance.switches["address_allowed"])
@@ -192,7 +192,7 @@ def _given(incoming: Any, setting: Setting) -> tuple[Any, list[dict[str, Any]] |
 
 
 def _facts_of_write(instance: Any, setting: Setting, value: Any, changes: list[dict[str, Any]] | None) -> list[str]:
-    """Return the facts that decide about a write."""
+    """Return the facts that decide the outcome of a write."""
     record = instance.records[setting.name]
     if value not in setting.values:
         if setting.name == "group_add" and value == "NONE":
@@ -281,7 +281,7 @@ def _reshaped(instance: Any, incoming: Any, path: str, body: Any, probed: Mappin
     return body
 
 
-#: Fields of ``device`` and ``me`` -> the fact, and what each outcome makes of the usual value.
+#: For fields of ``device`` and ``me``, the fact, and how each outcome changes the usual value.
 _FIELDS: dict[str, tuple[str, dict[str, Callable[[Any], Any]]]] = {
     "phone": ("device_phone", {"text": lambda phone: f"+{phone}"}),
     "token": ("me_token", {"other": lambda token: "hidden"}),
@@ -321,7 +321,7 @@ def _row(row: Mapping[str, Any], probed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _instead(result: Answer, outcome: str, incoming: Any) -> Answer:
-    """Return what a probed account answered; the usual answer where that is of the same kind."""
+    """Return a probed account's answer, or the usual answer if it is of the same kind."""
     usual_object = result.status == 200 and isinstance(result.body, dict) and result.body.get("error") != "NOT_FOUND"
     if outcome == "200 object" and usual_object:
         return result

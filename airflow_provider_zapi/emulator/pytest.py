@@ -1,6 +1,6 @@
-"""A pytest plugin: a fresh emulator for each test of your own DAGs.
+"""A pytest plugin with a fresh emulator for each test of your own DAGs.
 
-Put ``pytest_plugins = ["airflow_provider_zapi.emulator.pytest"]`` into the ``conftest.py`` at the top of your tests.
+Put ``pytest_plugins = ["airflow_provider_zapi.emulator.pytest"]`` into the top-level ``conftest.py`` of your tests.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ def _demo() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Number:
-    """One WhatsApp number of the emulator; ``instance`` is its state, to look at and to change directly."""
+    """One WhatsApp number of the emulator. ``instance`` is its state, which a test can read and change directly."""
 
     instance: Instance
 
     @property
     def privacy(self) -> dict[str, str]:
-        """The value of each privacy setting, such as ``{"last_seen": "NONE", ...}``."""
+        """Return the value of each privacy setting, such as ``{"last_seen": "NONE", ...}``."""
         return {name: parts["value"] for name, parts in self.instance.view()["settings"].items()}
 
     @property
     def excluded(self) -> dict[str, list[str]]:
-        """The excluded contacts of each privacy setting that has a list, such as ``{"last_seen": [...], ...}``."""
+        """Return the excluded contacts of each setting that has a list, such as ``{"last_seen": [...], ...}``."""
         settings = self.instance.view()["settings"]
         return {name: parts["exceptions"] for name, parts in settings.items() if "exceptions" in parts}
 
     @property
     def messages(self) -> list[tuple[str, str]]:
-        """The messages that the number sent, oldest first: phone and text."""
+        """Return the phone and the text of each message that the number sent, oldest first."""
         return [(sent["phone"], sent["message"]) for sent in self.instance.messages]
 
     def set(self, **settings: str | list[str]) -> None:
-        """Change privacy settings as someone with the phone in hand would.
+        """Change privacy settings as someone with the phone would.
 
-        :param settings: the new value of a setting such as ``last_seen="ALL"``, or its excluded contacts as a list,
-            which sets ``CONTACT_BLACKLIST`` too
+        :param settings: the new value of a setting, such as ``last_seen="ALL"``, or a list of its excluded contacts,
+            which also sets the value ``CONTACT_BLACKLIST``
         :raises InvalidInputError: there is no such setting, or it does not have this value
         """
         given = {
@@ -64,14 +64,14 @@ class Number:
 
 @dataclass(frozen=True)
 class ZApiDouble:
-    """What the fixtures `zapi` and `zapi_session` give to a test."""
+    """The object that the fixtures `zapi` and `zapi_session` pass to a test."""
 
     running: RunningEmulator
-    #: Connection id -> instance id.
+    #: The instance id of each connection id.
     _instances: dict[str, str] = field(default_factory=_demo)
 
     def connection_env(self) -> dict[str, str]:
-        """Return the environment variables that lead Airflow's connections to the emulator."""
+        """Return the environment variables that define Airflow connections to the emulator."""
         given = self.running.emulator.snapshot()
         return {
             f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(
@@ -87,15 +87,15 @@ class ZApiDouble:
         }
 
     def add_number(self, conn_id: str, phone: str | None = None, name: str | None = None) -> Number:
-        """Add a number with a connection of its own, which `connection_env` includes from then on.
+        """Add a number with its own connection, which `connection_env` then includes.
 
         :param conn_id: the connection's id
-        :param phone: the number's phone; by default one that is made up
+        :param phone: the number's phone; by default a made-up one
         :param name: the number's name; by default the connection's id
-        :raises InvalidInputError: the connection exists, or a value cannot be used
+        :raises InvalidInputError: the connection exists, or a value is invalid
         """
         if conn_id in self._instances:
-            raise InvalidInputError(f"the emulator has a number for {conn_id!r} already")
+            raise InvalidInputError(f"the emulator already has a number for {conn_id!r}")
         count = len(self._instances)
         instance_id = f"instance-{count + 1}"
         instance = self.running.emulator.put(
@@ -120,18 +120,18 @@ class ZApiDouble:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests received, oldest first, without secrets."""
+        """Return the received requests, oldest first, without secrets."""
         return self.running.emulator.requests
 
     def assert_called(
         self, path: str, *, conn_id: str | None = None, times: int | None = None, **parameters: Any
     ) -> None:
-        """Fail the test unless a call of this path with these parameters was received, whatever its answer was.
+        """Fail the test unless a call of this path with these parameters was received. Its answer does not matter.
 
         :param path: the path after the token, such as ``privacy/last-seen``
         :param conn_id: the connection whose number was called; by default any
-        :param times: how many such calls there must be; by default one or more
-        :param parameters: what the call carried in its body or query; ``value`` is the value of a privacy setting
+        :param times: the expected number of such calls; by default one or more
+        :param parameters: parameters in the call's body or query; ``value`` is the value of a privacy setting
         :raises InvalidInputError: the emulator has no number for this connection
         """
         where = {} if conn_id is None else {"instance": self._instance_id(conn_id)}
@@ -142,9 +142,10 @@ class ZApiDouble:
             ]
         if bool(found) if times is None else len(found) == times:
             return
-        wanted = "was not called" if times is None else f"was called {len(found)} and not {times} times"
+        called = "was not called" if times is None else f"was called {len(found)} times and not {times} times"
+        with_these = f" with {parameters}" if parameters else ""
         raise AssertionError(
-            f"{path} {wanted} with {parameters}. Its calls carried {[_carried(call) for call in calls]}. "
+            f"{path} {called}{with_these}. Its calls carried {[_carried(call) for call in calls]}. "
             f"The calls received were {[path_of(request) for request in self.requests]}."
         )
 
@@ -160,18 +161,18 @@ class ZApiDouble:
         with_: int | str = 503,
         seconds: float | None = None,
     ) -> None:
-        """Let calls fail.
+        """Make calls fail.
 
         :param path: the path after the token, such as ``privacy/last-seen`` or ``privacy/*``; by default any
         :param method: the method; by default any
         :param conn_id: the connection whose number is called; by default any
-        :param times: how many calls, HTTP retries included; by default one, or all where chance decides
-        :param probability: how likely a call fails, above 0 and up to 1; by default it always does
+        :param times: how many calls fail, including HTTP retries; by default one, or all if there is a probability
+        :param probability: the probability that a call fails, above 0 and at most 1; by default 1
         :param seed: the same seed makes the same calls fail
         :param with_: the status to answer with, 400 to 599, without carrying out the call; or the name of a fault:
             ``reset``, ``html``, ``empty``, ``lost_answer``, ``truncated``, ``delay``, ``drip``
         :param seconds: how long ``delay`` and ``drip`` wait
-        :raises InvalidInputError: a value cannot be used
+        :raises InvalidInputError: a value is invalid
         """
         if isinstance(with_, int) and not 400 <= with_ <= 599:
             raise InvalidInputError("with_ must be a status from 400 to 599, or the name of a fault")
@@ -190,7 +191,7 @@ class ZApiDouble:
         self.running.emulator.add_fault({**given, **{key: value for key, value in which.items() if value is not None}})
 
     def reset(self) -> None:
-        """Go back to the start: one number as it was at first, no requests, no faults."""
+        """Restore the initial number, and delete other numbers, requests and faults."""
         self.running.emulator.reset()
         self._instances.clear()
         self._instances.update(_demo())
@@ -220,5 +221,5 @@ def zapi() -> Iterator[ZApiDouble]:
 
 @pytest.fixture(scope="session")
 def zapi_session() -> Iterator[ZApiDouble]:
-    """Run one emulator for the whole session: what a test changes stays, until it calls ``reset``."""
+    """Run one emulator for the whole session. Changes of a test stay until it calls ``reset``."""
     yield from _double()

@@ -1,19 +1,20 @@
-"""A memory of recent things that is bounded in number and in bytes."""
+"""A store of the newest items, with a limit on their number and size."""
 
+import heapq
 from collections import deque
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-__all__ = ["Recent"]
+__all__ = ["Recent", "drop_oldest"]
 
 
 class Recent(Generic[T]):
-    """Keeps the newest items. The oldest are dropped as soon as there are too many, or too many bytes of them.
+    """Keep the newest items. The oldest ones are dropped when there are too many, or when they are too large together.
 
-    :param items: how many are kept at most
-    :param size: how many bytes they may have together, as given to `add`; the newest is always kept
+    :param items: the most items to keep
+    :param size: the most bytes to keep, by the sizes given to `add`; the newest item is always kept
     """
 
     def __init__(self, items: int, size: int) -> None:
@@ -28,12 +29,23 @@ class Recent(Generic[T]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def kept_size(self) -> int:
+        """How many bytes the items have together."""
+        return self._kept_size
+
     def add(self, item: T, size: int) -> None:
-        """Keep an item of so many bytes."""
+        """Add an item with its size in bytes."""
         self._kept.append((item, size))
         self._kept_size += size
         while len(self._kept) > self._items or (self._kept_size > self._size and len(self._kept) > 1):
-            self._kept_size -= self._kept.popleft()[1]
+            self.drop()
+
+    def drop(self) -> int:
+        """Forget the oldest item, and return how many bytes it had."""
+        size = self._kept.popleft()[1]
+        self._kept_size -= size
+        return size
 
     def last(self, count: int) -> list[T]:
         """Return the newest ``count`` items, oldest first."""
@@ -41,6 +53,20 @@ class Recent(Generic[T]):
         return newest[max(len(newest) - count, 0) :]
 
     def clear(self) -> None:
-        """Forget all items."""
+        """Delete all items."""
         self._kept.clear()
         self._kept_size = 0
+
+
+def drop_oldest(memories: Sequence[Recent[Any]], size: int) -> None:
+    """Bound several memories together: the largest of them forget their oldest items.
+
+    :param size: how many bytes all of them may have together afterwards
+    """
+    excess = sum(memory.kept_size for memory in memories) - size
+    heap = [(-memory.kept_size, number, memory) for number, memory in enumerate(memories)] if excess > 0 else []
+    heapq.heapify(heap)
+    while excess > 0:
+        _, number, largest = heap[0]
+        excess -= largest.drop()
+        heapq.heapreplace(heap, (-largest.kept_size, number, largest))

@@ -1,4 +1,4 @@
-"""The bodies that the JSON interface takes, as JSON Schema, from the tables that check them."""
+"""JSON Schemas of the JSON interface's bodies, generated from the tables that check them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -48,6 +48,7 @@ INSTANCE: dict[str, Any] = {
         "client_token": {"type": ["string", "null"], "pattern": "^[!-~]{1,200}$"},
         "phone": {"type": "string", "pattern": "^[0-9]{8,15}$"},
         "name": {"type": "string", "maxLength": 200},
+        "profile_name": {"type": ["string", "null"], "maxLength": 200},
         "connected": _FLAG,
         "smartphone_connected": _FLAG,
         "subscription": {"enum": ["active", "lapsed"]},
@@ -63,7 +64,7 @@ INSTANCE: dict[str, Any] = {
 
 NEW_INSTANCE = {**INSTANCE, "required": ["token", "client_token", "phone"]}
 
-#: A description of requests, and how many there must be.
+#: A description of requests, and their expected number.
 PATTERN: dict[str, Any] = {
     **_OBJECT,
     "properties": {

@@ -1,4 +1,4 @@
-"""Running the emulator: a uvicorn server on its own socket, in the foreground or for a test."""
+"""Run the emulator in a uvicorn server on its own socket, in the foreground or for a test."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.control import Stopping
 from airflow_provider_zapi.emulator.state import Emulator
 
-#: What an emulator holds when nobody says otherwise: instance id -> its parts.
+#: The default instances of an emulator: their parts by instance id.
 DEMO_INSTANCE = {
     "demo-instance": {
         "token": "demo-token",
@@ -28,12 +28,12 @@ DEMO_INSTANCE = {
         "name": "Demo number",
     }
 }
-#: Seconds that open connections get to end when the server stops.
+#: Seconds that open connections have to finish when the server stops.
 _GRACE = 1
 
 
 class _Server(uvicorn.Server):
-    """Ends the event streams first, for a stream that never ends would use up the grace time."""
+    """A server that ends the event streams first, because an endless stream would use up the grace time."""
 
     def __init__(self, config: uvicorn.Config, stopping: Stopping) -> None:
         super().__init__(config)
@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Lets the application have the connection's transport, for the faults that break it."""
+    """A protocol that passes the connection's transport to the application, for faults that break the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -64,7 +64,7 @@ class _Protocol(H11Protocol):
 
 @dataclass(frozen=True)
 class RunningEmulator:
-    """An emulator that answers at ``url``; ``emulator`` is its state, to look at and to change directly."""
+    """An emulator that answers at ``url``. ``emulator`` is its state, which a test can read and change directly."""
 
     url: str
     emulator: Emulator
@@ -79,15 +79,15 @@ def demo_emulator() -> Emulator:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one.
+    """Return a listening socket. Port 0 picks a free port.
 
-    :raises InvalidInputError: the host is empty, which would mean all addresses
-    :raises OSError: the address cannot be had
+    :raises InvalidInputError: the host is empty or a plain number, which could mean an unexpected address
+    :raises OSError: the address is not available
     """
-    if not host.strip():
+    if not host.strip() or host.isdecimal():
         raise InvalidInputError("--host must be an address or a name; 0.0.0.0 listens on all addresses")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named: else each answer takes 40 ms.
+    # asyncio disables Nagle's algorithm only if the protocol is given. With it, each answer takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,9 +100,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket, *, tls: bool = False, host: str | None = None) -> str:
-    """Return the base URL of a listening socket, by its own address or under ``host``."""
+    """Return the base URL of a listening socket, with its address or with ``host``."""
     address, port = listening.getsockname()[:2]
-    host = host or address
+    if not host:
+        # Nobody can call the address that stands for all of them.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 # nosec B104
     return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -120,10 +122,10 @@ def _server(
         http=_Protocol,
         ws="none",
         lifespan="off",
-        # uvicorn's access log would print the paths, and with them the tokens.
+        # uvicorn's access log would print the paths, which contain the tokens.
         access_log=False,
         log_config=None,
-        # An answer that a fault cuts off is an error to uvicorn.
+        # uvicorn treats an answer that a fault cuts off as an error.
         log_level="critical",
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
@@ -143,8 +145,8 @@ def serve(
 ) -> None:
     """Serve on this socket until SIGINT or SIGTERM, then return."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn catches these while it runs and raises them once more afterwards, which would end the
-        # process with an error; by then there is nothing left to end.
+        # uvicorn catches these while it runs and raises them again afterwards, which would end the
+        # process with an error, although the server has already stopped.
         signal.signal(number, lambda _number, _frame: None)
     emulator.keep_as_start()
     server = _server(emulator, log=log, allowed_hosts=allowed_hosts, tls=tls)
@@ -153,9 +155,9 @@ def serve(
 
 @contextlib.contextmanager
 def running_emulator(emulator: Emulator | None = None) -> Iterator[RunningEmulator]:
-    """Run an emulator on a free loopback port in a thread, for the length of a ``with`` block.
+    """Run an emulator on a free loopback port in a thread, for the duration of a ``with`` block.
 
-    :param emulator: what to serve; without one, the demo instance
+    :param emulator: the emulator to serve; by default one with the demo instance
     :raises RuntimeError: it did not start or did not stop within 10 seconds
     """
     emulator = emulator or demo_emulator()

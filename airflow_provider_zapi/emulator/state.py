@@ -1,4 +1,4 @@
-"""The emulated instances and the requests they got. No HTTP, no clock of its own, nothing random."""
+"""The emulated instances and the requests that they received. No HTTP, no clock, no random numbers."""
 
 import copy
 import re
@@ -13,23 +13,29 @@ from airflow_provider_zapi.emulator.contract import BLACKLIST, SETTING_BY_NAME, 
 from airflow_provider_zapi.emulator.faults import Fault, read_fault
 from airflow_provider_zapi.emulator.partner import Account
 from airflow_provider_zapi.emulator.privacy_list import PrivacyRecord
-from airflow_provider_zapi.emulator.recent import Recent
+from airflow_provider_zapi.emulator.recent import Recent, drop_oldest
 from airflow_provider_zapi.emulator.switches import SWITCH_DEFAULTS, check_switches, check_value
 
-#: How many changes and messages an instance, and requests the emulator, remembers; the oldest are dropped.
+#: The most changes and messages that an instance records, and requests that the emulator records. Older ones are
+#: dropped.
 REMEMBERED = 500
-#: How many bytes of requests the emulator remembers, and of messages an instance.
+#: The most bytes of requests that the emulator records, and of messages that an instance records.
 REMEMBERED_BYTES = 4 * 1024 * 1024
-#: A longer message is cut in the record.
+#: The most bytes of messages and changes that all instances record together.
+ALL_REMEMBERED_BYTES = 32 * 1024 * 1024
+#: After this many requests, the memory of all instances together is checked again.
+_TIDY_AFTER = 256
+#: The most characters of a message in the record. Longer messages are cut.
 _REMEMBERED_MESSAGE = 16 * 1024
-#: How many faults can wait.
+#: The most active faults, and the most bytes that they may have together.
 _MAX_FAULTS = 1_000
-#: WhatsApp's own picker stops at so many exceptions.
+_MAX_FAULT_BYTES = 4 * 1024 * 1024
+#: WhatsApp's limit of excluded contacts for one setting.
 MAX_EXCEPTIONS = 64_000
 
-#: Both are part of paths.
+#: The form of instance ids and tokens, which are part of paths.
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-]{1,200}")
-#: Z-API documents no form for the Client-Token, so anything goes that a header can carry.
+#: Z-API does not document the form of the Client-Token, so any header value is accepted.
 _HEADER_VALUE = re.compile(r"[!-~]{1,200}")
 
 
@@ -49,12 +55,13 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-#: What can be set of an instance besides settings and switches: name -> check, what is accepted.
+#: The parts of an instance besides settings and switches: the check and what is accepted, by name.
 PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "token": (_is_credential, "letters, digits, _ and -"),
     "client_token": (_is_client_token, "visible ASCII characters, or null"),
     "phone": (is_phone, "8 to 15 digits"),
     "name": (_is_name, "a string of at most 200 characters"),
+    "profile_name": (lambda value: value is None or _is_name(value), "a string of at most 200 characters, or null"),
     "connected": (_is_flag, "true or false"),
     "smartphone_connected": (_is_flag, "true or false"),
     "subscription": (lambda value: value in ("active", "lapsed"), '"active" or "lapsed"'),
@@ -79,9 +86,9 @@ def _check_settings(given: object) -> dict[str, dict[str, Any]]:
 
 
 class Instance:
-    """One WhatsApp number as Z-API serves it.
+    """One WhatsApp number.
 
-    `patch` is the one way to change it from outside, `write` is what a privacy call does.
+    A test changes it with `patch`, and a privacy call with `write`.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Instance:
         self.client_token: str | None = None
         self.phone = ""
         self.name = "Emulated number"
+        self.profile_name: str | None = None
         self.connected = True
         self.smartphone_connected = True
         self.subscription = "active"
@@ -105,16 +113,16 @@ class Instance:
         self._changed = changed
 
     def patch(self, changes: Mapping[str, Any]) -> None:
-        """Change parts, settings and switches by the JSON interface's names; all or, if one is wrong, none.
+        """Change parts, settings and switches, by the JSON interface's names. If one is invalid, nothing changes.
 
-        :raises InvalidInputError: a name is unknown, or a value cannot be used
+        :raises InvalidInputError: a name is unknown, or a value is invalid
         """
         given = require_names(dict(changes), (*PARTS, "settings", "switches"), "an instance")
         for name, (check, accepted) in PARTS.items():
             if name in given and not check(given[name]):
                 raise InvalidInputError(f"{name} must be {accepted}")
         settings = _check_settings(given.get("settings", {}))
-        # Copied before anything is changed: a copy can fail where a check did not.
+        # Copy before anything is changed, because a copy can fail even if the check succeeded.
         switches = copy.deepcopy(check_switches(given.get("switches", {})))
         with self._lock:
             for name in PARTS.keys() & given:
@@ -126,7 +134,7 @@ class Instance:
             self._changed()
 
     def write(self, setting: str, value: str, changes: Iterable[Mapping[str, str]] = ()) -> bool:
-        """Carry out one privacy write, after what the switches put before it; return whether it was done."""
+        """Carry out one privacy write, after the effects of the switches. Return whether it was done."""
         changes = list(changes)
         with self._lock:
             if self.switches["other_writer"]:
@@ -142,7 +150,7 @@ class Instance:
             return True
 
     def take(self, counter: str) -> bool:
-        """Use up one of a counting switch, and return whether there was one."""
+        """Decrease a counting switch by one, and return whether it was above 0."""
         left = self.switches[counter]
         if left:
             self.switches[counter] = left - 1
@@ -150,17 +158,12 @@ class Instance:
         return bool(left)
 
     def take_failure(self) -> dict[str, Any] | None:
-        """Use up one answer of the switch ``fail_next``, and return it if there was one."""
+        """Remove and return the next answer of the switch ``fail_next``, or None."""
         waiting: list[dict[str, Any]] = self.switches["fail_next"]
         if not waiting:
             return None
         self._changed()
         return waiting.pop(0)
-
-    def rename(self, name: str) -> None:
-        """Set the profile's name."""
-        self.name = name
-        self._changed()
 
     def send(self, phone: str, message: str) -> dict[str, Any]:
         """Record a message as sent and return the record."""
@@ -169,7 +172,7 @@ class Instance:
         sent = {"number": self.messages_sent, "time": self._clock(), "phone": phone, "message": kept}
         if len(kept) < len(message):
             sent["length"] = len(message)
-        # In Python a character takes up to four bytes.
+        # A character takes up to four bytes in Python.
         self.messages.add(sent, 200 + 4 * len(kept))
         return sent
 
@@ -178,9 +181,9 @@ class Instance:
     ) -> dict[str, Any]:
         """Return the whole state without secrets.
 
-        :param max_exceptions: how many contacts of each list at most; None for all
-        :param max_changes: how many of the newest changes at most
-        :param max_messages: how many of the newest messages at most
+        :param max_exceptions: the most contacts to return of each list; None for all
+        :param max_changes: how many of the newest changes to return
+        :param max_messages: how many of the newest messages to return
         """
         with self._lock:
             lists = {name: record for name, record in self.records.items() if record.setting.scope}
@@ -193,6 +196,7 @@ class Instance:
                 "id": self.id,
                 "phone": self.phone,
                 "name": self.name,
+                "profile_name": self.profile_name,
                 "client_token_required": self.client_token is not None,
                 "connected": self.connected,
                 "smartphone_connected": self.smartphone_connected,
@@ -207,12 +211,12 @@ class Instance:
             }
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that makes this instance, with its secrets, as `Emulator.put` takes it. Defaults are left out."""
+        """Return the whole instance, with its secrets, in the form that `Emulator.put` takes. Defaults are left out."""
         with self._lock:
             settings: dict[str, dict[str, Any]] = {}
             for name, record in self.records.items():
                 if record.contacts:
-                    # As they were first sent: a list of `@lid` identifiers could not be read back as phones.
+                    # Contacts are stored as they were first sent, because an `@lid` cannot become a phone again.
                     settings[name] = {"value": record.value, "exceptions": list(record.contacts.values())}
                 elif record.value != record.setting.default:
                     settings[name] = {"value": record.value}
@@ -228,11 +232,11 @@ class Instance:
     def _remember(self, by: str, changed: dict[str, Any] | None) -> None:
         if changed:
             self._changed()
-            self.history.add({"time": self._clock(), "by": by, **changed}, 200)
+            self.history.add({"time": self._clock(), "by": by, **changed}, 600)
 
 
 class Emulator:
-    """All emulated instances, and the requests received.
+    """All emulated instances, and the received requests.
 
     :param clock: seconds since the epoch, for the times in histories and requests
     """
@@ -246,27 +250,30 @@ class Emulator:
         self.faults: list[Fault] = []
         self._faults_added = 0
         self._requests: Recent[dict[str, Any]] = Recent(REMEMBERED, REMEMBERED_BYTES)
-        #: How many requests were received.
+        #: The number of requests that were received.
         self.received = 0
-        #: Higher after each change of an instance.
+        #: A number that increases with each change of an instance.
         self.changes = 0
-        #: Higher after each change and each request.
+        #: A number that increases with each change and each request.
         self.revision = 0
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests received, oldest first, without secrets."""
+        """Return the received requests, oldest first, without secrets."""
         with self.lock:
             return list(self._requests)
 
     def instance(self, instance_id: str) -> Instance:
-        """Return the instance of this id; raises KeyError if there is none."""
+        """Return the instance with this id.
+
+        :raises KeyError: there is no such instance
+        """
         return self.instances[instance_id]
 
     def put(self, instance_id: str, given: Mapping[str, Any]) -> Instance:
-        """Create or replace an instance; token, client_token (or None) and phone are required.
+        """Create or replace an instance. ``token``, ``client_token`` (or None) and ``phone`` are required.
 
-        :raises InvalidInputError: a required part is missing, a name is unknown, or a value cannot be used
+        :raises InvalidInputError: a required part is missing, a name is unknown, or a value is invalid
         """
         instance = self._make(instance_id, given)
         with self.lock:
@@ -279,35 +286,41 @@ class Emulator:
             raise InvalidInputError("an instance id must be letters, digits, _ and -")
         missing = [name for name in ("token", "client_token", "phone") if name not in given]
         if missing:
-            raise InvalidInputError(f"an instance needs {', '.join(missing)} too")
+            raise InvalidInputError(f"an instance also needs {', '.join(missing)}")
         instance = Instance(instance_id, self.clock, self.lock, self._changed)
         instance.patch(given)
-        # Its first state is not a change.
+        # The initial state is not a change.
         instance.history.clear()
         return instance
 
     def delete(self, instance_id: str) -> None:
-        """Delete an instance; raises KeyError if there is none."""
+        """Delete an instance.
+
+        :raises KeyError: there is no such instance
+        """
         with self.lock:
             del self.instances[instance_id]
             self._changed()
 
     def patch(self, instance_id: str, given: Mapping[str, Any]) -> Instance:
-        """Change an instance as `Instance.patch` does; raises KeyError if there is none."""
+        """Change an instance as `Instance.patch` does.
+
+        :raises KeyError: there is no such instance
+        """
         with self.lock:
             instance = self.instances[instance_id]
             instance.patch(given)
             return instance
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
-        """Return all instances with their secrets, as `replace_all` takes them."""
+        """Return all instances with their secrets, in the form that `replace_all` takes."""
         with self.lock:
             return {instance_id: instance.snapshot() for instance_id, instance in self.instances.items()}
 
     def replace_all(self, instances: Mapping[str, Mapping[str, Any]]) -> None:
-        """Serve these instances and no others, and forget requests and faults.
+        """Serve only these instances, and delete requests and faults.
 
-        :raises InvalidInputError: one of them cannot be used; nothing is changed
+        :raises InvalidInputError: an instance is invalid; nothing is changed
         """
         made = {instance_id: self._make(instance_id, given) for instance_id, given in instances.items()}
         with self.lock:
@@ -318,23 +331,25 @@ class Emulator:
             self._changed()
 
     def keep_as_start(self) -> None:
-        """Remember the instances as they are, for `reset`."""
+        """Store the current instances, for `reset`."""
         self._start = self.snapshot()
 
     def reset(self) -> None:
-        """Go back to the instances that `keep_as_start` remembers, without requests and faults."""
+        """Restore the instances that `keep_as_start` stored, and delete requests and faults."""
         self.replace_all(self._start)
 
     def add_fault(self, given: object) -> Fault:
-        """Let calls fail as described; see `airflow_provider_zapi.emulator.faults`.
+        """Make calls fail as described. See `airflow_provider_zapi.emulator.faults`.
 
-        :raises InvalidInputError: the description cannot be used, or too many faults wait
+        :raises InvalidInputError: the description is invalid, or there are too many active faults
         """
         fault = read_fault(given)
         with self.lock:
             self.faults = [one for one in self.faults if one.left != 0]
             if len(self.faults) >= _MAX_FAULTS:
-                raise InvalidInputError(f"at most {_MAX_FAULTS} faults can wait")
+                raise InvalidInputError(f"at most {_MAX_FAULTS} faults can be active")
+            if fault.size + sum(one.size for one in self.faults) > _MAX_FAULT_BYTES:
+                raise InvalidInputError(f"all active faults together can have at most {_MAX_FAULT_BYTES} bytes")
             self._faults_added += 1
             fault.number = self._faults_added
             self.faults.append(fault)
@@ -342,7 +357,10 @@ class Emulator:
         return fault
 
     def remove_faults(self, number: int | None = None) -> None:
-        """Remove the fault of this number, or all; raises KeyError if there is none of this number."""
+        """Remove the fault with this number, or all faults.
+
+        :raises KeyError: there is no fault with this number
+        """
         with self.lock:
             left = [] if number is None else [fault for fault in self.faults if fault.number != number]
             if number is not None and len(left) == len(self.faults):
@@ -351,26 +369,29 @@ class Emulator:
             self.revision += 1
 
     def take_fault(self, method: str, path: str, instance_id: str | None) -> Fault | None:
-        """Return the first fault that strikes this call, if one does, and count it."""
+        """Return the first fault that affects this call and count the call, or return None."""
         fault = next((fault for fault in self.faults if fault.take(method, path, instance_id)), None)
         if fault is not None and fault.left == 0:
             self.faults.remove(fault)
         return fault
 
     def record_request(self, request: dict[str, Any], size: int = 0) -> dict[str, Any]:
-        """Remember a request, with its number and time, and return what is remembered.
+        """Record a request with its number and time, and return the record.
 
-        :param size: the bytes of its body
+        :param size: the size of its body in bytes
         """
         with self.lock:
             self.received += 1
             recorded = {"number": self.received, "time": self.clock(), **request}
             self._requests.add(recorded, 1_000 + 4 * size)
             self.revision += 1
+            if self.received % _TIDY_AFTER == 0:
+                memories = [memory for one in self.instances.values() for memory in (one.history, one.messages)]
+                drop_oldest(memories, ALL_REMEMBERED_BYTES)
             return recorded
 
     def clear_requests(self) -> None:
-        """Forget the requests received; their numbers go on."""
+        """Delete the record of requests. The numbers of later requests continue."""
         with self.lock:
             self._requests.clear()
             self.revision += 1

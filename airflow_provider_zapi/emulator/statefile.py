@@ -1,4 +1,4 @@
-"""The file that keeps the emulated instances from one run to the next."""
+"""Load and save the file that keeps the emulated instances from run to run."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ from airflow_provider_zapi.emulator.state import Emulator
 
 __all__ = ["load", "save", "saved_to"]
 
-#: A file of another version is refused, not guessed at.
+#: The version of the file's format. Files of another version are refused.
 _VERSION = 1
-#: Seconds between two looks for a change.
+#: Seconds between two checks for changes.
 _INTERVAL = 1.0
 
 
 def load(path: Path, emulator: Emulator) -> bool:
-    """Serve the instances of a state file; return whether there is such a file.
+    """Serve the instances of a state file. Return whether the file exists.
 
-    :raises InvalidInputError: the file cannot be used; nothing is changed
+    :raises InvalidInputError: the file is invalid; nothing is changed
     :raises OSError: the file cannot be read
     """
     try:
@@ -43,12 +43,14 @@ def load(path: Path, emulator: Emulator) -> bool:
 
 
 def save(path: Path, emulator: Emulator) -> None:
-    """Write the instances, with their tokens, for the file's owner only. The old file stays until the new is whole.
+    """Write the instances, with their tokens, to a file that only its owner can read.
+
+    The old file stays until the new one is complete.
 
     :raises OSError: the file cannot be written
     """
     content = json.dumps({"version": _VERSION, "instances": emulator.snapshot()})
-    # Made for its owner only.
+    # Only the owner can read the new file.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(number, "w", encoding="ascii") as file:
@@ -75,7 +77,7 @@ def saved_to(path: Path, emulator: Emulator) -> Iterator[None]:
         while not ended.wait(_INTERVAL):
             changes = emulator.changes
             if changes != saved:
-                # A full disk may have room again; at the end the error is raised.
+                # A full disk may have space later. The save at the end raises the error.
                 with contextlib.suppress(OSError):
                     save(path, emulator)
                     saved = changes

@@ -1,4 +1,4 @@
-"""The Z-API calls of an emulated instance, as a function from a request to an answer. No sockets in it."""
+"""Answer the Z-API calls of an emulated instance. This module does not use sockets."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +33,7 @@ from airflow_provider_zapi.emulator.contract import (
     refusal,
 )
 from airflow_provider_zapi.emulator.faults import Fault
-from airflow_provider_zapi.emulator.partner import is_account_call, list_instances, subscription
+from airflow_provider_zapi.emulator.partner import answer_account, is_account_call, subscription
 from airflow_provider_zapi.emulator.privacy_list import registered
 from airflow_provider_zapi.emulator.probed import as_probed
 from airflow_provider_zapi.emulator.state import Emulator, Instance
@@ -44,7 +44,7 @@ _ADDRESS = re.compile(r"/instances/([^/]+)/token/([^/]+)/(.+)")
 
 @dataclass(frozen=True)
 class Incoming:
-    """One request as the surface sees it: header names in lower case, ``client`` the caller's address."""
+    """One request. Header names are in lower case, and ``client`` is the caller's address."""
 
     method: str
     path: str
@@ -56,11 +56,11 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a request leads to.
+    """The result of a request.
 
-    :param answer: what Z-API answers, or what a fault puts in its place
-    :param instance: the instance, if the credentials in the path name one
-    :param fault: the fault that strikes, if one does
+    :param answer: Z-API's answer, or a fault's answer instead of it
+    :param instance: the instance, if the path has valid credentials
+    :param fault: the fault that affects the call, or None
     """
 
     answer: Answer
@@ -69,7 +69,7 @@ class Outcome:
 
 
 def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
-    """Carry out one request to Z-API, unless a fault keeps it from being carried out."""
+    """Carry out one request to Z-API, unless a fault prevents it."""
     address = _ADDRESS.fullmatch(incoming.path)
     instance_id, token, path = address.groups() if address else (None, None, incoming.path)
     with emulator.lock:
@@ -80,7 +80,7 @@ def respond(emulator: Emulator, incoming: Incoming) -> Outcome:
         if fault is not None and not fault.kind.done:
             return Outcome(_answer_of(fault), instance, fault)
         if is_account_call(incoming.path):
-            return Outcome(list_instances(emulator, incoming), fault=fault)
+            return Outcome(answer_account(emulator, incoming), fault=fault)
         result = NO_SUCH_PATH if address is None else as_probed(instance, incoming, path, _answer)
         return Outcome(result, instance, fault)
 
@@ -91,15 +91,16 @@ def _answer_of(fault: Fault) -> Answer:
         return Answer(given.get("status", 200), "<html><body>Sign in to the network</body></html>")
     if fault.kind.name == "empty":
         return Answer(given.get("status", 200), "")
-    body = given.get("body", {"error": "a fault that was asked for"})
+    body = given.get("body", {"error": "a fault on request"})
     return Answer(given.get("status", 503), body, given.get("headers", {}))
 
 
 def _answer(instance: Instance | None, incoming: Incoming, path: str) -> Answer:
     """Carry out one call of an instance and return its answer.
 
-    A missing path, a wrong method and a wrong Content-Type are answered before the credentials are checked: the
-    recorded text for a missing path is a router's, which comes first. The order of the others is chosen.
+    A missing path, a wrong method and a wrong Content-Type are answered before the credentials are checked. The
+    recorded text for a missing path comes from a router, so this check comes first. The order of the others is an
+    assumption.
     """
     calls = [call for call in CALLS if _matches(call, path)]
     call = next((call for call in calls if call.method == incoming.method), None)
@@ -165,11 +166,11 @@ def _among(instance: Instance, phones: Iterable[str], switch: str) -> bool:
 
 def _write_setting(instance: Instance, incoming: Incoming, path: str) -> Answer:
     setting = SETTING_BY_PATH[path]
-    # A setting whose value travels in the query has no documented body, so none is read.
+    # A setting whose value is in the query has no documented body, so no body is read.
     given: Mapping[str, Any] = json_object(incoming.body) if setting.place == "body" else incoming.query
     value = given.get(setting.parameter)
     if value not in setting.values:
-        # Z-API's answer to a wrong value is not recorded; a refusal is the careful choice.
+        # Z-API's answer to an invalid value was not recorded. A refusal is the safe assumption.
         return refusal(f"{setting.parameter} must be one of {', '.join(setting.values)}")
     changes = given.get("contactsBlacklist") if setting.scope else None
     if changes is None:
@@ -177,27 +178,27 @@ def _write_setting(instance: Instance, incoming: Incoming, path: str) -> Answer:
     if not are_changes(changes):
         return refusal("contactsBlacklist must be a list of {action: add or remove, phone}")
     if changes and value != BLACKLIST:
-        # The list is documented with CONTACT_BLACKLIST only; its effect with another value is not recorded.
+        # The list is documented for CONTACT_BLACKLIST only. Its effect with another value was not recorded.
         return refusal(f"contactsBlacklist is accepted with {BLACKLIST} only")
     phones = [change["phone"] for change in changes]
-    # Not recorded: whether one bad phone refuses the whole call (chosen: it does), and whether an `@lid` is
-    # taken as `phone` (chosen: it is, since a removal needs the very string that the read returned).
+    # It was not recorded whether one invalid phone refuses the whole call (assumed: it does), or whether an `@lid` is
+    # accepted as `phone` (assumed: it is, because a removal needs the exact string that the read returned).
     if not all(map(is_identifier, phones)) or _among(instance, phones, "refused_phones"):
         return INVALID_PHONE
-    # Not recorded: a list that grows beyond WhatsApp's own limit. It is refused whole.
+    # It was not recorded what happens to a list beyond WhatsApp's limit. Here, the whole call is refused.
     return DONE if instance.write(setting.name, value, changes) else NOT_DONE
 
 
 def _read_list(instance: Instance, incoming: Incoming, path: str) -> Answer:
     setting = SETTING_BY_SCOPE.get(incoming.query.get("type", ""))
     if setting is None:
-        # Not recorded; a refusal is the careful choice.
+        # Z-API's answer was not recorded. A refusal is the safe assumption.
         return refusal(f"type must be one of {', '.join(SETTING_BY_SCOPE)}")
     return Answer(200, {"disallowedContacts": instance.records[setting.name].read()})
 
 
 def _status(instance: Instance, incoming: Incoming, path: str) -> Answer:
-    # A healthy status carries a truthy `error` too: recorded, not a slip.
+    # A healthy status also has a truthy `error`. This was recorded and is not a mistake.
     error = "You are already connected." if instance.connected else instance.switches["session_down_error"]
     return Answer(
         200,
@@ -216,7 +217,7 @@ def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
             "phone": instance.phone,
             "imgUrl": f"https://photos.example/{instance.id}.jpg",
             "about": "Emulated",
-            "name": instance.name,
+            "name": instance.profile_name or instance.name,
             "device": {"sessionName": "Z-API", "device_model": "Z-API"},
             "originalDevice": "iphone",
             "sessionId": 175,
@@ -225,7 +226,7 @@ def _device(instance: Instance, incoming: Incoming, path: str) -> Answer:
     )
 
 
-#: The callback addresses of `me`, by the event's name.
+#: The callback URLs of `me`, by the event's name.
 _CALLBACKS = ("connected", "delivery", "disconnected", "messageStatus", "presenceChat", "received", "initialData")
 
 
@@ -281,7 +282,7 @@ def _phone_exists(instance: Instance, incoming: Incoming, path: str) -> Answer:
     phone = path.rpartition("/")[2]
     if not is_phone(phone) or _among(instance, [phone], "refused_phones"):
         return INVALID_PHONE
-    # Its keys are documented and are not those of the batch call.
+    # The documented keys differ from those of the batch call.
     rows = [
         {"exists": row["exists"], "phone": row["outputPhone"], "lid": row["lid"]}
         for row in _existence(instance, [phone])
@@ -296,8 +297,8 @@ def _profile_name(instance: Instance, incoming: Incoming, path: str) -> Answer:
     name = json_object(incoming.body).get("value")
     if not isinstance(name, str) or not name:
         return refusal("value must be a string")
-    instance.rename(name[:200])
-    # Documented so: `value`, not `success`.
+    instance.patch({"profile_name": name[:200]})
+    # Z-API documents `value`, not `success`.
     return Answer(200, {"value": True})
 
 
@@ -315,7 +316,7 @@ def _send_text(instance: Instance, incoming: Incoming, path: str) -> Answer:
     return Answer(200, {"zaapId": f"zaap-{number}", "messageId": message_id, "id": message_id})
 
 
-#: What carries out a call, by the name in `Call.handler`.
+#: The functions that carry out calls, by the name in `Call.handler`.
 HANDLERS: dict[str, Callable[[Instance, Incoming, str], Answer]] = {
     "write_setting": _write_setting,
     "read_list": _read_list,

@@ -1,10 +1,10 @@
 """The switches of an emulated instance: WhatsApp's rules, and faults on request. One row per switch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_zapi.emulator.checks import InvalidInputError, require_names
+from airflow_provider_zapi.emulator.checks import InvalidInputError, json_size, require_names
 from airflow_provider_zapi.emulator.contacts import is_identifier
 from airflow_provider_zapi.emulator.contract import BLACKLIST, MISSING_CLIENT_TOKEN, SETTING_BY_NAME
 from airflow_provider_zapi.emulator.headers import can_be_sent
@@ -13,9 +13,11 @@ from airflow_provider_zapi.emulator.probed import is_probed
 #: The longest wait that ``delay`` accepts, in seconds.
 MAX_DELAY = 60
 _MAX_COUNT = 1_000_000
+#: How many bytes of JSON the value of one switch may have.
+_MAX_BYTES = 1024 * 1024
 
-#: ``list_after_leaving``: what a list reads as while another value is in force, and whether coming back
-#: restores it.
+#: For ``list_after_leaving``: what reads of a list show while another value is in force, and whether changing the value
+#: back restores the list.
 AFTER_LEAVING = {
     "kept": ("the list", True),
     "hidden": ("nothing", True),
@@ -25,7 +27,10 @@ AFTER_LEAVING = {
 
 
 def check_value(setting_name: str, value: object, where: str) -> None:
-    """Raise `InvalidInputError` unless ``value`` is one that the setting has."""
+    """Check that the setting has this value.
+
+    :raises InvalidInputError: it does not
+    """
     values = SETTING_BY_NAME[setting_name].values
     if value not in values:
         raise InvalidInputError(f"{where} must be one of {', '.join(values)}")
@@ -85,9 +90,9 @@ def _are_writes(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Switch:
-    """One switch: its name, what it accepts (in words, and as a check), its default, and what it does.
+    """One switch: its name, what it accepts (in words and as a check), its default, and what it does.
 
-    ``choices`` are the values it can have, where these can be listed.
+    ``choices`` are its possible values, if they can be listed.
     """
 
     name: str
@@ -98,7 +103,7 @@ class Switch:
     choices: tuple[Any, ...] = ()
 
     def view(self) -> dict[str, Any]:
-        """Return what the JSON interface says of it."""
+        """Return the switch as the JSON interface shows it."""
         return {
             "name": self.name,
             "accepts": self.accepts,
@@ -121,43 +126,43 @@ SWITCHES = (
     _flag(
         "exact_removal",
         True,
-        "A removal takes effect only for the exact identifier that a read returns, else for any spelling.",
+        "If true, a removal works only with the exact identifier that a read returns. If false, with any spelling.",
     ),
     _of(
         "list_as",
         ("phone", "lid", "mixed"),
-        "What a list holds and reads back: phones, `@lid` identifiers, or some of each.",
+        "What a list contains: phones, `@lid` identifiers, or some of each.",
     ),
     _of(
         "ninth_digit",
         ("as_sent", "with", "without", "mixed"),
-        "How phones with two spellings (Brazil, Mexico, Argentina) are registered: as first sent, the "
-        "longer, the shorter, or some of each.",
+        "How phones with two spellings (Brazil, Mexico, Argentina) are registered: as first sent, in the "
+        "longer or the shorter spelling, or some of each.",
     ),
     _of(
         "list_after_leaving",
         tuple(AFTER_LEAVING),
-        f"The list while the value is not {BLACKLIST}: `kept` and `stale` read as it was, "
-        "`hidden` and `empty` read empty; coming back restores it with `kept` and `hidden` only.",
+        f"What a list shows while the value is not {BLACKLIST}: with `kept` and `stale` the old list, "
+        "with `hidden` and `empty` nothing. Only `kept` and `hidden` restore the list afterwards.",
     ),
     _of(
         "empty_list",
         ("accepted", "refused"),
-        f'Whether {BLACKLIST} with an empty list is done, or answered with `{{"success": false}}`.',
+        f'Whether {BLACKLIST} with an empty list is accepted, or answered with `{{"success": false}}`.',
     ),
     Switch(
         "conflicts",
         "a count",
         _is_count,
         0,
-        'This many of the next privacy writes are not applied and answer `{"success": false}` (a stale version).',
+        'This many of the next privacy writes are not applied, and answer `{"success": false}` (stale version).',
     ),
     Switch(
         "other_writer",
         "a list of writes",
         _are_writes,
         [],
-        "Changes that another client makes, one before each of the next privacy writes: "
+        "Changes that another client makes, one before each of the next privacy writes, such as "
         '`{"setting": "last_seen", "value": "...", "changes": [{"action": "add", "phone": "..."}]}`.',
     ),
     Switch(
@@ -165,48 +170,48 @@ SWITCHES = (
         "a count",
         _is_count,
         0,
-        "After every write, this many reads of that list still show it as it was before.",
+        "After every write, this many reads of that list still show the old list.",
     ),
     Switch(
         "fail_next",
         "a list of answers",
         _are_answers,
         [],
-        "Answers given to the next authenticated calls, one each, before anything is applied: "
-        '`{"status": 503, "body": {}, "headers": {"Retry-After": "2"}}`; a string as `body` is sent as it is.',
+        "Answers to the next authenticated calls, one for each, before anything is applied, such as "
+        '`{"status": 503, "body": {}, "headers": {"Retry-After": "2"}}`. A string as `body` is sent unchanged.',
     ),
     Switch(
         "lose_answer",
         "a count",
         _is_count,
         0,
-        "This many of the next writes are applied, but their answer is a gateway's 504.",
+        "This many of the next writes are applied, but answered with a gateway's 504.",
     ),
     Switch(
         "delay",
         f"seconds, 0 to {MAX_DELAY}",
         _is_seconds,
         0,
-        "How long every answer waits after its call was carried out.",
+        "How long each answer is delayed after the call was carried out.",
     ),
     Switch(
         "refused_phones",
         "a list of phones",
         _are_phones,
         [],
-        'A call that names one of these, in any spelling, answers 400 `{"error": "Invalid phone"}`.',
+        'A call with one of these phones, in any spelling, answers 400 `{"error": "Invalid phone"}`.',
     ),
     Switch(
         "unregistered_phones",
         "a list of phones",
         _are_phones,
         [],
-        "`phone-exists-batch` and `phone-exists` say that these, in any spelling, do not exist.",
+        "`phone-exists-batch` and `phone-exists` say that these phones, in any spelling, do not exist.",
     ),
     _of(
         "missing_client_token",
         tuple(MISSING_CLIENT_TOKEN),
-        "Which of the two recorded answers a call gets without Client-Token.",
+        "Which of the two recorded answers a call without Client-Token gets.",
     ),
     _flag(
         "address_allowed",
@@ -221,12 +226,12 @@ SWITCHES = (
     _of(
         "phone_exists_answer",
         ("list", "object", "object_with_text"),
-        "How GET `phone-exists` answers: a list of one, an object, or one whose `exists` is a string.",
+        "How GET `phone-exists` answers: a list with one object, an object, or an object whose `exists` is a string.",
     ),
     _of(
         "content_type",
         ("required", "required_with_body", "optional"),
-        "Whether a call other than a GET needs `Content-Type: application/json` (else 415): always, if it has a body, "
+        "When a call other than GET needs `Content-Type: application/json` (otherwise 415): always, if it has a body, "
         "or never.",
     ),
     Switch(
@@ -234,8 +239,8 @@ SWITCHES = (
         "outcomes by the ids of facts",
         is_probed,
         {},
-        'What a [probed account](how-z-api-behaves.md) answers, such as `{"unknown_path": "404 empty"}`; `--as-in` '
-        "sets it from a report. A write that is answered otherwise than usual changes nothing.",
+        'What a [probed account](how-z-api-behaves.md) answers, such as `{"unknown_path": "404 empty"}`. `--as-in` '
+        "sets it from a report. A write with an unusual answer changes nothing.",
     ),
 )
 
@@ -243,11 +248,19 @@ SWITCH_BY_NAME = {switch.name: switch for switch in SWITCHES}
 SWITCH_DEFAULTS = {switch.name: switch.default for switch in SWITCHES}
 
 
-def check_switches(given: object) -> dict[str, Any]:
-    """Return the switches given, or raise `InvalidInputError` for an unknown name or a wrong value."""
-    switches = require_names(given, SWITCH_BY_NAME, "switches")
+def check_switches(
+    given: object, table: Mapping[str, Switch] = SWITCH_BY_NAME, where: str = "switches"
+) -> dict[str, Any]:
+    """Return the checked switches.
+
+    :param table: the known switches, by name
+    :param where: the owner of the switches, for messages
+    :raises InvalidInputError: a name is unknown, or a value is invalid
+    """
+    switches = require_names(given, table, where)
     for name, value in switches.items():
-        switch = SWITCH_BY_NAME[name]
-        if not switch.check(value):
-            raise InvalidInputError(f"switch {name} must be {switch.accepts}")
+        if not table[name].check(value):
+            raise InvalidInputError(f"switch {name} must be {table[name].accepts}")
+        if isinstance(value, (list, dict)) and json_size(value) > _MAX_BYTES:
+            raise InvalidInputError(f"switch {name} must be at most {_MAX_BYTES} bytes")
     return switches

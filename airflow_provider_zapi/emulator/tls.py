@@ -1,4 +1,4 @@
-"""A certificate for the emulator, and the authority that a client has to trust for it; both are new at each start."""
+"""Create a certificate for the emulator, and the authority that clients must trust. Both are new at each start."""
 
 import os
 import ssl
@@ -14,11 +14,11 @@ def server_context(authority_file: Path, names: Iterable[str]) -> ssl.SSLContext
 
     The private keys stay in memory, so that nobody can use the authority for anything else later.
 
-    :param authority_file: where the authority's certificate goes, in PEM, for ``REQUESTS_CA_BUNDLE``
-    :param names: host names and IP addresses that the certificate is for
+    :param authority_file: the file for the authority's certificate, in PEM, for ``REQUESTS_CA_BUNDLE``
+    :param names: the host names and IP addresses of the certificate
     :raises OSError: the file cannot be written
     """
-    # Here: only `--tls` needs it.
+    # This import is not at the top, because only `--tls` needs it.
     import trustme
 
     authority = trustme.CA(organization_name="Z-API emulator")
@@ -27,7 +27,7 @@ def server_context(authority_file: Path, names: Iterable[str]) -> ssl.SSLContext
     number, name = tempfile.mkstemp(dir=authority_file.parent, prefix=f".{authority_file.name}.")
     with open(number, "wb") as file:
         file.write(authority.cert_pem.bytes())
-    # Another user's process has to read it, and it is not secret.
+    # The file is not secret, and processes of other users must be able to read it.
     os.chmod(name, 0o644)
     os.replace(name, authority_file)
     return context

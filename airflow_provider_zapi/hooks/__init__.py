@@ -1,1 +1,1 @@
-"""Turns an Airflow connection into a client of its Z-API instance."""
+"""The hook that turns an Airflow connection into a client of its Z-API instance."""

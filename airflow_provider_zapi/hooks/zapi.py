@@ -58,13 +58,13 @@ class ZApiHook(BaseHook):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A client holds credentials and a socket. After unpickling, the hook looks up the connection again.
+        # A client holds credentials and a socket, so it isn't pickled. An unpickled hook looks up the connection again.
         return {**self.__dict__, "_client": None, "_account": None}
 
     def get_conn(self) -> ZApiClient:
         """Return the client of the connection's instance. All calls of a task share it.
 
-        If the connection has a whole account, it looks up ``instance`` there.
+        If the connection has a whole account, the hook looks up ``instance`` in that account.
 
         :raises ZApiConfigurationError: a field of the connection cannot be used, or ``instance`` is missing; nothing
             was sent
@@ -83,7 +83,7 @@ class ZApiHook(BaseHook):
         return self.account_of(self.get_connection(self.zapi_conn_id))
 
     def account_of(self, connection: Any) -> ZApiAccountClient:
-        """Return the account's client for a connection that is already looked up.
+        """Return the account's client for a connection that the caller has already looked up.
 
         :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
         :raises ZApiConfigurationError: a field of the connection cannot be used, or it has one instance only
@@ -97,7 +97,7 @@ class ZApiHook(BaseHook):
         if not isinstance(made, ZApiAccountClient):
             made.close()
             raise ZApiConfigurationError(
-                "The connection has one instance, and a whole account is needed",
+                "The connection has one instance, but this needs a whole account",
                 f"Use a connection with the account's {LABELS['partner_token']}. Nothing was sent.",
                 conn_id=self.zapi_conn_id,
             )
@@ -112,7 +112,7 @@ class ZApiHook(BaseHook):
 
     @property
     def expected_phone(self) -> str | None:
-        """The number that must be paired with the instance, from the connection's extra ``phone``."""
+        """Return the number that must be paired with the instance, from the connection's extra ``phone``."""
         if not self._connection_read:
             self.get_conn()
         return self._expected_phone
@@ -124,11 +124,11 @@ class ZApiHook(BaseHook):
             self._client = None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Test the connection by reading the instance's status and, if one is expected, its phone.
+        """Test the connection. Read the instance's status and, if the connection expects a phone, its phone.
 
-        For an account, it reads the number of instances. It changes nothing.
+        For an account, read the number of instances. The test changes nothing.
 
-        :return: whether the credentials work and the expected phone is connected, and what to do if not
+        :return: whether the credentials work and the expected phone is connected, and a message for the user
         """
         from airflow_provider_zapi.client import ZApiAccountClient
         from airflow_provider_zapi.connection.phone import require_phone
@@ -169,23 +169,23 @@ class ZApiHook(BaseHook):
         return connection_form_widgets()
 
     def client_of(self, connection: Any, *, mask: bool = True) -> ZApiClient:
-        """Return a new client for a connection that is already looked up, such as by a trigger.
+        """Return a new client for a connection that the caller, such as a trigger, has already looked up.
 
         :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
-        :param mask: register the secrets in all their forms with Airflow's masker. This blocks on the
+        :param mask: whether to register the secrets in all their forms with Airflow's masker. This blocks on the
             supervisor, so a trigger must not do it
         :raises ZApiError: see ``get_conn``
         """
         made = self.client_or_refusal(connection, mask=mask)
-        # In `dags test`, Airflow 3.0 prints each frame's local variables, and error reporting sends them. This one
-        # and those below hold credentials.
+        # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them. This
+        # frame and those below hold credentials.
         del connection
         if isinstance(made, ZApiError):
             raise made.with_traceback(None)
         return made
 
     def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiError:
-        """Do as `client_of` does, but return the error: raised in a thread, its traceback shows the arguments."""
+        """Return the client or its error. The traceback of an error raised in a thread would show the arguments."""
         return caught(lambda: self._new_client(connection, mask), ZApiError)
 
     def _opened(self) -> ZApiClient | ZApiAccountClient:
@@ -205,7 +205,7 @@ class ZApiHook(BaseHook):
         return made if isinstance(made, ZApiClient) else self._picked_from(made, mask)
 
     def _new(self, connection: Any, mask: bool) -> ZApiClient | ZApiAccountClient:
-        # Not at the top, because every parse of a DAG file imports this module and few make a client.
+        # These imports are not at the top, because every DAG parse imports this module, but few make a client.
         from airflow_provider_zapi.client import Transport, ZApiAccountClient, ZApiClient
         from airflow_provider_zapi.connection.picking import check_instance
         from airflow_provider_zapi.connection.reading import AccountConnection, read_connection
@@ -234,7 +234,7 @@ class ZApiHook(BaseHook):
         self._account = account
         try:
             with account:
-                if self._cancelled:  # since then
+                if self._cancelled:  # before the client was set, so cancel() could not reach it
                     account.cancel()
                 picked = pick_instance(account, self.instance, self.zapi_conn_id)
                 client = account.client_for(picked)

@@ -1,1 +1,1 @@
-"""What tells people about a DAG's runs."""
+"""The notifier that informs people about tasks and DAG runs."""

@@ -1,4 +1,4 @@
-"""Send the result of a task or a DAG run to WhatsApp."""
+"""The notifier that sends a WhatsApp message about a task or a DAG run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiNotifier"]
 
-#: A group's id as Z-API and WhatsApp write it. Older ids hold the founder's phone and a time.
+#: A group's id in the forms of Z-API and of WhatsApp. Older ids contain the founder's phone and a timestamp.
 _GROUP = re.compile(r"[0-9]{5,32}(-[0-9]{5,20})?(-group|@g\.us)")
 
 
@@ -39,7 +39,7 @@ class ZApiNotifier(BaseNotifier):
 
     :param phone: the recipient: country code, area code and number, an ``@lid``, or a group's id
         such as ``120363019502650977-group`` or ``120363019502650977@g.us``. (templated)
-    :param message: the text. (templated)
+    :param message: the text of the message. (templated)
     :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
     """
@@ -68,7 +68,7 @@ class ZApiNotifier(BaseNotifier):
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Return a string without Jinja unchanged, and render all else as Airflow does."""
+        """Return a string without Jinja unchanged, and render everything else as Airflow does."""
         if is_plain(content, self, jinja_env):
             return content
         return super().render_template(content, context, jinja_env, seen_oids)
@@ -77,7 +77,7 @@ class ZApiNotifier(BaseNotifier):
         """Send the message.
 
         :raises ZApiInvalidRequestError: the phone or message is invalid; nothing was sent
-        :raises ZApiError: it was not sent, or may have been (``perhaps_done``)
+        :raises ZApiError: the message was not sent, or it may have been sent (``perhaps_done``)
         """
         body = self._body()
         with ZApiHook(self.zapi_conn_id, instance=self.instance) as client:
@@ -92,7 +92,7 @@ class ZApiNotifier(BaseNotifier):
 
         body = self._body()
         hook = ZApiHook(self.zapi_conn_id, instance=self.instance)
-        # Tracebacks show variables and arguments: no frame that raises must hold the connection.
+        # Tracebacks show variables and arguments, so no frame that raises may hold the connection.
         made = await asyncio.to_thread(
             hook.client_or_refusal, await get_async_connection(self.zapi_conn_id), mask=False
         )
@@ -106,7 +106,7 @@ class ZApiNotifier(BaseNotifier):
         phone = group if _GROUP.fullmatch(group) else parse_contact(self.phone, "phone")
         if not isinstance(self.message, str):
             raise ZApiInvalidRequestError(
-                f"message is {kind(self.message)}, and must be a string", NOTHING_SENT, code="ZAPI-INVALID-MESSAGE"
+                f"message is {kind(self.message)}, but must be a string", NOTHING_SENT, code="ZAPI-INVALID-MESSAGE"
             )
         if problem := "is empty" if not self.message.strip() else rendered_none(self.message):
             raise ZApiInvalidRequestError(f"message {problem}", NOTHING_SENT, code="ZAPI-INVALID-MESSAGE")
@@ -116,6 +116,6 @@ class ZApiNotifier(BaseNotifier):
         answer = caught(lambda: client.request("POST", "send-text", json=body, repeatable=False), ZApiError)
         if isinstance(answer, ZApiError):
             raise (
-                answer.after("The message may have been sent; it is not sent again") if answer.perhaps_done else answer
+                answer.after("The message may have been sent, so it is not retried") if answer.perhaps_done else answer
             )
         self.log.info("Z-API accepted a message of connection %s to %s.", self.zapi_conn_id, hide_phone(body["phone"]))

@@ -1,7 +1,7 @@
-"""Share one client per task, and stop sending when the task is killed.
+"""The base class of the operators. It keeps one client per task and stops sending when the task is killed.
 
-The modules of tasks import at the top only what parsing a DAG file needs, because every parse imports them again. Other
-imports are inside the functions that use them.
+Airflow imports the operator modules every time it parses a DAG file, so they import only what parsing needs at the top.
+Other imports are inside the functions that use them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ POOL_REASON = "docs/operators.md#one-task-at-a-time-on-a-number"
 
 
 class ZApiOperator(BaseOperator):
-    """Call one Z-API instance.
+    """The base class of the operators that call one Z-API instance.
 
-    This class has no ``__init__``, because Airflow wraps the one of each class, which slows the parsing of DAG files. A
-    subclass sets ``zapi_conn_id``, and ``instance`` if it has one. Other attributes have their default on the class and
-    are set only when they differ. ``_hook`` and ``_killed`` change while a task runs. ``_list_given``,
-    ``_phone_given``, ``_plan_given`` and ``_policy_file`` keep what rendering would hide.
+    This class has no ``__init__``, because Airflow wraps every ``__init__``, which slows down DAG parsing. A subclass
+    sets ``zapi_conn_id``, and ``instance`` if it has one. Other attributes have class-level defaults and are set only
+    when they differ. ``_hook`` and ``_killed`` change while a task runs. ``_list_given``, ``_phone_given``,
+    ``_plan_given`` and ``_policy_file`` record what the DAG passed, which is lost after rendering.
     """
 
     template_fields: Sequence[str] = ("instance", "zapi_conn_id")
@@ -48,12 +48,12 @@ class ZApiOperator(BaseOperator):
     zapi_conn_id: str = DEFAULT_CONN_ID
     #: The instance, if the connection has a whole account.
     instance: str | XComArg | None = None
-    #: The id of that instance, after the task looks it up.
+    #: The id of the instance, once the task has looked it up.
     _picked: str | None = None
     _hook: ZApiHook | None = None
     _killed: bool = False
     _phone_of_connection: str | None = None
-    #: Whether the task was given an ``expected_phone``.
+    #: Whether the DAG passed an ``expected_phone``.
     _phone_given: bool = False
 
     def render_template(
@@ -74,14 +74,14 @@ class ZApiOperator(BaseOperator):
 
         :param expected_phone: the number that must be paired; by default the connection's extra ``phone``. If another
             number is paired, the task fails before anything is sent
-        :param check_phone: whether to compare them; only a connected instance can say which number is paired
+        :param check_phone: whether to compare the numbers; Z-API reports the paired number only while it is connected
         """
         from airflow_provider_zapi.hooks.zapi import ZApiHook
 
-        # It is rendered.
+        # ``instance`` is rendered by now, so it is no longer an XComArg.
         hook = ZApiHook(self.zapi_conn_id, retry=self.retry_calls, instance=cast("str | None", self.instance))
         self._hook = hook
-        if self._killed:  # since then
+        if self._killed:  # before the hook was set, so on_kill could not cancel it
             hook.cancel()
         try:
             with hook as client:
@@ -90,11 +90,11 @@ class ZApiOperator(BaseOperator):
                     self.require_phone(client, expected_phone)
                 yield client
         finally:
-            # Airflow copies and pickles operators. Credentials refuse both.
+            # Airflow copies and pickles operators, and credentials can't be copied or pickled.
             self._hook = None
 
     def require_phone(self, client: ZApiClient, expected_phone: object = None) -> None:
-        """Check which number is paired, if this task or its connection says which one must be.
+        """Check which number is paired, if this task or its connection expects one.
 
         :raises ZApiInvalidRequestError: ``expected_phone`` is not a phone number; nothing was sent
         :raises ZApiConfigurationError: another number is paired
@@ -111,7 +111,7 @@ class ZApiOperator(BaseOperator):
             require_phone(client, expected, self.zapi_conn_id)
 
     def warn_about_pool(self) -> None:
-        """Log a warning if this task, which writes, may run beside another one that writes to the same number."""
+        """Log a warning if another task may write to the same number at the same time."""
         if self.pool == "default_pool":
             pool = self.zapi_conn_id if self.instance is None else _pool_name(f"{self.zapi_conn_id}_{self.instance}")
             self.log.warning(
@@ -131,15 +131,15 @@ class ZApiOperator(BaseOperator):
 
 
 def _pool_name(text: str) -> str:
-    """Return a string as the name of a pool: Airflow accepts only ASCII, and a shell needs no quotes."""
+    """Return a valid pool name. Airflow accepts only ASCII, and the name must not need quotes in a shell."""
     return "".join(one if one.isascii() and (one.isalnum() or one in "_-.") else "_" for one in text)
 
 
 def settings_of_other_tasks(task: ZApiOperator, context: Context) -> set[str]:
     """Return the names of the settings that other tasks of the same DAG set, or may set.
 
-    A policy that is known only at run time, such as a file or another task's result, may set any of them. The policy of
-    this task does not count, even if another task plans it.
+    A policy that is known only at run time, such as a file or another task's result, may set any setting. This task's
+    own policy does not count, even if another task plans it.
     """
     from airflow_provider_zapi.privacy.settings import SETTINGS
 

@@ -1,4 +1,4 @@
-"""Events of assets that are named at run time: how a task publishes them and reads the last ones, on Airflow 3."""
+"""Publish and read the events of assets whose name is known only at run time, on Airflow 3."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["last_events", "publish", "with_alias"]
 
-#: How many of the newest events, of all connections, are looked through for a connection's own. One whose last event
-#: is older is published once more.
+#: How many of the newest events (of all connections) are searched for a connection's last event. If its last event is
+#: older, the task publishes a new one even if nothing changed.
 _NEWEST_EVENTS = 1_000
 
 
 def with_alias(kwargs: dict[str, Any], alias: AssetAlias) -> dict[str, Any]:
-    """Return an operator's arguments with what lets it publish events and read the last ones, on Airflow 3."""
+    """Return an operator's arguments with the inlet and outlet that its events need on Airflow 3."""
     if not AIRFLOW_V_3_0_PLUS:
         return kwargs
     given = {name: _as_list(kwargs.get(name)) for name in ("inlets", "outlets")}
@@ -28,7 +28,7 @@ def with_alias(kwargs: dict[str, Any], alias: AssetAlias) -> dict[str, Any]:
 def publish(context: Context, alias: AssetAlias, asset: Any, extra: Mapping[str, Any]) -> None:
     """Update an asset when the task succeeds.
 
-    :param extra: flat, because Airflow up to 3.0 puts the values of an alias's event into a set
+    :param extra: must be flat, because Airflow 3.0 puts the values of an alias's event into a set
     """
     events = context.get("outlet_events") if AIRFLOW_V_3_0_PLUS else None
     if events is not None:
@@ -36,7 +36,7 @@ def publish(context: Context, alias: AssetAlias, asset: Any, extra: Mapping[str,
 
 
 def last_events(context: Context, alias: AssetAlias, of: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Return what the last events say, the newest first; nothing before Airflow 3.
+    """Yield the extras of the last events, newest first. Before Airflow 3, yield nothing.
 
     :param of: whose events: ``conn_id``, and ``instance`` if the connection has a whole account
     """
@@ -44,7 +44,7 @@ def last_events(context: Context, alias: AssetAlias, of: Mapping[str, Any]) -> I
     if inlets is None:
         return
     events = inlets[alias]
-    # Older versions can only give all there ever were, the oldest first.
+    # Older versions can only return all events, oldest first.
     newest_first = events.ascending(False).limit(_NEWEST_EVENTS) if AIRFLOW_V_3_2_PLUS else reversed(events)
     for event in newest_first:
         if {name: event.extra[name] for name in ("conn_id", "instance") if name in event.extra} == of:

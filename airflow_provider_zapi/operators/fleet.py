@@ -1,4 +1,4 @@
-"""The operator that makes many numbers of one account what a policy says, in one task or in a few shards of it."""
+"""The operator that applies a policy to many numbers of one account, in one task or in several shards."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 
     from airflow_provider_zapi.reconcile.account import AccountRun, FleetReport
     from airflow_provider_zapi.reconcile.ledger import Ledger
+    from airflow_provider_zapi.reconcile.selection import Shard
 
 __all__ = ["FLEET_ALIAS", "ApplyFleetPolicyOperator", "shards"]
 
-#: Under this alias the tasks publish that an account's numbers were set; the asset is named by the connection.
+#: Tasks publish under this alias that they set an account's numbers. The connection names the asset.
 FLEET_ALIAS = AssetAlias("zapi_fleet")
 #: The key of an event that holds how many instances the account lists.
 _INSTANCES = "instances"
-#: What ``expected_plan`` is if nobody asks for a check. Not None: a template or an XCom may deliver that one.
+#: The default of ``expected_plan``: no check. It is not None, which a template or an XCom may return.
 _NO_PLAN: Any = object()
 
 
 def shards(count: int) -> list[list[int]]:
     """Return the shards of an account, for ``ApplyFleetPolicyOperator.partial(...).expand(shard=shards(8))``.
 
-    :param count: how many; each instance belongs to one, by a stable digest of its id
-    :raises ValueError: it is not a number from 1 to 1,000
+    :param count: the number of shards; a stable digest of its id assigns each instance to one shard
+    :raises ValueError: ``count`` is not a whole number from 1 to 1,000
     """
     if type(count) is not int or not 1 <= count <= 1_000:
         raise ValueError("shards() needs a whole number from 1 to 1000")
@@ -39,36 +40,37 @@ def shards(count: int) -> list[list[int]]:
 
 
 class ApplyFleetPolicyOperator(ZApiOperator):
-    """Make many WhatsApp numbers of one account what a policy says.
+    """Apply a privacy policy to many WhatsApp numbers of one account.
 
     It lists the account's instances, selects some, and applies the policy to each as `ApplyPrivacyPolicyOperator` does,
-    in a few threads. Every selected number is tried, and the task fails afterwards if some could not be set. On Airflow
-    3.3 and newer a task retry skips the numbers that an earlier try of the same run finished.
+    in a few threads. It tries every selected number, and then fails if some could not be set. On Airflow
+    3.3 and newer, a task retry skips the numbers that an earlier try of the same run finished.
 
-    :param policy: as for `ApplyPrivacyPolicyOperator`; or a mapping from name patterns to policies, of which the first
-        that matches a number's name or id applies. A number that none matches is left alone. (templated)
+    :param policy: as for `ApplyPrivacyPolicyOperator`, or a mapping from name patterns to policies. The first pattern
+        that matches a number's name or id applies. A number that matches no pattern is not changed. (templated)
     :param select: a pattern of instance names such as ``"shop-*"``, an instance id, or a list of these; by default all
         instances of the account. (templated)
-    :param exclude: what to leave out of these, in the same form. (templated)
-    :param shard: ``(index, count)``: only this part of the account, see `shards`. (templated)
-    :param expected_phones: the phone that has to be paired, by the instance's name or id. Another one is not changed.
-        (templated)
-    :param mode: ``apply``, or ``plan``: read the lists, count what differs, and send nothing else. (templated)
-    :param canary: how many numbers must be done, one by one, before the others begin. If one fails, no other is tried
+    :param exclude: the selected instances to skip, in the same form. (templated)
+    :param shard: ``(index, count)``: only this part of the account, see `shards`. Only the first of all shards updates
+        the asset. (templated)
+    :param expected_phones: a mapping from an instance's name or id to the phone that must be paired with it. If another
+        phone is paired, the instance is not changed. (templated)
+    :param mode: ``apply``, or ``plan`` to only read the lists and count the differences. (templated)
+    :param canary: how many numbers must succeed, one by one, before the others begin. If one fails, no other is tried
     :param max_concurrency: how many numbers are handled at the same time, at most 32
     :param min_instances: fail before anything is changed if fewer are selected, in all shards together
-    :param max_shrink: fail before anything is changed if more than this part of the instances is missing that the
-        account had in the last successful run; needs Airflow 3
-    :param fail_on: the outcomes with which the task fails, after all numbers were tried; by default ``refused``,
+    :param max_shrink: fail before anything is changed if the account lost more than this share of its instances since
+        the last successful run; needs Airflow 3
+    :param fail_on: the outcomes that fail the task, after all numbers were tried; by default ``refused``,
         ``unreachable``, ``wrong_phone`` and ``not_tried``
-    :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param allow_mass_removal: allow the removal of more than half of a list of 10 or more contacts
     :param expected_plan: the ``digest`` that a task with ``mode="plan"`` returned, and that somebody approved. A number
-        whose plan is another one now is not changed, and counts as ``refused``. (templated)
+        whose plan has changed since then is not changed, and counts as ``refused``. (templated)
     :param zapi_conn_id: the Z-API connection, with the account's integrator token. (templated)
-    :raises ZApiInvalidRequestError: a parameter has mistakes, or too few instances are selected; nothing was sent
-    :raises ZApiAuthenticationError: Z-API refused a credential or the address; the run was stopped at once
-    :raises ZApiTransientError: some numbers are not as they should be, and a task retry may mend that
-    :raises ZApiPermanentError: some numbers are not as they should be, and a task retry would end the same way
+    :raises ZApiInvalidRequestError: a parameter is invalid, or too few instances are selected; nothing was sent
+    :raises ZApiAuthenticationError: Z-API refused a credential or the caller's address; the run stopped at once
+    :raises ZApiTransientError: some numbers could not be set; a task retry may help
+    :raises ZApiPermanentError: some numbers could not be set; a task retry would not help
     """
 
     template_fields: Sequence[str] = (
@@ -110,7 +112,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         super().__init__(**with_alias(kwargs, FLEET_ALIAS))
         self.policy = policy
         if isinstance(policy, str) and policy.endswith(tuple(self.template_ext)):
-            # Airflow replaces the name by the file's text.
+            # Airflow replaces the name with the file's content.
             self._policy_file = policy
         self.select = select
         self.exclude = exclude
@@ -130,15 +132,15 @@ class ApplyFleetPolicyOperator(ZApiOperator):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Begin a mapped task: Airflow looks up its inlets and outlets before it makes the operators themselves."""
+        """Set a mapped task's inlets and outlets, which Airflow reads before it makes the operators."""
         return super().partial(**with_alias(kwargs, FLEET_ALIAS))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """List the account, handle the selected numbers, and log the outcomes.
 
-        :return: ``{"mode", "instances", "selected", "unmatched", "outcomes", "failed"}``: counts, and the names of at
-            most 100 instances for each outcome that is not a success; with ``plan`` also a ``digest`` for
-            ``expected_plan``, for up to 1,500 numbers; never a phone
+        :return: ``{"mode", "instances", "selected", "unmatched", "outcomes", "failed"}``: counts, and the names of up
+            to 100 instances for each outcome that is not a success. With ``plan``, it also has a ``digest`` for
+            ``expected_plan``, for up to 1,500 numbers. It never holds a phone
         """
         from airflow_provider_zapi.reconcile.account import NO_PLAN, parse_fleet
 
@@ -162,17 +164,17 @@ class ApplyFleetPolicyOperator(ZApiOperator):
         report = self._handled(context, parameters, ledger)
         self.log.info("Connection %s:\n%s", self.zapi_conn_id, outcome_table(report.result))
         if report.error is not None:
-            # What Airflow does with a result only if the task succeeds.
+            # Airflow stores the result only if the task succeeds.
             context["ti"].xcom_push(key="return_value", value=report.result)
             raise report.error
         if parameters.mode == "apply":
-            self._publish(context, report)
+            self._publish(context, report, parameters.shard)
         if ledger is not None:
             ledger.forget()
         return report.result
 
     def on_kill(self) -> None:
-        """Send nothing more, in any thread. Airflow calls it in a signal handler: it sets flags and takes no lock."""
+        """Stop sending in all threads. Airflow calls this in a signal handler, so it sets flags without a lock."""
         super().on_kill()
         if self._run is not None:
             self._run.cancel()
@@ -184,7 +186,7 @@ class ApplyFleetPolicyOperator(ZApiOperator):
 
         with ZApiHook(self.zapi_conn_id).get_account() as account:
             self._run = AccountRun(account, parameters)
-            if self._killed:  # meanwhile
+            if self._killed:  # before the run was set, so on_kill could not cancel it
                 self._run.cancel()
             try:
                 return self._run.run(
@@ -194,22 +196,28 @@ class ApplyFleetPolicyOperator(ZApiOperator):
                     progress=Progress(lambda told: self.log.info("%s", told)),
                 )
             finally:
-                # Airflow copies and pickles operators; credentials refuse both.
+                # Airflow copies and pickles operators, and credentials can't be copied or pickled.
                 self._run = None
 
     def _events(self, context: Context) -> Any:
         return last_events(context, FLEET_ALIAS, {"conn_id": self.zapi_conn_id})
 
-    def _publish(self, context: Context, report: FleetReport) -> None:
+    def _publish(self, context: Context, report: FleetReport, shard: Shard | None) -> None:
         from airflow_provider_zapi.assets import privacy_uri
 
+        index, count = shard or (0, 1)
+        # Two shards that succeed at the same time would both create the asset. The database accepts one of them, and
+        # Airflow marks the other task as failed.
+        if index != 0:
+            return
         extra = {"conn_id": self.zapi_conn_id, _INSTANCES: report.listed, "selected": report.result["selected"]}
+        extra |= {"shards": count} if count > 1 else {}
         extra |= {f"outcome.{name}": count for name, count in report.result["outcomes"].items()}
         publish(context, FLEET_ALIAS, Asset(privacy_uri(self.zapi_conn_id)), extra)
 
 
 def outcome_table(result: Mapping[str, Any]) -> str:
-    """Return the outcomes of a run as a table for people, with the first names of those that failed."""
+    """Return the outcomes of a run as a table, with the names of the first instances that failed."""
     from airflow_provider_zapi.tables import text_table
 
     rows = [(name, count, _names(result["failed"].get(name, ()), count)) for name, count in result["outcomes"].items()]
@@ -222,7 +230,7 @@ def _names(names: Sequence[str], count: int) -> str:
 
 
 def _ledger(context: Context) -> Ledger | None:
-    """Return what remembers finished numbers from one try to the next; None before Airflow 3.3."""
+    """Return the record of finished numbers, which survives task retries, or None before Airflow 3.3."""
     store: Any = context.get("task_state_store")
     if store is None:
         return None

@@ -1,4 +1,4 @@
-"""The operator that checks whether an instance is connected, has the right phone and is paid."""
+"""The operator that checks whether an instance is paid, connected, and paired with the right phone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckInstanceOperator"]
 
-#: The word for a paid subscription. It is assumed: Z-API documents the field, but not its words.
+#: The payment status of a paid subscription. This is assumed: Z-API documents the field, but not its values.
 PAID = "PAID"
 
 
@@ -31,7 +31,7 @@ class CheckInstanceOperator(ZApiOperator):
     :param expected_phone: the number that must be paired with the instance; by default the connection's extra
         ``phone``. Without either, the phone is not checked. (templated)
     :param require_paid: fail unless Z-API's payment status is ``PAID``. Z-API does not document
-        its words. If your account shows another one, set this to False
+        the values of this field. If your account shows another value, set this to False
     :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiSubscriptionError: the instance is not paid, or it ends too soon; not retried
@@ -72,7 +72,7 @@ class CheckInstanceOperator(ZApiOperator):
         from airflow_provider_zapi.wording import counted
 
         wanted = _days(self.min_days_left)
-        # Check the subscription first: Z-API refuses other calls if it lapsed.
+        # Check the subscription first, because Z-API refuses other calls once it has lapsed.
         with self.client(check_phone=False) as client:
             account = client.account()
             left = account.days_left(datetime.now(UTC))
@@ -87,7 +87,7 @@ class CheckInstanceOperator(ZApiOperator):
                 )
             self.require_phone(client, self.expected_phone)
         if not account.connected:
-            self.log.warning("Z-API's 'me' says that the instance is not connected; its 'status', which decides, does.")
+            self.log.warning("Z-API's 'me' says that the instance is not connected, but 'status' says that it is.")
         self.log.info(
             "Connection %s: connected; the subscription is %s and ends in %s.",
             self.zapi_conn_id,
@@ -108,14 +108,14 @@ class CheckInstanceOperator(ZApiOperator):
         problem = code = ""
         if self.require_paid and account.payment_status.upper() != PAID:
             code = "ZAPI-SUBSCRIPTION-UNPAID"
-            problem = f"the subscription's payment status is {account.payment_status}, where {PAID} is expected"
+            problem = f"the subscription's payment status is {account.payment_status}, but must be {PAID}"
         elif left < wanted:
             code = "ZAPI-SUBSCRIPTION-ENDS"
             problem = f"the subscription ends in {counted(left, 'day')} ({account.due:%Y-%m-%d}), fewer than {wanted}"
         if problem:
             raise ZApiSubscriptionError(
                 problem,
-                f"Settle it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
+                f"Renew it in the Z-API panel ({INSTANCES_PAGE}), then try again.",
                 endpoint="me",
                 conn_id=self.zapi_conn_id,
                 code=code,
@@ -123,7 +123,7 @@ class CheckInstanceOperator(ZApiOperator):
 
 
 def _days(value: object) -> int:
-    """Return the least number of days. A template returns a string."""
+    """Return ``min_days_left`` as a number. A template renders it as a string."""
     from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
     from airflow_provider_zapi.privacy.phones import kind
 
@@ -131,7 +131,7 @@ def _days(value: object) -> int:
     if isinstance(value, (int, str)) and not isinstance(value, bool) and text.isascii() and text.isdigit():
         return int(text)
     raise ZApiInvalidRequestError(
-        f"min_days_left is {kind(value)}, and no whole number of days",
-        "Give a number from 0 on. Nothing was sent.",
+        f"min_days_left is {kind(value)}, but must be a whole number of days",
+        "Use 0 or more. Nothing was sent.",
         code="ZAPI-INVALID-PARAMETER",
     )

@@ -27,7 +27,7 @@ PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 #: Prefix of the settings' names in an event that holds their sent values.
 _ASSERTED = "asserted."
 
-#: Seconds. To wait longer, use a second task with mode="plan" and fail_on_drift=True.
+#: In seconds. To wait longer, use a second task with mode="plan" and fail_on_drift=True.
 MAX_SETTLE = 600
 
 #: The default of ``expected_plan``: no check. It is not None, which a template or an XCom may return.
@@ -39,16 +39,16 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
     It reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
     so they are always sent and are not verified (``verified: null``). Other settings do not change.
-    On Airflow 3 a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
+    On Airflow 3, a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
     ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
 
     :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
         "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
         the DAG. (templated)
-    :param mode: ``apply``, or ``plan``: read and log what would change, and send nothing else. (templated)
+    :param mode: ``apply``, or ``plan`` to only read the lists and log what would change. (templated)
     :param fail_on_drift: with ``plan``, fail if a list has drifted from the policy
     :param allow_mass_removal: allow the removal of more than half of a list of 10 or more contacts
-    :param settle: seconds to wait before a last read of all lists, at most 600; 0 for no last read. Use it
+    :param settle: seconds to wait before a last read of all lists, at most 600; 0 skips this read. Use it
         if Z-API's reads lag behind its writes and somebody else may write too
     :param expected_phone: the number that must be paired with the instance; by default the connection's extra
         ``phone``. If another number is paired, the task fails before anything is sent. (templated)
@@ -59,7 +59,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
     :raises ZApiInvalidRequestError: the policy is invalid (it names all mistakes) or removes too much; nothing was sent
-    :raises ZApiConflictError: somebody else changed a list meanwhile, or a list has drifted (``fail_on_drift``)
+    :raises ZApiConflictError: somebody else changed a list during the run, or a list has drifted (``fail_on_drift``)
     :raises ZApiNotVerifiedError: a list does not show the changes yet; a task retry may help
     :raises ZApiError: a call failed; the message names the settings that failed and those that are done
     """
@@ -112,14 +112,14 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the policy and the lists, log the plan, and apply it.
 
-        :return: ``{"mode", "changed", "settings"}``, and with ``mode="plan"`` a ``digest`` for ``expected_plan`` and a
-            ``summary`` in Markdown for the approver; per setting ``value``, ``verified``, ``verified_at``,
-            ``rounds``, and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and
-            ``not_on_whatsapp``; no phone
+        :return: ``{"mode", "changed", "settings"}``. With ``mode="plan"``, it also has a ``digest`` for
+            ``expected_plan`` and a ``summary`` in Markdown for the approver. Each setting has ``value``, ``verified``,
+            ``verified_at`` and ``rounds``, and for a list the counts ``added``, ``removed``, ``kept``, ``unknown`` and
+            ``not_on_whatsapp``. It never holds a phone
         """
         from airflow_provider_zapi.recording import StateRecord
 
-        # A task is given an ID or a name; the asset has the ID.
+        # The task's parameter is an ID or a name, but the asset has the ID.
         record = StateRecord(
             context, self.zapi_conn_id, str(self.mode), lambda: self._picked or cast("str | None", self.instance)
         )
@@ -139,7 +139,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
         if self.mode not in ("apply", "plan"):
             raise ZApiInvalidRequestError(
-                "mode is neither 'apply' nor 'plan'", "Nothing was sent.", code="ZAPI-INVALID-PARAMETER"
+                "mode must be 'apply' or 'plan'", "Nothing was sent.", code="ZAPI-INVALID-PARAMETER"
             )
         name = f"policy {self._policy_file!r}" if self._policy_file else "policy"
         policy, settle = parse_policy(self.policy, name), _seconds(self.settle)
@@ -147,7 +147,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         with self.client(self.expected_phone) as client:
             record.digest = client.keyed_digest("policy", policy.canonical().encode())
             plan = plan_policy(policy, client)
-            # It starts on a new line, because the prefix of a log record would shift its first line.
+            # The table starts on a new line, because the prefix of a log record would shift its first line.
             self.log.info("The plan for connection %s:\n%s", self.zapi_conn_id, plan_table(plan.settings))
             notes = plan.notes(settings_of_other_tasks(self, context))
             for note in notes:
@@ -176,8 +176,8 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         digest = plan_digest(plan, client)
         if plan.drifted and self.fail_on_drift:
             raise ZApiConflictError(
-                f"The lists of {', '.join(plan.drifted)} are not as the policy says",
-                "The log has the counts; a task with mode='apply' sets them right. Nothing was changed.",
+                f"The lists of {', '.join(plan.drifted)} differ from the policy",
+                "The log has the counts. Run a task with mode='apply' to correct them. Nothing was changed.",
                 conn_id=self.zapi_conn_id,
                 code="ZAPI-CONFLICT-DRIFT",
             )
@@ -208,7 +208,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
         return changed
 
     def _number(self) -> dict[str, Any]:
-        """Return what an event says about the number that changed."""
+        """Return the part of an event that identifies the number."""
         return {"conn_id": self.zapi_conn_id, **({"instance": self._picked} if self._picked else {})}
 
     def _asserted_last(self, context: Context) -> dict[str, str]:
@@ -218,7 +218,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
 
 
 def plan_table(plans: Sequence[SettingPlan]) -> str:
-    """Return a plan as a table for people: setting, wanted value, changes to its list."""
+    """Return a plan as a table of the setting, the wanted value, and the changes to its list."""
     from airflow_provider_zapi.tables import text_table
 
     rows = [(plan.wanted.setting.name, plan.wanted.value, _list_cell(plan)) for plan in plans]
@@ -255,10 +255,10 @@ def _told(name: str, result: SettingResult) -> str:
 
 
 def _with_assets(kwargs: dict[str, Any], conn_id: object, instance: object) -> dict[str, Any]:
-    """Add the inlets and outlets with which an operator reads and publishes events on Airflow 3.
+    """Add the inlets and outlets that an operator needs to read and publish events on Airflow 3.
 
-    A connection that is known now also gets its asset as an inlet. This makes the asset active: Airflow shows it and
-    keeps its state, but emits no event. If only a run knows the number, the alias is used.
+    If the connection is already known, its asset becomes an inlet too. This makes the asset active: Airflow shows it
+    and keeps its state, but emits no event. If the number is known only at run time, the alias is used.
     """
     kwargs = with_alias(kwargs, PRIVACY_ALIAS)
     own = _known_asset(conn_id) if instance is None else None
@@ -270,8 +270,8 @@ def _with_assets(kwargs: dict[str, Any], conn_id: object, instance: object) -> d
 def _known_asset(conn_id: object) -> Asset | None:
     from airflow_provider_zapi.assets import privacy_uri
 
-    # Only a run knows what Airflow renders: Jinja, the name of a file, another task's result. The
-    # characters are those that Airflow allows in a connection's id.
+    # Jinja, a file name or another task's result is known only at run time. The characters below are those that
+    # Airflow allows in a connection's id.
     if not isinstance(conn_id, str) or not conn_id or conn_id.endswith((".yaml", ".yml", ".json")):
         return None
     if not all(character.isalnum() or character in "_#!()-.:/\\" for character in conn_id):

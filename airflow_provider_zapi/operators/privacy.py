@@ -1,6 +1,6 @@
-"""Operators that set a number's privacy: each takes the parameters of one setting.
+"""The operators that set a number's privacy. Each takes the parameters of one setting.
 
-All of them check their parameters after rendering and before they send anything: a parameter that cannot be used raises
+They check their parameters after rendering and before they send anything. An invalid parameter raises
 `ZApiInvalidRequestError`. If Z-API does not apply the change, they raise another `ZApiError`. The operators are
 idempotent, so a task can be retried. The result is ``{"setting", "value", "sent_add", "sent_remove", "calls"}``. It
 counts what was sent and holds no phone.
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class SettingOperator(ZApiOperator):
-    """Set the value of one setting. A subclass names the setting and takes the parameters."""
+    """The base class of operators that set one setting. A subclass names the setting and takes the parameters."""
 
     setting: ClassVar[PrivacySetting]
     #: The name of the parameter that holds the value.
@@ -74,7 +74,7 @@ class SettingOperator(ZApiOperator):
         }
 
     def changes(self, value: str) -> Sequence[ContactChange]:
-        """Return the checked changes of the setting's list, or nothing if it has no list."""
+        """Return the checked changes to the setting's list, or nothing if it has no list."""
         return ()
 
     def _log_success(self, value: str, additions: int, removals: int) -> None:
@@ -94,7 +94,7 @@ class SettingOperator(ZApiOperator):
             self.log.info("%d of %d changes were sent.", done, total)
 
     def read_back(self, client: ZApiClient, changes: Sequence[ContactChange]) -> dict[str, Any]:
-        """Read back the list, the only part that can be read, and return the result's ``verified``."""
+        """Read the list back and return the result's ``verified``. Only lists can be read back, not values."""
         return {}
 
     def _log_consequences(self, value: str, context: Context) -> None:
@@ -105,7 +105,7 @@ class SettingOperator(ZApiOperator):
 
 
 class VisibilityOperator(SettingOperator):
-    """Set who sees something."""
+    """The base class of operators that set who sees something."""
 
     template_fields: Sequence[str] = ("visualization_type", "instance", "zapi_conn_id")
     value_parameter = "visualization_type"
@@ -126,13 +126,13 @@ class VisibilityOperator(SettingOperator):
 
 
 class VisibilityWithListOperator(SettingOperator):
-    """Set who sees something, with a list of excluded contacts."""
+    """The base class of operators that set who sees something, with a list of excluded contacts."""
 
     template_fields: Sequence[str] = ("visualization_type", "contacts_blacklist", "instance", "zapi_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_blacklist": "json"}
     template_ext: Sequence[str] = (".json",)
     value_parameter = "visualization_type"
-    #: Whether a list was given. If it is None after rendering, an earlier task returned nothing.
+    #: Whether the DAG passed a list. If it did and the list is None after rendering, an earlier task returned nothing.
     _list_given: bool = False
 
     def __init__(
@@ -156,7 +156,7 @@ class VisibilityWithListOperator(SettingOperator):
             self._list_given = True
 
     def changes(self, value: str) -> Sequence[ContactChange]:
-        """Return the checked changes of the setting's list."""
+        """Return the checked changes to the setting's list."""
         from airflow_provider_zapi.privacy.changes import parse_changes
 
         changes = parse_changes(
@@ -164,7 +164,7 @@ class VisibilityWithListOperator(SettingOperator):
         )
         if value == CONTACT_BLACKLIST and not changes:
             self.log.info(
-                "No contacts_blacklist was given: only the value is set. The list of excluded contacts is unchanged."
+                "No contacts_blacklist was given, so only the value is set. The list of excluded contacts is unchanged."
             )
         return changes
 
@@ -184,7 +184,7 @@ class VisibilityWithListOperator(SettingOperator):
 
 
 class ValueOperator(SettingOperator):
-    """Set a value that does not name an audience."""
+    """The base class of operators that set a value other than an audience."""
 
     template_fields: Sequence[str] = ("value", "instance", "zapi_conn_id")
     value_parameter = "value"
@@ -344,8 +344,8 @@ class GetDisallowedContactsOperator(ZApiOperator):
     def execute(self, context: Context) -> list[str] | int:
         """Read the list.
 
-        :return: the contacts exactly as WhatsApp lists them, phones or ``@lid`` identifiers; or their number. Other
-            entries are left out of both, and a warning says how many there are
+        :return: the contacts exactly as WhatsApp lists them (phones or ``@lid`` identifiers), or their number. Other
+            entries are left out of both, and a warning logs how many there are
         """
         from airflow_provider_zapi.privacy.changes import parse_setting
         from airflow_provider_zapi.privacy.phones import split_contacts
@@ -356,7 +356,7 @@ class GetDisallowedContactsOperator(ZApiOperator):
         self.log.info("The list of %s holds %d contacts.", setting.title, len(contacts))
         if unknown:
             self.log.warning(
-                "The list of %s also holds entries that are neither a phone nor an @lid, which are left out: %d.",
+                "The list of %s also holds entries that are neither a phone nor an @lid. They are left out: %d.",
                 setting.title,
                 unknown,
             )

@@ -1,7 +1,7 @@
 """The page "WhatsApp privacy" in Airflow 3.1 and newer.
 
-Every process of Airflow imports this module, each task's too. So it imports no FastAPI and reads no file: both wait
-until the API server asks for the page.
+Every Airflow process imports this module, including each task. So it does not import FastAPI or read files until the
+API server asks for the page.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from airflow.providers.common.compat.sdk import AirflowPlugin
 
 __all__ = ["URL_PREFIX", "ZApiPlugin"]
 
-#: Where the page is, below Airflow's base URL.
+#: The path of the page's app, below Airflow's base URL.
 URL_PREFIX = "/zapi-privacy"
-#: The end of the page's address within Airflow's own pages: ``/plugin/whatsapp-privacy``.
+#: The last part of the page's address in Airflow's UI: ``/plugin/whatsapp-privacy``.
 URL_ROUTE = "whatsapp-privacy"
 
 
 class _MadeWhenAsked:
-    """An attribute of the plugin whose value is made at the first look, as `functools.cached_property` of a class."""
+    """An attribute of the plugin that is computed on first access, like `functools.cached_property` for a class."""
 
     def __init__(self, make: Any) -> None:
         self._make = cache(make)
@@ -31,7 +31,7 @@ class _MadeWhenAsked:
 
 
 def _wanted() -> bool:
-    """Return whether this Airflow can show the page, and is not told to leave it out."""
+    """Return whether this Airflow can show the page and its configuration does not disable it."""
     from airflow.configuration import conf
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
@@ -52,7 +52,7 @@ def _views() -> list[dict[str, Any]]:
     return [
         {
             "name": "WhatsApp privacy",
-            # Relative, so that Airflow's pages find it below a base URL with a path too.
+            # The address is relative, so that it also works if Airflow's base URL has a path.
             "href": f"{URL_PREFIX.removeprefix('/')}/",
             "destination": "nav",
             "category": "browse",
@@ -62,7 +62,7 @@ def _views() -> list[dict[str, Any]]:
 
 
 class ZApiPlugin(AirflowPlugin):
-    """What Airflow finds by the entry point of the group ``airflow.plugins``."""
+    """The plugin that Airflow loads through the entry point in the group ``airflow.plugins``."""
 
     name = "zapi"
     fastapi_apps = _MadeWhenAsked(_apps)

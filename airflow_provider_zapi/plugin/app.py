@@ -1,6 +1,6 @@
-"""Serve the page's three files, only to people who may see assets. The app owns no data and reads no database.
+"""Serve the page's three files to users who may see assets. The app owns no data and does not read the database.
 
-Airflow leaves the protection of a plugin's app to the app. Without the dependency below, every file would be public.
+Airflow does not protect a plugin's app. Without the dependency below, every file would be public.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ __all__ = ["CONTENT_SECURITY_POLICY", "create_app"]
 
 _STATIC = Path(__file__).parent / "static"
 
-#: Name and type of each file, by its path below the page's address.
+#: The name and the type of each file, by path.
 FILES = {
     "": ("index.html", "text/html; charset=utf-8"),
     "page.css": ("page.css", "text/css; charset=utf-8"),
     "page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
 
-#: The methods that the app answers itself, after it has checked who asks.
+#: The methods that the app answers itself, after it has checked the user.
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT")
 
-#: Scripts can read Airflow's session cookie, so that an injected one would be the visitor. Nothing inline runs here,
-#: nothing is loaded from elsewhere, and the browser refuses to make markup of a string.
+#: Scripts can read Airflow's session cookie, so an injected script could act as the visitor. So no inline script runs,
+#: nothing is loaded from other sites, and the browser does not turn strings into markup.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -45,20 +45,20 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # An upgrade of this package is seen at the next look.
+    # After an upgrade of this package, the next visit shows the new page.
     "Cache-Control": "no-cache, private",
 }
 
 
 def create_app() -> FastAPI:
-    """Return the app: one route for every path and method, so that nothing is answered before the check.
+    """Return the app. It has one route for every path and method, so the check comes before every answer.
 
-    It answers 401 to anyone who is not logged in, and 403 to anyone who may not see assets.
+    It answers 401 to users who are not logged in, and 403 to users who may not see assets.
     """
     app = FastAPI(
         title="WhatsApp privacy",
         dependencies=[Depends(requires_access_asset(method="GET"))],
-        # FastAPI would answer these without that dependency.
+        # FastAPI would serve these routes without that dependency.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

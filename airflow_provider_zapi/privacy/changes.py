@@ -40,12 +40,12 @@ class ContactChange(NamedTuple):
 
 
 def parse_setting(name: object, parameter: str, *, with_list: bool = False) -> PrivacySetting:
-    """Return the setting with a name.
+    """Return the setting with this name.
 
     :param name: the task's parameter after rendering; case and surrounding spaces do not matter
     :param parameter: the name of the operator's parameter, for messages
     :param with_list: accept only settings that have a list of excluded contacts
-    :raises ZApiInvalidRequestError: no such setting exists
+    :raises ZApiInvalidRequestError: there is no such setting
     """
     known = {setting.name: setting for setting in SETTINGS if setting.list_scope or not with_list}
     accepted = f"Accepted: {', '.join(known)}."
@@ -90,14 +90,14 @@ def parse_value(setting: PrivacySetting, value: object, parameter: str) -> str:
 def parse_changes(
     setting: PrivacySetting, value: str, changes: object, parameter: str, *, given: bool = False
 ) -> tuple[ContactChange, ...]:
-    """Return the changes to a setting's excluded contacts: each contact once, in the given order.
+    """Return the changes to a setting's excluded contacts, each contact once, in the given order.
 
     :param value: the value that is sent with the changes, as `parse_value` returns it
     :param changes: the task's parameter after rendering: None, a sequence of
         ``{"action": "add" | "remove", "phone": ...}``, or a string that holds a JSON array of them
     :param parameter: the name of the operator's parameter, for messages
-    :param given: whether a list is required, so that None is an error
-    :raises ZApiInvalidRequestError: an item is invalid or contradicts another one, or ``value`` accepts no list
+    :param given: whether the DAG passed a list, so that None is an error
+    :raises ZApiInvalidRequestError: an item is invalid or contradicts another one, or ``value`` does not take a list
     """
     if changes is None and not given:
         return ()
@@ -110,7 +110,7 @@ def parse_changes(
     if items and value != CONTACT_BLACKLIST:
         _refuse(
             parameter,
-            f"is given with {value}",
+            f"cannot be used with {value}",
             f"Only {CONTACT_BLACKLIST} has excluded contacts. Use that value, or leave the list out.",
             "ZAPI-INVALID-LIST-VALUE",
         )
@@ -133,11 +133,11 @@ def parse_changes(
             _refuse(
                 place,
                 f"would {change.action} a contact that an earlier item would {earlier}",
-                "Keep one.",
+                "Remove one of them.",
                 "ZAPI-INVALID-CONTRADICTION",
             )
-        # Additions: two forms of one number are one contact. Removals: both forms are sent, because WhatsApp removes
-        # only the exact string on the list (contract, rule 2), and nobody knows which form the list holds.
+        # When adding, two forms of one number are one contact. When removing, both forms are sent, because WhatsApp
+        # removes only the exact string on the list (contract, rule 2), and the list may hold either form.
         parsed.setdefault((change.action, contact if change.action == "add" else change.phone), change)
     return tuple(parsed.values())
 
@@ -185,7 +185,7 @@ def _items(changes: object, parameter: str, accepted: str) -> Sequence[object]:
 
 
 def rendered_none(text: str) -> str:
-    """Return what is wrong if a template rendered a missing value into this string, or ``""``."""
+    """Return a problem if this string is a template's rendering of a missing value, or ``""``."""
     return "is the string 'None': a template that finds nothing renders as 'None'" if text.strip() == "None" else ""
 
 
@@ -201,7 +201,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parsed(text: str) -> tuple[object, str]:
-    """Return the value of a JSON string, and what is wrong with the string."""
+    """Return the value of a JSON string, and the problem with the string or ``""``."""
     try:
         return json.loads(text, object_pairs_hook=_unique), ""
     except _RepeatedKeyError:
@@ -238,14 +238,14 @@ def _change(item: object, place: str) -> ContactChange:
 
 
 def _shown(text: str) -> str:
-    """Return a word that the user gave, for a message: shortened, and hidden if it may be a phone number."""
+    """Return a word from the user for a message. It is shortened, and hidden if it may be a phone number."""
     if sum(character.isdigit() for character in text) >= 5:
         return "a string with digits"
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # imported only for a mistake
+    from difflib import get_close_matches  # imported only when there is a mistake
 
     spelled = {name.lower(): name for name in known}
     word = word.lower()

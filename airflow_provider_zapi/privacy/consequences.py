@@ -1,4 +1,4 @@
-"""Side effects of values, as sentences. WhatsApp does not mention them when a value is set."""
+"""Describe the side effects of values. WhatsApp does not mention them when a value is set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def consequences(values: Mapping[str, str], set_elsewhere: Collection[str] = ())
     """Return the side effects of setting these values.
 
     :param values: the values to set, by the name of the setting
-    :param set_elsewhere: names of the settings that something else sets, such as another task of the DAG
+    :param set_elsewhere: the names of settings that are also set elsewhere, such as by another task of the DAG
     """
     sentences = [
         setting.consequences[values[setting.name]]

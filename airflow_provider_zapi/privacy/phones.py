@@ -1,4 +1,4 @@
-"""Contacts in the form that Z-API accepts: phone numbers as digits only, and WhatsApp's ``@lid`` identifiers."""
+"""Convert contacts to the form that Z-API accepts: phone numbers in digits only, or WhatsApp's ``@lid`` identifiers."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def contact_key(contact: str) -> str:
 
 
 def both_forms(contact: str) -> tuple[str, str]:
-    """Return the shorter and the longer form of a contact; both are the contact itself if it has one form only."""
+    """Return the shorter and the longer form of a contact. Both are the contact itself if it has only one form."""
     for form, digit in zip(_DOUBLE_FORMS, _EXTRA_DIGITS, strict=True):
         if match := form.fullmatch(contact):
             return match[1] + match[2], match[1] + digit + match[2]
@@ -95,7 +95,7 @@ def both_forms(contact: str) -> tuple[str, str]:
 
 
 def same_contact(first: str, second: str) -> bool:
-    """Return whether two contacts are certainly the same: one identifier, or two forms of one number.
+    """Return whether two contacts are certainly the same: equal, or two forms of one number.
 
     A phone and an ``@lid`` may be the same contact too. Only WhatsApp knows (`ZApiClient.resolve_contacts`).
     """

@@ -37,8 +37,8 @@ MAX_LISTED = 20
 
 #: The most characters of a policy. Four full lists, formatted and with comments, need about half of them.
 MAX_TEXT = 16_000_000
-#: A policy needs three levels: a setting, its mapping and its list. With more, a message can still name the place of a
-#: mistake.
+#: A policy needs three levels: a setting, its mapping and its list. A few more are parsed, so that a message can name
+#: the place of a mistake.
 MAX_DEPTH = 8
 
 _VISIBLE_TO, _EXCEPT = "visible_to", "except"
@@ -60,12 +60,12 @@ class SettingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The parts of a policy, in the order of the settings table."""
+    """A parsed policy. Its parts are in the order of the settings table."""
 
     settings: tuple[SettingPolicy, ...]
 
     def canonical(self) -> str:
-        """Return a text that is the same for the same policy. It holds phones: use it only for a keyed digest."""
+        """Return a string that is equal for equal policies. It holds phones, so use it only for a keyed digest."""
         return json.dumps([(each.setting.name, each.value, sorted(each.exceptions)) for each in self.settings])
 
 
@@ -98,7 +98,7 @@ def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
         return
     if not isinstance(given, Mapping) or not given:
         found = "an empty mapping" if isinstance(given, Mapping) else kind(given)
-        mistakes.append(f"it is {found}; it must be a mapping from settings to values, such as 'photo: CONTACTS'")
+        mistakes.append(f"it is {found}, but must be a mapping from settings to values, such as 'photo: CONTACTS'")
         return
     known = {setting.name: setting for setting in SETTINGS}
     for name in given:
@@ -106,7 +106,7 @@ def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
             shown = _key(name)
             close = get_close_matches(shown.lower(), known, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(known)}"
-            mistakes.append(f"{shown}: no such setting; {hint}")
+            mistakes.append(f"{shown}: unknown setting; {hint}")
     for name, setting in known.items():
         if name in given and (wanted := _setting(setting, given[name], mistakes)):
             yield wanted
@@ -118,7 +118,7 @@ def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> Set
     if isinstance(given, Mapping):
         accepted = (_VISIBLE_TO, _EXCEPT) if setting.list_scope else (_VISIBLE_TO,)
         unknown = [_key(key) for key in given if key not in accepted]
-        mistakes += [f"{place}.{key}: no such key; accepted: {', '.join(accepted)}" for key in unknown]
+        mistakes += [f"{place}.{key}: unknown key; accepted: {', '.join(accepted)}" for key in unknown]
         if _VISIBLE_TO not in given:
             mistakes.append(f"{place}: {_VISIBLE_TO} is missing")
             return None
@@ -145,7 +145,7 @@ def _value(setting: PrivacySetting, given: object, place: str, mistakes: list[st
 def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> tuple[str, ...]:
     place = f"{setting.name}.{_EXCEPT}"
     if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
-        mistakes.append(f"{place}: is {kind(given)}; it must be a list of contacts")
+        mistakes.append(f"{place}: is {kind(given)}, but must be a list of contacts")
         return ()
     if len(given) > MAX_EXCEPTIONS:
         mistakes.append(f"{place}: has {len(given)} contacts; WhatsApp accepts at most {MAX_EXCEPTIONS}")
@@ -170,10 +170,10 @@ def _key(key: object) -> str:
 def load_text(text: str, mistakes: list[str]) -> object:
     """Parse JSON or YAML. A YAML scalar stays a string, because otherwise ``no`` would become a boolean.
 
-    The value is built from the parser's events in a loop. Both loaders of PyYAML use recursion instead, and the one in
-    C ends the process if the input is nested deeply enough.
+    The value is built from the parser's events in a loop. Both loaders of PyYAML use recursion instead, and the C
+    loader crashes the process if the input is nested deeply enough.
 
-    :param mistakes: what is wrong with it is added here
+    :param mistakes: the list to which mistakes are added
     """
     if len(text) > MAX_TEXT:
         mistakes.append(f"it is longer than {MAX_TEXT:,} characters")
@@ -185,7 +185,7 @@ def load_text(text: str, mistakes: list[str]) -> object:
     except yaml.MarkedYAMLError as error:
         mistakes.append(f"{_place(error.problem_mark)}{error.problem or 'it is not YAML'}")
     except (yaml.YAMLError, UnicodeError):
-        mistakes.append("it is neither YAML nor JSON")
+        mistakes.append("it is neither valid YAML nor valid JSON")
     return None
 
 
@@ -201,7 +201,7 @@ def _place(mark: Any) -> str:
 
 
 class _Builder:
-    """Builds strings, lists and mappings from the events of a YAML parser.
+    """Build strings, lists and mappings from the events of a YAML parser.
 
     It refuses a repeated key, because the first value would be lost without notice.
     """
@@ -239,7 +239,7 @@ class _Builder:
             self._anchors[event.anchor] = value
         if not self._open:
             if self._root:
-                self._refuse(event, "a second document begins; a policy is one document")
+                self._refuse(event, "a second document begins here, but a policy is one document")
             self._root.append(value)
         elif isinstance(container := self._open[-1], list):
             container.append(value)

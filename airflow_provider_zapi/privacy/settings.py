@@ -1,7 +1,7 @@
 """The table of privacy settings. Each row holds everything that is specific to one setting.
 
-The client, the operators and the documentation read this table. The emulator does not: it answers a mistake in this
-table with an error, as Z-API would.
+The client, the operators and the documentation use this table. The emulator does not, so that it answers a mistake in
+this table with an error, as Z-API would.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
 CONTACT_BLACKLIST = "CONTACT_BLACKLIST"
 
 
-class PrivacySetting(NamedTuple):  # loads four times as fast as a dataclass, at each parse of a DAG file
+class PrivacySetting(NamedTuple):  # every DAG parse loads this, and a dataclass takes four times as long to load
     """One privacy setting.
 
     :param name: its name in results, messages and policies
     :param title: its name in a sentence
-    :param endpoint: the path that sets it
+    :param endpoint: the path of the call that sets it
     :param parameter: Z-API's name for the value
     :param values: the accepted values, from the strictest (shows least) to the most open
     :param place: where the request carries the value
@@ -86,7 +86,7 @@ GROUP_ADD = PrivacySetting(
     name="group_add",
     title="who may add to groups",
     endpoint="privacy/group-add",
-    # Unlike its siblings: another parameter name, and no NONE.
+    # Unlike its siblings, this setting has a different parameter name and does not accept NONE.
     parameter="type",
     values=(CONTACT_BLACKLIST, "CONTACTS", "ALL"),
     list_scope="groupAdd",
@@ -118,7 +118,7 @@ MESSAGES_DURATION = PrivacySetting(
     title="default message duration",
     endpoint="privacy/messages-duration",
     parameter="value",
-    # With "disable", messages never disappear, which shows the most.
+    # With "disable", messages never disappear, so it is the most open value.
     values=("hours24", "days7", "days90", "disable"),
     place="query",
 )

@@ -1,1 +1,1 @@
-"""Asks a real account what nobody has documented: sends calls, describes the answers, and puts back what it changed."""
+"""Find out how Z-API behaves where it is not documented: send calls, describe the answers, and restore what changed."""

@@ -1,4 +1,4 @@
-"""Level 2: change one setting and one contact, and see what the list says after each write."""
+"""Level 2: change one setting and one contact, and read the list after each write."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from airflow_provider_zapi.probe.wire import Stopped, Wire
 
 __all__ = ["LONGEST_LIST", "Changes"]
 
-#: A longer list is not risked: it travels back in one call.
+#: The longest list that the probe changes, because it must be restored in one call.
 LONGEST_LIST = 500
-#: The reads after the first write, by what they show.
+#: The outcomes of the reads after the first write.
 _LAGS = ("first_read", "second_read", "third_read", "fourth_read")
 
 
 class Changes:
-    """Changes one setting; ``found`` has the outcomes so far.
+    """Change one setting. ``found`` has the outcomes so far.
 
-    :param journal: called before a write with what is needed to undo it
+    :param journal: records, before each write, what is needed to undo it
     :param setting: the setting that is probed; it has a list
     :param contact: the sacrificial contact, as `normalize_contact` returns it
-    :param phones: what stands for the names in braces
+    :param phones: the phones for the names in braces
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Changes:
     def run(self) -> None:
         """Make the changes.
 
-        :raises Stopped: something is not as it must be for the next one
+        :raises Stopped: a condition for the next change is not met
         """
         self._look_up_contact()
         self._put_in_force()
@@ -87,16 +87,16 @@ class Changes:
         if before.value != CONTACT_BLACKLIST:
             if not self._write("enter").done:
                 raise Stopped("CONTACT_BLACKLIST was not accepted")
-            # How long a read lags behind is not known yet, and this one has to be right.
+            # It is not known yet how long reads lag behind, and this read must be right.
             for _ in _LAGS:
                 self._before = self._read()
             self._journal.note_in_force(self._setting.name, self._before)
         else:
             self._before = before.contacts or ()
         if any(self._is_contact(entry) for entry in self._before):
-            raise Stopped("the contact is on the list already: take one that is not")
+            raise Stopped("the contact is already on the list; use one that is not")
         if len(self._before) > LONGEST_LIST:
-            raise Stopped(f"the list has more than {LONGEST_LIST} contacts: take a setting with a shorter list")
+            raise Stopped(f"the list has more than {LONGEST_LIST} contacts; use a setting with a shorter list")
 
     def _add(self) -> str:
         seen = self._write("add")
@@ -160,9 +160,9 @@ class Changes:
 
     def _without_list(self) -> None:
         before = self._read_settled()
-        # A list that is lost could not come back by identifiers that are not accepted.
+        # If Z-API does not accept identifiers, a lost list with identifiers could not be restored.
         if self.found.get("lid_as_phone") != "listed" and any(each.endswith("@lid") for each in before):
-            raise Stopped("the list holds @lid identifiers, and it is not known that they can be added again")
+            raise Stopped("the list holds @lid identifiers, and it is not known whether they can be added again")
         self._value_only_accepted = self._write("blacklist_without_list").done
         after = self._read_settled()
         self.found["list_after_blacklist"] = (
@@ -176,7 +176,7 @@ class Changes:
             return
         self._write("value_again")
         away = set(self._read_settled())
-        # What keeps the list by itself: the value only, if that was seen, else a change without an effect.
+        # The call that keeps the list: the value only, if this was seen to work, or else with a change without effect.
         keeps = self._value_only_accepted and self.found["list_after_blacklist"] == "kept"
         if not self._write("return" if keeps else "enter").done:
             raise Stopped("CONTACT_BLACKLIST was not accepted")
@@ -189,7 +189,7 @@ class Changes:
             self.found["list_after_leaving"] = "other"
 
     def _back(self, entry: str | None) -> str:
-        """Make sure that the contact is on the list, and return how it is named there."""
+        """Make sure that the contact is on the list, and return its entry."""
         if entry is None:
             self._write("add_back")
             entry = self._entry(self._read_settled())
@@ -208,7 +208,7 @@ class Changes:
         return contacts
 
     def _read_settled(self) -> tuple[str, ...]:
-        """Read the list as often as it was seen to lag behind a write, and once more."""
+        """Read the list once more than the number of reads that were seen to lag behind a write."""
         for _ in range(self._lag):
             self._read()
         return self._read()

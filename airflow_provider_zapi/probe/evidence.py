@@ -1,4 +1,4 @@
-"""What an answer looked like, and nothing that it said: the probe's evidence, by an allow-list."""
+"""Describe the form of an answer without its content, with an allow-list. This is the probe's evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_zapi.probe.facts import error_id
 
 __all__ = ["NO_ANSWER", "Naming", "Seen", "evidence_of"]
 
-#: The answer of a call that had none.
+#: The outcome of a call without an answer.
 NO_ANSWER = "no answer"
 
 _PUBLIC_HEADERS = (
@@ -27,16 +27,16 @@ _PUBLIC_HEADERS = (
     "x-content-type-options x-frame-options x-powered-by x-ratelimit-limit x-ratelimit-remaining "
     "x-ratelimit-reset x-request-id x-xss-protection "
 )
-#: Names of headers that are public; any other is treated as an unknown string.
+#: Names of headers that are public. Other names are treated as unknown strings.
 _HEADERS = frozenset(_PUBLIC_HEADERS.split())
 _MOST_HEADERS = 60
 _CONTENT_TYPES = ("application/json", "text/html", "text/plain")
 
 
 class Naming:
-    """Describes strings by their length and a keyed hash: equal strings look equal, and none can be guessed.
+    """Describe strings by their length and a keyed hash. Equal strings look equal, but nobody can guess a string.
 
-    :param key: the key of the hash; by default a random one, which nobody keeps
+    :param key: the key of the hash; by default a random key that is not stored
     """
 
     def __init__(self, key: bytes | None = None) -> None:
@@ -50,13 +50,13 @@ class Naming:
 
 @dataclass(frozen=True)
 class Seen:
-    """One answer of a server, or that there was none.
+    """One answer of a server, or its absence.
 
     :param probe: the id of the call
     :param status: the HTTP status
     :param headers: the answer's headers; their values may hold secrets
     :param payload: the parsed body, or a `NotJson`
-    :param raw: the body as it came
+    :param raw: the body as it was received
     :param milliseconds: how long the call took
     """
 
@@ -69,32 +69,32 @@ class Seen:
 
     @classmethod
     def of(cls, probe: str, answer: RawAnswer, milliseconds: int) -> Seen:
-        """Return what was seen of an answer."""
+        """Return an answer as a `Seen`."""
         payload = NotJson("it is too large") if answer.body is None else parse_body(answer.body)
         return cls(probe, answer.status, answer.headers, payload, answer.body or b"", milliseconds)
 
     @property
     def answer(self) -> str:
-        """The answer in a few words, such as ``400 error:invalid_phone``."""
+        """Return the answer in a few words, such as ``400 error:invalid_phone``."""
         if self.status is None:
             return NO_ANSWER
         return f"{self.status} {self._body()}"
 
     @property
     def done(self) -> bool:
-        """Whether Z-API says that it did it."""
+        """Return whether Z-API says that it did what was asked."""
         return self.answer == "200 success:true"
 
     @property
     def refused(self) -> bool:
-        """Whether Z-API says that it did not do it; a server that could not answer says nothing."""
+        """Return whether Z-API says that it did not do what was asked. A server error does not count."""
         if self.status is None or self.status >= 500:
             return False
         return self.status >= 300 or self._body() == "success:false" or self._body().startswith("error:")
 
     @property
     def object(self) -> dict[str, Any]:
-        """The payload if it is an object and the answer a success, else an empty one."""
+        """Return the payload if it is an object and the answer is a success, or else an empty object."""
         return self.payload if self.status == 200 and isinstance(self.payload, dict) else {}
 
     def _body(self) -> str:
@@ -112,14 +112,14 @@ class Seen:
                 if isinstance(payload["success"], bool)
                 else "success:other"
             )
-        # A healthy status has an `error` too; it is not a refusal.
+        # A healthy status also has an `error`, which is not a refusal.
         if not error or "connected" in payload:
             return "object"
         return f"error:{error_id(error) if isinstance(error, str) else 'other'}"
 
 
 def evidence_of(answers: Sequence[Seen], naming: Naming) -> list[dict[str, Any]]:
-    """Return the evidence of each answer, as a report holds it."""
+    """Return the evidence of each answer, in the form for a report."""
     return [_evidence(seen, answers[:at], naming) for at, seen in enumerate(answers)]
 
 

@@ -19,14 +19,14 @@ class Fact:
     """One fact.
 
     :param id: its name in reports and in the emulator's switches
-    :param title: what it is about
+    :param title: its subject
     :param grade: documented, seen (recorded by public clients) or inferred
     :param says: what this provider and the emulator assume
-    :param level: the level of the probe that asks for it; None where none does
-    :param expected: the outcomes that agree with ``says``; a status stands for every answer with it
-    :param outcomes: what each outcome means; empty where the outcome is an answer, such as ``400 error:invalid_phone``
-    :param needs: what an account needs for it to be asked
-    :param not_probed: why no level asks for it
+    :param level: the level of the probe that tests it, or None
+    :param expected: the outcomes that agree with ``says``; a status stands for all answers with this status
+    :param outcomes: the meaning of each outcome; empty if the outcome is an answer, such as ``400 error:invalid_phone``
+    :param needs: what the account must have so that the probe can test it
+    :param not_probed: the reason why no level tests it
     """
 
     id: str
@@ -40,7 +40,7 @@ class Fact:
     not_probed: str = ""
 
     def agrees(self, outcome: str) -> bool:
-        """Return whether an outcome is one that is expected."""
+        """Return whether an outcome is expected."""
         return any(outcome == each or outcome.startswith(f"{each} ") for each in self.expected)
 
     def means(self, outcome: str) -> str:
@@ -57,7 +57,7 @@ _BODIES = {
     "success:true": "`success: true`",
     "success:false": "`success: false`",
     "success:other": "`success` that is neither true nor false",
-    "error:other": "an error text that is not known",
+    "error:other": "an unknown error text",
 }
 
 
@@ -70,7 +70,7 @@ def _answer_in_words(answer: str) -> str:
 
 @cache
 def facts() -> Mapping[str, Fact]:
-    """Return the facts by their ids, in the table's order."""
+    """Return the facts by id, in the order of the table."""
     return {
         row["id"]: Fact(
             row["id"],
@@ -88,7 +88,7 @@ def facts() -> Mapping[str, Fact]:
 
 
 def error_id(text: str) -> str:
-    """Return the id of a known error text, else ``other``."""
+    """Return the id of a known error text, or ``other``."""
     lowered = text.strip().lower()
     for name, known in _table()["texts"].items():
         before, star, after = known.lower().partition("*")

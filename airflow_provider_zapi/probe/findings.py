@@ -1,4 +1,4 @@
-"""What the answers of the reads and of the refusals say: an outcome for each fact that they settle."""
+"""Find the outcomes of facts in the answers to reads and to writes that should be refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_zapi.probe.facts import facts
 
 __all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive"]
 
-#: Answers that say something of the account or the network, and nothing of what was asked.
+#: Answers that depend on the account or the network, and do not settle the fact that was tested.
 _BESIDE_THE_POINT = ("not_connected", "restore_session", "subscription", "instance_not_found", "address_refused")
 _MILLISECONDS = 1_262_304_000_000  # the year 2010
 _BATCH_KEYS = {"exists", "inputPhone", "outputPhone", "lid"}
@@ -20,7 +20,7 @@ Answers = Mapping[str, Seen]
 
 
 def inconclusive(seen: Seen) -> bool:
-    """Return whether an answer says nothing of what was asked: a broken network, a busy server, a lost session."""
+    """Return whether an answer settles nothing, because of a broken network, a busy server or a lost session."""
     return (
         seen.answer == NO_ANSWER
         or seen.status in (408, 429)
@@ -30,7 +30,7 @@ def inconclusive(seen: Seen) -> bool:
 
 
 def answered(answers: Answers) -> dict[str, str]:
-    """Return the outcome of each fact that is itself an answer."""
+    """Return the outcome of each fact whose outcome is the answer itself."""
     return {
         name: seen.answer
         for name, seen in answers.items()
@@ -58,7 +58,7 @@ _LISTS = ("list_last_seen", "list_photo", "list_description", "list_group_add")
 
 
 def contacts_of(seen: Seen) -> tuple[str, ...] | None:
-    """Return the list of an answer, each entry exactly as it came; None if there is none that can be sent back."""
+    """Return the list in an answer, unchanged, or None if the answer has no list that can be sent back."""
     entries = seen.object.get("disallowedContacts")
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         return None

@@ -1,6 +1,7 @@
-"""What was there before the first write, in a file: so that it can be put back even after a kill.
+"""Record the state before the first write in a file, so that it can be restored even after a kill.
 
-One JSON object a line, each on disk before the next write is sent. Only its owner can read the file: it holds phones.
+The file has one JSON object per line. Each line is on disk before the next write is sent. Only the file's owner can
+read it, because it holds phones.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 @dataclass(frozen=True)
 class Before:
-    """One setting as it was.
+    """The state of one setting before the probe.
 
-    :param value: its value, as its owner stated it; None if nobody did
-    :param contacts: its list as it was read before the first write; None if it has none
+    :param value: its value, as the user stated it, or None
+    :param contacts: its list, as it was read before the first write, or None if it has no list
     """
 
     value: str | None
@@ -37,15 +38,15 @@ class Before:
 
 @dataclass(frozen=True)
 class Prior:
-    """All that is needed to put back what was there.
+    """Everything that is needed to restore the state before the probe.
 
-    :param instance_id: the instance that it belongs to
+    :param instance_id: the instance that was probed
     :param contact: the sacrificial contact; None at level 1
-    :param settings: each setting that is written, as it was
+    :param settings: the state of each setting that is written
     :param own: the phone of the instance, which some refused writes name
     :param in_force: by setting, the list once CONTACT_BLACKLIST was in force, if another value was before
-    :param forms: further names of the contact: its ``@lid``, and as WhatsApp registered it
-    :param lags: how many reads were seen to show a list as it was before a write
+    :param forms: other forms of the contact: its ``@lid``, and its phone as WhatsApp registered it
+    :param lags: how many reads were seen to show an old list after a write
     :param written: the settings that a write may have changed
     """
 
@@ -70,9 +71,9 @@ class Journal:
         self.prior = prior
         if path.exists():
             raise ZApiInvalidRequestError(
-                f"the journal {str(path)!r} exists already",
-                "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
-                "one with --journal. Nothing was changed.",
+                f"the journal {str(path)!r} already exists",
+                "An earlier probe may not have restored what it changed. Pass the file to --restore, or name another "
+                "file with --journal. Nothing was changed.",
             )
         settings = {name: {"value": one.value, "contacts": one.contacts} for name, one in prior.settings.items()}
         head = {"instance_id": prior.instance_id, "contact": prior.contact, "own": prior.own, "settings": settings}
@@ -81,39 +82,39 @@ class Journal:
             raise _unusable(path, failed)
 
     def write_follows(self, setting: str) -> None:
-        """Note that a setting may be changed from now on."""
+        """Record that the next write may change a setting."""
         if setting not in self.prior.written:
             self.prior.written.add(setting)
             self._append(written=setting)
 
     def nothing_written(self, setting: str) -> None:
-        """Note that a setting is as before after all: its writes were refused, or it was put back."""
+        """Record that a setting is as before, because its writes were refused or it was restored."""
         if setting in self.prior.written:
             self.prior.written.discard(setting)
             self._append(unchanged=setting)
 
     def note_in_force(self, setting: str, contacts: tuple[str, ...]) -> None:
-        """Note the list that CONTACT_BLACKLIST puts in force."""
+        """Record the list that CONTACT_BLACKLIST puts in force."""
         self.prior.in_force[setting] = contacts
         self._append(in_force={setting: contacts})
 
     def note_form(self, form: str) -> None:
-        """Note another name of the contact."""
+        """Record another form of the contact."""
         if form not in self.prior.forms:
             self.prior.forms.append(form)
             self._append(form=form)
 
     def note_lag(self, reads: int) -> None:
-        """Note how many reads were seen to show a list as it was before a write."""
+        """Record how many reads were seen to show an old list after a write."""
         self.prior.lags.append(reads)
         self._append(lag=reads)
 
     def remove(self) -> None:
-        """Delete the file: all that it says was put back."""
+        """Delete the file once everything was restored."""
         self.path.unlink(missing_ok=True)
 
     def _begin(self, head: Mapping[str, Any]) -> None:
-        # Under another name first, so that a kill leaves a whole journal or none.
+        # Write to another name first, so that a kill leaves a complete journal or none.
         part = self.path.with_name(f"{self.path.name}.part")
         part.unlink(missing_ok=True)
         _write(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), head)
@@ -136,9 +137,9 @@ def _write(file: int, line: Mapping[str, Any]) -> None:
 
 
 def read_journal(path: Path) -> Prior:
-    """Read a journal. A last line that a kill cut off is passed over: nothing was sent after it.
+    """Read a journal. A last line that a kill cut off is ignored, because nothing was sent after it.
 
-    :raises ZApiInvalidRequestError: it cannot be read, or is none
+    :raises ZApiInvalidRequestError: the file cannot be read, or is not a journal
     """
     text = caught(lambda: path.read_text(encoding="utf-8"), OSError, ValueError)
     if isinstance(text, Exception):
@@ -176,7 +177,7 @@ def _parsed(text: str) -> Prior:
 
 def _value(name: str, value: str | None) -> str | None:
     if value is not None and value not in _BY_NAME[name].values:
-        raise ValueError("no such value")
+        raise ValueError("unknown value")
     return value
 
 
@@ -187,5 +188,5 @@ def _contacts(entries: list[str]) -> tuple[str, ...]:
 
 
 def _unusable(path: Path, error: Exception) -> ZApiInvalidRequestError:
-    problem = (error.strerror or "it cannot be used") if isinstance(error, OSError) else "it is not text in UTF-8"
+    problem = (error.strerror or "it cannot be used") if isinstance(error, OSError) else "it is not UTF-8 text"
     return ZApiInvalidRequestError(f"the journal {str(path)!r} cannot be used: {problem}", "Nothing was sent.")

@@ -1,4 +1,4 @@
-"""The report of a run: JSON for a file, Markdown for people, and the comparison of two."""
+"""The report of a run, in JSON for a file and in Markdown for people, and the comparison of two reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LATER = tuple(f"needs {option}" for option in _WRITE_LEVELS.values())
 def made(plan: Plan, wire: Wire, result: Result, naming: Naming | None = None) -> dict[str, Any]:
     """Return the report of a run. It holds no phone, token, name, address or text of the account.
 
-    :param naming: describes unknown strings; by default by their length and a hash whose key is thrown away
+    :param naming: describes unknown strings; by default by their length and a hash whose key is not stored
     """
     return {
         "report": VERSION,
@@ -60,11 +60,11 @@ def _why_not(fact: Fact, result: Result, plan: Plan) -> str:
         return f"needs {_WRITE_LEVELS[fact.level]}"
     if result.ended != "complete":
         return f"not reached: {result.ended}"
-    return f"needs {fact.needs}" if fact.needs else "no answer of this run says it"
+    return f"needs {fact.needs}" if fact.needs else "no answer of this run shows it"
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Return a report as a summary in Markdown, whose tables can be read in a terminal too."""
+    """Return a report as a Markdown summary. Its tables are readable in a terminal too."""
     answers: Mapping[str, Mapping[str, Any]] = report["answers"]
     kinds = {
         "Differs from what the documentation says": [n for n, a in answers.items() if a["verdict"] == CONTRADICTS],
@@ -97,7 +97,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def text_of(report: Mapping[str, Any]) -> str:
-    """Return a report as JSON for a file, with one answer or one piece of evidence a line."""
+    """Return a report as JSON for a file, with one answer or one piece of evidence per line."""
     lines = []
     for key, value in report.items():
         if isinstance(value, dict):
@@ -113,19 +113,19 @@ def text_of(report: Mapping[str, Any]) -> str:
 
 def _ended(report: Mapping[str, Any]) -> str:
     ended = report["ended"]
-    put_back = {None: "", True: "; everything was put back", False: "; NOT everything was put back"}[report["put_back"]]
+    put_back = {None: "", True: "; everything was restored", False: "; NOT everything was restored"}[report["put_back"]]
     return f"{ended if ended == 'complete' else f'ended early: {ended}'}{put_back}"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table whose columns line up, cut nowhere; the last column is not padded."""
+    """Return a Markdown table with aligned columns. Cells are not cut, and the last column is not padded."""
     width = max(len(str(row[0])) for row in [headings, *rows])
     lines = [f"| {row[0]:<{width}} | {row[1]} |" for row in [headings, *rows]]
     return [lines[0], f"|{'-' * (width + 2)}|{'-' * (len(headings[1]) + 2)}|", *lines[1:]]
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return each fact whose outcome differs between two reports, with both outcomes; of the levels that both have."""
+    """Return each fact whose outcome differs between two reports, with both outcomes, for the levels of both."""
     found = []
     for name, fact in facts().items():
         if any(fact.level not in report["levels"] for report in (first, second)):
@@ -139,11 +139,11 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tup
 def read_report(path: Path) -> dict[str, Any]:
     """Read a report from a file.
 
-    :raises ZApiInvalidRequestError: it cannot be read, or is none
+    :raises ZApiInvalidRequestError: the file cannot be read, or is not a report
     """
     text = caught(lambda: path.read_text(encoding="utf-8"), OSError, ValueError)
     if isinstance(text, Exception):
-        problem = (text.strerror or "it cannot be used") if isinstance(text, OSError) else "it is not text in UTF-8"
+        problem = (text.strerror or "it cannot be used") if isinstance(text, OSError) else "it is not UTF-8 text"
         raise ZApiInvalidRequestError(f"the report {str(path)!r} cannot be read: {problem}", "Nothing was sent.")
     parsed = caught(lambda: json.loads(text), ValueError, RecursionError)
     report: dict[str, Any] = parsed if isinstance(parsed, dict) and parsed.get("report") == VERSION else {}

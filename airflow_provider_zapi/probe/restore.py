@@ -1,4 +1,4 @@
-"""Put back what was there before the probe: lists, then values."""
+"""Restore the state before the probe: first the lists, then the values."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from airflow_provider_zapi.probe.wire import Stopped, Wire
 
 __all__ = ["restore"]
 
-#: How often a list is written until it reads as before.
+#: The most times that a list is written until it reads as before.
 _ROUNDS = 3
-#: How many reads may lag behind a write where that was not seen yet.
+#: The assumed number of reads that lag behind a write, if the probe has not seen it yet.
 _LONGEST_LAG = 3
-#: How often a write that got no answer is repeated.
+#: The most times that a write without an answer is repeated.
 _TRIES = 3
-#: Changes of one call.
+#: The most changes in one call.
 _CHANGES = 500
 
 
 def restore(prior: Prior, wire: Wire) -> dict[str, str]:
-    """Put back the settings that may have changed; return what could not be put back, in words, by setting."""
+    """Restore the settings that may have changed. Return a description of each failure, by setting."""
     problems: dict[str, str] = {}
     for setting in SETTINGS:
         if setting.name in prior.written:
@@ -39,10 +39,10 @@ def restore(prior: Prior, wire: Wire) -> dict[str, str]:
 def _restored(setting: PrivacySetting, prior: Prior, wire: Wire) -> str | None:
     before = prior.settings[setting.name]
     if before.value is None:
-        return "its value before is not known; look at it on the phone and set it"
+        return "its earlier value is not known; check it on the phone and set it there"
     contacts = before.contacts if before.value == CONTACT_BLACKLIST else None
     contacts = prior.in_force.get(setting.name, contacts)
-    # Before the list in force is known, nothing on it was changed.
+    # Nothing on the list was changed before the list in force was known.
     if contacts is not None and (problem := _restored_list(setting, contacts, prior, wire)):
         return problem
     if (before.value != CONTACT_BLACKLIST or contacts is None) and not _write(setting, before.value, [], wire):
@@ -52,15 +52,15 @@ def _restored(setting: PrivacySetting, prior: Prior, wire: Wire) -> str | None:
 
 def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prior, wire: Wire) -> str | None:
     ours = _names(prior)
-    # Without a look first: a read may lag behind, and the list would only seem to be as before.
+    # Write without reading first. A read may lag behind, and show the list as before although it is not.
     changes = [{"action": "remove", "phone": name} for name in ours if name not in wanted]
     accepted = False
     for _ in range(_ROUNDS):
-        # A call that is refused for one of its changes does not set the value either.
+        # If Z-API refuses a call because of one change, it does not set the value either.
         accepted |= _write(setting, CONTACT_BLACKLIST, changes, wire) or (
             bool(changes) and _write(setting, CONTACT_BLACKLIST, [], wire)
         )
-        # Earlier reads may show the list as it was before the write, and that can look as wanted.
+        # Earlier reads may show the list from before the write, which can look right.
         found: tuple[str, ...] | None = None
         for _ in range(max(prior.lags, default=_LONGEST_LAG) + 1):
             found = contacts_of(wire.send(list_read(setting, "restore_read"), {}, restoring=True))
@@ -69,16 +69,16 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
         missing = [contact for contact in wanted if contact not in found]
         extra = [entry for entry in found if entry not in wanted and any(same_contact(entry, name) for name in ours)]
         if accepted and not missing and not extra:
-            return None  # the rest was added by someone else meanwhile
+            return None  # somebody else added the rest in the meantime
         changes = [
             *({"action": "remove", "phone": entry} for entry in extra),
             *({"action": "add", "phone": contact} for contact in missing),
         ]
-    return "its list does not read as before; run --restore again, or look at it with `show --contacts`"
+    return "its list is not as before; run --restore again, or check it with `show --contacts`"
 
 
 def _names(prior: Prior) -> list[str]:
-    """Return every name under which the probe may have put a contact on a list."""
+    """Return every form in which the probe may have added a contact to a list."""
     phones = [phone for phone in (prior.contact, prior.own) if phone is not None]
     return list(dict.fromkeys([*prior.forms, *(form for phone in phones for form in both_forms(phone))]))
 

@@ -1,4 +1,4 @@
-"""A run of the probe: its levels in order, and whatever happens, what was there before is put back."""
+"""Run the levels of the probe in order, and always restore the earlier state at the end."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _COMPLETE = "complete"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for.
+    """The levels and the input of a run.
 
     :param refusals: whether level 1 runs
     :param writes: whether level 2 runs
-    :param current: the settings' present values, by name, as far as they are stated
+    :param current: the current values of settings, by name, as far as the user stated them
     :param contact: the sacrificial contact of level 2
     """
 
@@ -42,35 +42,35 @@ class Plan:
 
     @property
     def levels(self) -> list[int]:
-        """The levels that run."""
+        """Return the levels that run."""
         return [0, *([1] if self.refusals else []), *([2] if self.writes else [])]
 
     @property
     def probed(self) -> PrivacySetting:
-        """The setting that is probed: the first whose value is stated and that has a list, else last seen."""
+        """Return the setting to probe: the first setting with a list whose value is stated, or else last seen."""
         return next((setting for setting in _LISTS if setting.name in self.current), LAST_SEEN)
 
 
 @dataclass
 class Result:
-    """What a run found.
+    """The result of a run.
 
     :param found: the outcome of each fact that was settled
-    :param ended: ``complete``, or why the run ended before
-    :param problems: what could not be put back, in words, by setting
-    :param journal: the journal that was kept because of them
+    :param ended: ``complete``, or the reason why the run ended early
+    :param problems: a description of each setting that could not be restored, by setting
+    :param journal: the journal, which is kept if there are such problems
     """
 
     found: dict[str, str] = field(default_factory=dict)
     ended: str = _COMPLETE
     problems: dict[str, str] = field(default_factory=dict)
     journal: Path | None = None
-    #: Whether anything was put back, or had to be.
+    #: Whether anything had to be restored.
     wrote: bool = False
 
 
 def planned(plan: Plan) -> list[tuple[int, Request, str]]:
-    """Return each request that a plan may send: its level, the request, and what it does or could do."""
+    """Return each request that a plan may send, with its level and what it does or could do."""
     rows = [(0, request, "") for request in READS]
     if plan.refusals:
         rows += [(1, write_request(each, plan.probed), each.risk) for each in REFUSALS]
@@ -81,10 +81,10 @@ def planned(plan: Plan) -> list[tuple[int, Request, str]]:
 
 
 def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
-    """Run the levels of a plan, and put back what they changed.
+    """Run the levels of a plan, and restore what they changed.
 
-    :param journal_path: where the journal is written; it is deleted once all is put back
-    :raises ZApiInvalidRequestError: the journal exists already; nothing was changed
+    :param journal_path: the file for the journal, which is deleted once everything is restored
+    :raises ZApiInvalidRequestError: the journal already exists; nothing was changed
     """
     result = Result()
     with _signals_interrupt():
@@ -102,7 +102,7 @@ def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
 
 
 def restored_from(prior: Prior, wire: Wire) -> dict[str, str]:
-    """Put back what a journal says, and return what could not be put back, in words, by setting."""
+    """Restore the state in a journal. Return a description of each failure, by setting."""
     with _undisturbed():
         return restore(prior, wire)
 
@@ -143,7 +143,7 @@ def _write_all(
         if plan.refusals:
             _refusals(plan, wire, journal, phones, result)
             if plan.writes and plan.probed.name in journal.prior.written:
-                # The next level begins with what was there.
+                # The next level must start from the original state.
                 result.problems |= restore(journal.prior, wire)
                 journal.nothing_written(plan.probed.name)
         if plan.writes and plan.contact is not None and plan.probed.name not in result.problems:
@@ -164,7 +164,7 @@ def _write_all(
 
 
 def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str], result: Result) -> None:
-    """Send what should be refused."""
+    """Send the writes that should be refused."""
     prior = journal.prior
     for write in REFUSALS:
         setting = write.setting or plan.probed
@@ -186,7 +186,7 @@ def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str
 def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
     with _undisturbed():
         result.problems |= restore(journal.prior, wire)
-    # What nobody stated cannot be put back by another try either.
+    # Another try cannot restore a value that nobody stated.
     if any(journal.prior.settings[name].value is not None for name in result.problems):
         result.journal = journal.path
     else:
@@ -195,7 +195,7 @@ def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM and the end of the terminal interrupt as Ctrl-C does, so that everything is put back."""
+    """Handle SIGTERM and the end of the terminal like Ctrl-C, so that everything is restored."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -206,7 +206,7 @@ def _signals_interrupt() -> Iterator[None]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM: what is being put back takes some seconds, and half of it would be lost."""
+    """Ignore Ctrl-C and SIGTERM for the few seconds of restoring, so that it is not left half done."""
     with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
 

@@ -1,4 +1,4 @@
-"""The calls that the probe makes, one row each. Names in braces stand for phones, which no row and no listing holds."""
+"""The calls of the probe, one per row. Names in braces stand for phones, which are not in the rows or the listing."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = [
     "write_request",
 ]
 
-#: What a refused value and an unknown path are called: nobody's own name, so that its owner's log shows who called.
+#: The name of the unknown value and the unknown path. Nobody else uses it, so the account's log shows who called.
 UNKNOWN_VALUE = "PROBE_UNKNOWN"
-#: Not a phone.
+#: An invalid phone.
 BAD_PHONE = "0"
 
-#: What stands for a phone in the rows and in a listing.
+#: The names that stand for phones in the rows and in a listing.
 OWN, CONTACT, OTHER_FORM, ENTRY, LID = "{own}", "{contact}", "{other form}", "{entry}", "{lid}"
 
 PHONES = (OWN, CONTACT, OTHER_FORM, ENTRY, LID)
@@ -49,7 +49,7 @@ class Request:
     """One request.
 
     :param probe: its id in the report
-    :param sent_as: whose Client-Token is sent: the connection's, a made-up one, or none
+    :param sent_as: the Client-Token to send: the connection's, a made-up one, or none
     """
 
     probe: str
@@ -61,11 +61,11 @@ class Request:
     sent_as: ClientToken = "own"
 
     def lacks(self, phones: Mapping[str, str]) -> bool:
-        """Return whether it names a phone that is not among these."""
+        """Return whether the request has a name in braces for which there is no phone."""
         return any(name in f"{self.path} {self.json}" and name not in phones for name in PHONES)
 
     def line(self) -> str:
-        """Return the request in one line, for a listing: a phone appears as its name in braces."""
+        """Return the request on one line, for a listing. A phone appears as its name in braces."""
         given = {**(self.params or {}), **(self.json or {})}
         words = [self.method, self.path, ", ".join(f"{name}={_told(value)}" for name, value in given.items())]
         notes = [] if self.content_type else ["no Content-Type"]
@@ -78,12 +78,12 @@ class Write:
     """One privacy write.
 
     :param probe: its id, in the report and among the facts
-    :param value: the value to set; ``{other}`` is the strictest value but CONTACT_BLACKLIST
-    :param changes: pairs of action and phone; None sends no ``contactsBlacklist``
-    :param setting: whose; None for the setting that is probed
+    :param value: the value to set; ``{other}`` is the strictest value except CONTACT_BLACKLIST
+    :param changes: pairs of action and phone; with None, ``contactsBlacklist`` is not sent
+    :param setting: the setting to write; None for the setting that is probed
     :param risk: what happens if it is not refused (level 1), or what it does (level 2)
-    :param needs_list: whether it is sent only if the setting is stated to have the value CONTACT_BLACKLIST: it may well
-        be done, and then that is its value
+    :param needs_list: send it only if the user stated that the setting's value is CONTACT_BLACKLIST, because Z-API may
+        accept it and set this value
     """
 
     probe: str
@@ -103,7 +103,7 @@ def list_read(setting: PrivacySetting, probe: str = "") -> Request:
 
 
 def write_request(write: Write, probed: PrivacySetting) -> Request:
-    """Return the request of a write, for the setting that is probed."""
+    """Return the request for a write to the probed setting."""
     setting = write.setting or probed
     value = other_value(setting) if write.value == "{other}" else write.value
     changes = None if write.changes is None else [{"action": each[0], "phone": each[1]} for each in write.changes]
@@ -118,7 +118,7 @@ def setting_request(
     *,
     content_type: bool = True,
 ) -> Request:
-    """Return the request that sets a setting; ``changes`` of None sends no ``contactsBlacklist``."""
+    """Return the request that sets a setting. If ``changes`` is None, ``contactsBlacklist`` is not sent."""
     if setting.place == "query":
         params = {setting.parameter: value}
         return Request(probe, "POST", setting.endpoint, params, content_type=content_type)
@@ -127,12 +127,12 @@ def setting_request(
 
 
 def other_value(setting: PrivacySetting) -> str:
-    """Return the strictest value but CONTACT_BLACKLIST: what is shown least while another value is tried."""
+    """Return the strictest value except CONTACT_BLACKLIST, so that little is shown while it is tried."""
     return next(value for value in setting.values if value != CONTACT_BLACKLIST)
 
 
 def filled(value: Any, phones: Mapping[str, str]) -> Any:
-    """Return a part of a request with its names in braces replaced by phones."""
+    """Return part of a request with phones instead of the names in braces."""
     if isinstance(value, str):
         for name, phone in phones.items():
             value = value.replace(name, phone)
@@ -151,7 +151,7 @@ def _told(value: Any) -> str:
     return hide_phone(str(value)) if is_contact(str(value)) else str(value)
 
 
-#: Entries of a list that a listing shows.
+#: The most entries of a list that a listing shows.
 _SHOWN = 3
 
 
@@ -174,7 +174,7 @@ READS: tuple[Request, ...] = (
     Request("status_again", "GET", "status"),
 )
 
-#: Level 1: what should be refused.
+#: Level 1: the writes that should be refused.
 REFUSALS: tuple[Write, ...] = (
     Write("value_unknown_body", UNKNOWN_VALUE, "the setting has a value that nobody chose"),
     Write(
@@ -207,7 +207,7 @@ REFUSALS: tuple[Write, ...] = (
     ),
 )
 
-#: Level 2: what changes one setting and one contact. Not all of them are sent, and some are sent again.
+#: Level 2: the writes that change one setting and one contact. Some are not sent, and some are sent more than once.
 CHANGES: Mapping[str, Write] = {
     write.probe: write
     for write in (

@@ -1,4 +1,4 @@
-"""Sends the probe's calls: one a second, each once, never more writes than allowed."""
+"""Send the probe's calls, one per second, without retries, and with a limit on writes."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from airflow_provider_zapi.probe.steps import ClientToken, Request, filled
 
 __all__ = ["MAX_WRITES", "Stopped", "Wire"]
 
-#: Seconds from the beginning of one call to that of the next.
+#: Seconds from the start of one call to the start of the next.
 PACE = 1.0
-#: A list of WhatsApp's largest size is under 2 MiB.
+#: In bytes. A list of WhatsApp's largest size is under 2 MiB.
 MAX_BODY = 8 << 20
-#: Writes of one run, those that restore included, and how many of them are kept for restoring.
+#: The most writes of one run, including those that restore, and how many of them are reserved for restoring.
 MAX_WRITES = 40
 KEPT_FOR_RESTORING = 10
-#: Sent in place of the account's own token, once.
+#: Sent once instead of the account's token.
 MADE_UP_TOKEN = "probe-made-up-token"  # noqa: S105 - made up
 
 
 class Stopped(Exception):  # noqa: N818 - it is an end, not an error
-    """Why no further call is made."""
+    """The reason why the probe sends no more calls."""
 
 
 class Wire:
-    """Sends requests for the probe and keeps what was seen.
+    """Send requests for the probe and store the answers.
 
-    :param credentials: whose instance
-    :param connect: makes a transport for credentials: the connection's own, and ones without its Client-Token
+    :param credentials: the credentials of the instance
+    :param connect: returns a transport for the connection's credentials, or for those without its Client-Token
     :param clock: seconds, monotonic
-    :param sleep: waits for the seconds given
+    :param sleep: waits for the given number of seconds
     :param tell: called with each request before it is sent
-    :param told: called with what was seen of it
+    :param told: called with each answer
     """
 
     def __init__(
@@ -64,26 +64,26 @@ class Wire:
 
     @property
     def has_client_token(self) -> bool:
-        """Whether the connection has a Client-Token."""
+        """Return whether the connection has a Client-Token."""
         return self._credentials.client_token is not None
 
     @property
     def instance_id(self) -> str:
-        """The instance's id."""
+        """Return the instance's id."""
         return self._credentials.instance_id
 
     def is_instance_token(self, text: object) -> bool:
-        """Return whether a string is the instance token, without handing the token out."""
+        """Return whether a string is the instance token, without revealing the token."""
         return text == self._credentials.instance_token
 
     def send(
         self, request: Request, phones: Mapping[str, str], *, writes: bool = False, restoring: bool = False
     ) -> Seen:
-        """Send a request and return what was seen.
+        """Send a request and return the answer.
 
-        :param phones: what stands for the names in braces
-        :param writes: whether it counts as a write
-        :raises Stopped: it is one write too many, or Z-API asked for fewer calls
+        :param phones: the phones for the names in braces
+        :param writes: whether the request counts as a write
+        :raises Stopped: the limit of writes is reached, or Z-API answered 429
         """
         if writes and self.writes >= MAX_WRITES - (0 if restoring else KEPT_FOR_RESTORING):
             raise Stopped(f"{self.writes} writes were made, and no more are allowed")
@@ -112,14 +112,14 @@ class Wire:
         self.seen.append(seen)
         self._told(seen)
         if seen.status == 429 and not restoring:
-            raise Stopped("Z-API answered 429: it takes no more calls for now")
+            raise Stopped("Z-API answered 429 (too many calls)")
         return seen
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the HTTP connections."""
         for transport in self._transports.values():
             transport.close()
-        # An interrupted exchange may have left its answer on the way: what comes next gets a connection of its own.
+        # The answer to an interrupted call may still arrive, so the next call gets a new connection.
         self._transports = {}
 
     def _transport(self, client_token: ClientToken) -> Transport:

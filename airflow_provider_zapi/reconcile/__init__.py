@@ -1,6 +1,6 @@
-"""Make a number what a policy says: plan what to send, send it, and read back what can be read.
+"""Apply a policy to a number: plan the changes, send them, and read back what can be read.
 
-Takes a client and knows nothing of DAGs, tasks or connections.
+This package takes a client. It does not depend on DAGs, tasks or connections.
 """
 
 from airflow_provider_zapi.reconcile.apply import apply_policy

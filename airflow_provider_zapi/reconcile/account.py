@@ -1,4 +1,4 @@
-"""A run over an account, from its parameters to its result: what a task and the command line share."""
+"""Apply or plan policies for an account. The operator and the command line share this code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_zapi.client.account import PAGES_AT_ONCE
 from airflow_provider_zapi.exceptions import ZApiError, ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.policies import parse_policies
 from airflow_provider_zapi.privacy.policy import Policy
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_PLAN", "AccountRun", "FleetParameters", "FleetReport", "parse_fleet"]
 
-#: An ``expected_plan`` that nobody gave. Not None: a template may deliver that one, and must not switch the check off.
+#: The default of ``expected_plan``: no check. It is not None, because a template that returns None must not disable the
+#: check.
 NO_PLAN: Any = object()
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FleetParameters:
-    """What a run was asked for, checked by `parse_fleet`."""
+    """The parameters of a run, as `parse_fleet` returns them."""
 
     policies: Sequence[tuple[str, Policy]]
     mode: Literal["apply", "plan"]
@@ -53,8 +55,8 @@ class FleetReport:
     """The result of a run.
 
     :ivar result: counts and names, as a task returns them
-    :ivar error: what the run ends with, if it failed
-    :ivar listed: how many instances the account lists
+    :ivar error: the error to raise, if the run failed
+    :ivar listed: the number of instances that the account lists
     """
 
     result: dict[str, Any]
@@ -81,12 +83,12 @@ def parse_fleet(
 ) -> FleetParameters:
     """Check the parameters of a run.
 
-    :param expected_plan: the digest of the approved plans; `NO_PLAN` if nobody asks for a check
-    :param parameter: what messages call the policy
-    :raises ZApiInvalidRequestError: one of them cannot be used; nothing was sent
+    :param expected_plan: the digest of the approved plans; `NO_PLAN` for no check
+    :param parameter: the policy's name in messages
+    :raises ZApiInvalidRequestError: a parameter is invalid; nothing was sent
     """
     if mode not in ("apply", "plan"):
-        raise ZApiInvalidRequestError("mode is neither 'apply' nor 'plan'", "Nothing was sent.")
+        raise ZApiInvalidRequestError("mode must be 'apply' or 'plan'", "Nothing was sent.")
     parse_patterns(select, "select")
     parse_patterns(exclude, "exclude")
     if isinstance(max_shrink, bool) or not isinstance(max_shrink, (int, float)) or not 0 <= max_shrink <= 1:
@@ -111,8 +113,8 @@ def parse_fleet(
 class AccountRun:
     """One run over an account.
 
-    :param account: whose numbers; its maker closes it
-    :param parameters: what is asked for
+    :param account: the client of the account; the caller closes it
+    :param parameters: the checked parameters
     """
 
     def __init__(self, account: ZApiAccountClient, parameters: FleetParameters) -> None:
@@ -121,7 +123,7 @@ class AccountRun:
         self._pace = AccountPace(parameters.max_concurrency)
 
     def cancel(self) -> None:
-        """Send nothing more, in any thread. Safe in a signal handler: it sets flags and takes no lock."""
+        """Stop sending in all threads. This is safe in a signal handler: it sets flags without a lock."""
         self._pace.stop()
         self._account.cancel()
 
@@ -133,17 +135,17 @@ class AccountRun:
         ledger: Ledger | None = None,
         progress: Callable[[int, int, int], None] = lambda handled, failed, total: None,
     ) -> FleetReport:
-        """List the account, and handle the numbers that are selected.
+        """List the account, and handle the selected numbers.
 
         :param conn_id: the connection, for messages
-        :param earlier: how many instances the account listed in an earlier run, if one is known
-        :param ledger: what an earlier try finished
-        :param progress: gets how many numbers were handled, how many of them failed, and how many there are
-        :raises ZApiError: the account could not be listed, lists too few, or lacks what is selected
+        :param earlier: the number of instances that the account listed in an earlier run, if known
+        :param ledger: the numbers that an earlier try finished
+        :param progress: called with the number of handled numbers, of failed ones, and of all
+        :raises ZApiError: the account could not be listed, lists too few instances, or lacks a selected one
         """
         wanted = self._parameters
         selection = choose(
-            list(self._account.instances()),
+            list(self._account.instances(at_once=min(PAGES_AT_ONCE, wanted.max_concurrency))),
             wanted.policies,
             select=wanted.select,
             exclude=wanted.exclude,
@@ -152,12 +154,12 @@ class AccountRun:
         )
         check_listing(selection, wanted.min_instances, earlier, wanted.max_shrink)
         log.info(
-            "Connection %s lists %s; %d are selected%s, and %s.",
+            "Connection %s lists %s. Selected%s: %d. Without a policy, and left alone: %d.",
             conn_id,
             counted(selection.listed, "instance"),
-            len(selection.numbers),
             " in this shard" if wanted.shard else "",
-            f"{selection.unmatched} match no policy" if selection.unmatched else "each has a policy",
+            len(selection.numbers),
+            selection.unmatched,
         )
         with self._account.lending(self._pace) as client_of:
             run = FleetRun(
@@ -168,7 +170,7 @@ class AccountRun:
                 canary=wanted.canary,
                 allow_mass_removal=wanted.allow_mass_removal,
                 expected=wanted.expected,
-                # A plan needs the digest of every number, which the ledger does not keep.
+                # A plan needs the digest of every number, which the ledger does not store.
                 ledger=ledger if wanted.mode == "apply" else None,
                 progress=progress,
             )
@@ -185,7 +187,9 @@ class AccountRun:
             if len(run.codes) <= MAX_FLEET:
                 result["digest"] = fleet_digest(run.codes)
             else:
-                log.warning("More than %d numbers: no digest. Plan and apply in shards to bind the plans.", MAX_FLEET)
+                log.warning(
+                    "No digest for more than %d numbers. To approve plans, plan and apply in shards.", MAX_FLEET
+                )
         return FleetReport(result, failure_of(run, self._pace, wanted.fail_on, conn_id), selection.listed)
 
 

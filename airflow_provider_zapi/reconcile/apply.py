@@ -1,7 +1,7 @@
 """Apply a plan: write every setting, then read the lists until they are as wanted or waiting cannot help.
 
-Z-API can read lists, so a list is compared and verified. Z-API cannot read values. A value is always sent, because it
-may have drifted, and the result never calls it verified.
+Z-API can read lists, so they are compared and verified. It cannot read values. A value is always sent, because it may
+have drifted, and it never counts as verified.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def apply_policy(
     uniform: Callable[[float, float], float] = random.uniform,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dict[str, SettingResult]:
-    """Set a number's privacy as a policy says, and verify the lists.
+    """Apply a policy to a number, and verify the lists.
 
     Stricter values are sent first. Every setting is tried, even if an earlier one failed. After the last write, every
     list is read once more.
 
     :param plan: a fresh plan, as `plan_policy` returns it
     :param allow_mass_removal: allow the removal of more than half of a list of 10 or more entries
-    :param settle: the number of seconds after which all lists are read one last time; 0 for no such read
+    :param settle: seconds to wait before a last read of all lists; 0 skips this read
     :param uniform: returns a random number of seconds within a range
     :param now: returns the time, in UTC
     :return: the result of each setting, by its name
     :raises ZApiInvalidRequestError: too many entries would be removed
     :raises ZApiConflictError: somebody else changed a list during the run, and the list still differs
-    :raises ZApiNotVerifiedError: a list does not show what was written to it yet
+    :raises ZApiNotVerifiedError: a list does not show the changes yet
     :raises ZApiError: a call failed; the message names the settings that are done and those that are not
     """
     return _PolicyRun(plan, client, allow_mass_removal, settle, uniform, now).run()
@@ -102,7 +102,7 @@ class _PolicyRun:
         return {each.wanted.setting.name: results[each.wanted.setting.name] for each in self._plan}
 
     def _finish(self) -> None:
-        """Wait for the settings that are not as wanted yet, then reread the lists last read before the last write."""
+        """Wait for the settings that are not as wanted yet, then reread the lists that may have changed since."""
         while not self._stopped:
             self._failures |= {run.name: run.verdict() for run in self._alive() if run.is_hopeless}
             unsettled = [run for run in self._alive() if not run.settled]
@@ -122,12 +122,12 @@ class _PolicyRun:
         return [run for run in self._runs if run.name not in self._failures]
 
     def _outdated(self) -> list[SettingRun]:
-        """Return the lists not read since the run's last write. Another writer may have changed them."""
+        """Return the lists that were not read since the run's last write. Another writer may have changed them."""
         last_write = max(run.written for run in self._runs)
         return [run for run in self._alive() if run.plan.listed and run.read_at < last_write]
 
     def _each(self, runs: Sequence[SettingRun], step: Callable[[SettingRun], None]) -> None:
-        """Run a step for each setting. A failure does not stop the others, unless they would fail too."""
+        """Run a step for each setting. After a failure, continue unless the other settings would fail too."""
         for run in runs:
             failed = caught(partial(step, run), ZApiError)
             if failed is not None:

@@ -41,10 +41,10 @@ _MAX_LENGTH = 120
 
 
 class PlanDigest(NamedTuple):
-    """Hold a plan's digest. People and XComs use its string.
+    """The digest of a plan. People and XComs use its string.
 
-    :ivar added: contacts that the plan adds, over all lists
-    :ivar removed: entries that it removes
+    :ivar added: the number of contacts that the plan adds to all lists
+    :ivar removed: the number of entries that the plan removes
     :ivar code: HMAC-SHA256 of the plan, in hexadecimal
     """
 
@@ -53,15 +53,15 @@ class PlanDigest(NamedTuple):
     code: str
 
     def __str__(self) -> str:
-        # It never looks like a number, which native template rendering would convert.
+        # The string never looks like a number, which native template rendering would convert.
         return f"{_FORM}-add{self.added}-remove{self.removed}-{self.code}"
 
 
 def plan_digest(plan: PolicyPlan, client: ZApiClient) -> PlanDigest:
     """Return the digest of a plan of this client's instance.
 
-    It covers the instance's id, the policy and the exact changes to each list in any order. Two forms of one number are
-    the same removal. Its key is a secret of the connection, so nobody can find a phone by guessing.
+    It covers the instance's id, the policy and the exact changes to each list, in any order. The removals of two forms
+    of one number are the same. Its key is a secret of the connection, so nobody can find a phone by guessing.
 
     :raises ZApiError: a list could not be read, so the plan is not known
     """
@@ -78,8 +78,8 @@ def plan_digest(plan: PolicyPlan, client: ZApiClient) -> PlanDigest:
 def _content(plan: SettingPlan) -> list[Any]:
     """Return the plan for one setting as JSON values.
 
-    Entries that stay are left out. Entries that WhatsApp does not identify may have to go. They are only counted,
-    because with them the run cannot succeed.
+    Entries that stay are left out. Entries that WhatsApp does not identify are only counted. They may have to be
+    removed, so a run with such entries cannot succeed.
     """
     wanted, change = plan.wanted, plan.change
     changes = change and [
@@ -94,7 +94,7 @@ def _content(plan: SettingPlan) -> list[Any]:
 def parse_digest(value: object, parameter: str) -> PlanDigest:
     """Read an approved digest.
 
-    :param value: the task's parameter after rendering; spaces around it do not matter
+    :param value: the task's parameter after rendering; surrounding spaces do not matter
     :param parameter: the parameter's name, for messages
     :raises ZApiInvalidRequestError: it is not a digest. An empty template must not disable the check
     """
@@ -113,7 +113,7 @@ def parse_digest(value: object, parameter: str) -> PlanDigest:
         problem = rendered_none(text) or "is not the digest of a plan"
     raise ZApiInvalidRequestError(
         f"{parameter} {problem}",
-        f"Accepted is the 'digest' that mode='plan' returns, or that the plan command prints: {_FORM}-add...-remove..."
+        f"Use the 'digest' that mode='plan' returns, or that the plan command prints: {_FORM}-add...-remove..."
         f" and {_CODE_LENGTH} more characters. {NOTHING_SENT}",
     )
 
@@ -134,13 +134,13 @@ def require_plan(plan: PolicyPlan, client: ZApiClient, expected: PlanDigest, con
     if hmac.compare_digest(str(found), str(expected)):
         return
     if found[:2] == expected[:2]:
-        difference = f"both {_told(found)}, but they are not the same changes"
+        difference = f"both {_told(found)}, but with different contacts"
     else:
         difference = f"the approved one would {_told(expected)}, and this one would {_told(found)}"
     raise ZApiPlanChangedError(
         f"The plan is not the one that was approved: {difference}",
-        "Since then somebody changed a list or the policy, or the connection has another instance or instance token. "
-        "Plan again, and have the new plan approved. Nothing was changed.",
+        "Since the approval, somebody changed a list or the policy, or the connection has another instance or instance "
+        "token. Plan again, and have the new plan approved. Nothing was changed.",
         conn_id=conn_id,
         code="ZAPI-PLAN-CHANGED",
     )
@@ -180,7 +180,7 @@ def parse_fleet_digest(value: object, parameter: str) -> Mapping[str, str]:
         problem = f"is {kind(value)}" if not isinstance(value, str) else rendered_none(text) or "is not a digest"
         raise ZApiInvalidRequestError(
             f"{parameter} {problem}",
-            f"Accepted is the 'digest' that mode='plan' returns: {_FLEET}-... {NOTHING_SENT}",
+            f"Use the 'digest' that mode='plan' returns: {_FLEET}-... {NOTHING_SENT}",
         )
     return {entries[at : at + _WHOSE]: entries[at + _WHOSE : at + width] for at in range(0, len(entries), width)}
 
@@ -196,10 +196,10 @@ def require_fleet_plan(plan: PolicyPlan, client: ZApiClient, expected: Mapping[s
     found = plan_digest(plan, client)
     if approved is not None and hmac.compare_digest(found.code[:_PLAN], approved):
         return
-    what = "another plan was approved for this number" if approved else "no plan was approved for this number"
+    what = "a different plan was approved for this number" if approved else "no plan was approved for this number"
     raise ZApiPlanChangedError(
         f"The plan is not the one that was approved: {what}, and this one would {_told(found)}",
-        "Plan again, and have the new plan approved. Nothing of this number was changed.",
+        "Plan again, and have the new plan approved. This number was not changed.",
         code="ZAPI-PLAN-CHANGED",
     )
 

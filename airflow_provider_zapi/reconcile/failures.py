@@ -12,7 +12,7 @@ __all__ = ["combined"]
 def combined(failures: Mapping[str, ZApiError], done: Sequence[str], order: Sequence[str]) -> ZApiError:
     """Return one error that names the settings that failed, that are done, and that were not tried.
 
-    The error is transient if one of the errors is. A retry then completes what it can, and the permanent errors remain.
+    The error is transient if any of the errors is. A retry then completes what it can, and the permanent errors remain.
 
     :param failures: the errors, by the name of the setting
     :param done: the names of the settings that are as wanted

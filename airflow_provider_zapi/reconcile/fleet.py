@@ -1,7 +1,7 @@
-"""Make many numbers of an account what their policies say, in a few threads.
+"""Apply policies to many numbers of an account, in a few threads.
 
-The thread that calls `run_fleet` gives out the numbers and does all the bookkeeping; each other thread handles one
-number after another, from its first call to its last.
+The thread that calls `FleetRun.run` assigns the numbers and records the outcomes. Each worker thread handles one number
+at a time, from its first call to its last.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = ["ClientOf", "FleetRun", "failure_of"]
 
 log = logging.getLogger(__name__)
 
-#: Lends a client for one instance, as the account lists it, to one thread.
+#: A function that lends a client for an instance of the account to one thread.
 ClientOf = Callable[[Any], AbstractContextManager["ZApiClient"]]
 
-#: Seconds after which a killed task is noticed by the thread that gives out the numbers.
+#: Seconds within which the thread that assigns the numbers notices that the task was killed.
 _LOOK = 0.25
-#: Failed numbers that the log names one by one; the result has the rest.
+#: The most failed numbers that the log names. The result has the others.
 _MAX_TOLD = 20
-#: Outcomes that say nothing of the policy: as a canary such a number is replaced by the next one.
+#: Outcomes that do not show whether the policy works. The next number replaces a canary with such an outcome.
 _NOT_READY = frozenset({Outcome.NOT_CONNECTED, Outcome.LAPSED})
 
 
@@ -53,23 +53,23 @@ class _Handled:
     chosen: Chosen
     outcome: Outcome
     error: Exception | None = None
-    #: The code of its plan's digest, with ``plan``.
+    #: The code of the plan's digest, with ``mode="plan"``.
     code: str = ""
 
 
 class FleetRun:
     """One run over the numbers of an account.
 
-    :param numbers: what to do, in this order
+    :param numbers: the numbers to handle, in this order
     :param client_of: lends a client for an instance; its transport must follow ``pace``
-    :param pace: how many at once, and whether at all
-    :param mode: ``apply``, or ``plan``: send nothing but reads
-    :param canary: how many numbers must be done, one by one, before the others begin
-    :param allow_mass_removal: let more than half of a list of 10 or more contacts be removed
+    :param pace: decides how many numbers are handled at the same time, and when to stop
+    :param mode: ``apply``, or ``plan`` to only read
+    :param canary: how many numbers must succeed, one by one, before the others begin
+    :param allow_mass_removal: allow the removal of more than half of a list of 10 or more contacts
     :param expected: the approved plans, from `parse_fleet_digest`; a number with another plan is not changed
-    :param ledger: what an earlier try finished, and where this one notes what it finishes
-    :param progress: called after each batch with the numbers that were handled, those that failed, and all
-    :param executor: makes what runs the numbers, in so many threads
+    :param ledger: the numbers that an earlier try finished; this run adds the numbers that it finishes
+    :param progress: called after each batch with the number of handled numbers, of failed ones, and of all
+    :param executor: returns an executor with the given number of threads
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class FleetRun:
         executor: Callable[[int], Executor] = ThreadPoolExecutor,
     ) -> None:
         self.tally = Tally()
-        #: The first error of a number, for each outcome.
+        #: The first error of each outcome.
         self.errors: dict[Outcome, ZApiError] = {}
         #: The number that failed as a canary, if one did.
         self.failed_canary: str | None = None
-        #: How many numbers an earlier try had finished.
+        #: The number of numbers that an earlier try finished.
         self.resumed = 0
         self._numbers = numbers
         self._client_of = client_of
@@ -100,7 +100,7 @@ class FleetRun:
         self._canaries = canary
         self._allow_mass_removal = allow_mass_removal
         self._expected = expected
-        #: The codes of the plans, by instance id, with ``plan``.
+        #: The codes of the plans, by instance id, with ``mode="plan"``.
         self.codes: dict[str, str] = {}
         self._ledger = ledger
         self._progress = progress
@@ -112,7 +112,7 @@ class FleetRun:
         self._handled: SimpleQueue[_Handled] = SimpleQueue()
 
     def run(self) -> Tally:
-        """Handle all numbers, and return their outcomes. A failed number raises nothing."""
+        """Handle all numbers, and return their outcomes. A failed number does not raise an error."""
         waiting = self._still_to_do()
         executor = self._executor(self._most)
         in_flight = 0
@@ -125,7 +125,7 @@ class FleetRun:
                 in_flight -= len(batch)
                 self._record(batch)
         finally:
-            if in_flight:  # something was raised here, such as the task's timeout
+            if in_flight:  # an exception ended the loop, such as the task's timeout
                 self._pace.stop()
             executor.shutdown(wait=not in_flight, cancel_futures=True)
         for chosen in waiting:
@@ -138,7 +138,7 @@ class FleetRun:
 
     @property
     def _allowed(self) -> int:
-        """How many numbers may be handled now. Only one at first: it shows whether Z-API accepts the account."""
+        """Return how many numbers may be handled now. The first one runs by itself, to check the account."""
         return self._pace.limit if self._canaries <= 0 and self._answered else 1
 
     def _still_to_do(self) -> deque[Chosen]:
@@ -158,7 +158,7 @@ class FleetRun:
         return waiting
 
     def _next_batch(self) -> list[_Handled]:
-        """Wait for a number that is finished, and return all that are."""
+        """Wait until a number is finished, and return all finished numbers."""
         batch: list[_Handled] = []
         try:
             batch.append(self._handled.get(timeout=_LOOK))
@@ -169,7 +169,7 @@ class FleetRun:
 
     def _record(self, batch: Iterable[_Handled]) -> None:
         batch = list(batch)
-        # Before other numbers take their place: after a kill, only the calls under way are sent a second time.
+        # Record these before other numbers start, so that after a kill only the calls in progress are sent again.
         if self._ledger is not None and batch:
             self._ledger.record((self._key(each.chosen), each.outcome) for each in batch)
         for each in batch:
@@ -202,18 +202,18 @@ class FleetRun:
         self._progress(counts.total(), failed, len(self._numbers))
 
     def _key(self, chosen: Chosen) -> str:
-        """Return what is equal where the same is wanted of the same number, in the same mode."""
+        """Return a key that is equal for the same number, policy, phone and mode."""
         text = self._policy_texts.get(id(chosen.policy))
         if text is None:
             text = self._policy_texts[id(chosen.policy)] = _text(chosen.policy)
         return digest(chosen.instance.id, self._mode, chosen.phone or "", text)
 
-    # What follows runs in the other threads.
+    # The methods below run in the worker threads.
 
     def _handle(self, chosen: Chosen) -> None:
         handled = caught(partial(self._reconciled, chosen), Exception)
         if isinstance(handled, Exception):
-            # Its frames hold what no report may show.
+            # The frames of the traceback hold values that no error report may show.
             error = handled.with_traceback(None)
             handled = _Handled(chosen, of_error(error) if isinstance(error, ZApiError) else Outcome.NOT_TRIED, error)
         self._handled.put(handled)
@@ -233,19 +233,20 @@ class FleetRun:
             return _Handled(chosen, of_results(results))
 
 
-_WRONG_PHONE = ZApiConfigurationError("Another phone is paired than expected_phones says", "Nothing was changed.")
+_WRONG_PHONE = ZApiConfigurationError("The paired phone is not the one in expected_phones", "Nothing was changed.")
 
 
 def failure_of(run: FleetRun, pace: AccountPace, fail_on: Iterable[Outcome], conn_id: str) -> ZApiError | None:
-    """Return the error that a run ends with, or None: it is worth a task retry if any number is."""
+    """Return the error of a run, or None. It is transient if the error of any number is."""
     if pace.refusal is not None:
         refusal = pace.refusal
         return refusal.error(
             refusal.what,
-            f"This concerns the whole account, so the run was stopped: {_summary(run.tally)}. {refusal.advice}",
+            f"This affects the whole account, so the run was stopped: {_summary(run.tally)}. {refusal.advice}",
             conn_id=conn_id,
             status=refusal.status,
             retry_after=refusal.retry_after,
+            code=refusal.code,
         )
     failing = run.tally.failing(fail_on)
     if not failing:
@@ -253,11 +254,11 @@ def failure_of(run: FleetRun, pace: AccountPace, fail_on: Iterable[Outcome], con
     if run.failed_canary is not None:
         what = f"The canary {run.failed_canary!r} failed, so no other number was tried"
     else:
-        what = "Not every number is as its policy says"
-    first = [f"The first that is {outcome.value}: {error.what}." for outcome, error in run.errors.items()]
+        what = "Some numbers differ from their policy"
+    first = [f"The first error of {outcome.value}: {error.what}." for outcome, error in run.errors.items()]
     errors = [error for outcome, error in run.errors.items() if outcome.value in failing]
     permanent = bool(errors) and all(isinstance(error, ZApiPermanentError) for error in errors)
-    # What was not tried after a failed canary would fail the same way.
+    # The numbers that were not tried after a failed canary would fail the same way.
     if Outcome.NOT_TRIED.value in failing and run.failed_canary is None:
         permanent = False
     kind = ZApiPermanentError if permanent else ZApiTransientError

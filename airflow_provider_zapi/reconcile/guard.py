@@ -1,4 +1,4 @@
-"""Refuse to remove most of a list by mistake, because a wrong policy would show the number to everybody on the list."""
+"""Prevent the removal of most of a list by mistake. A wrong policy would show the number to everybody on the list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GUARDED_LENGTH = 10
 
 
 class RemovalGuard:
-    """Limits how many entries one run removes from one list.
+    """Limit how many entries one run removes from one list.
 
     :param place: the place of the list in the policy, for messages
     :param allowed: accept any number of removals
@@ -26,21 +26,21 @@ class RemovalGuard:
         self._removed: set[str] = set()
 
     def look(self, change: ListChange, sent: int) -> None:
-        """Use the first read that is not empty as the base of the limit.
+        """Use the length of the first list that is not empty as the base of the limit.
 
-        :param sent: the number of entries that may be there only because this run added them
+        :param sent: the number of entries that this run may have added itself
         """
         if self._length is None and change.length:
             self._length = change.length
             self._shortest = max(change.length - sent, 0)
 
     def check(self, change: ListChange, already_sent: str = "") -> None:
-        """Refuse a change if the run would then have removed more than half of the list.
+        """Raise an error if the run would remove more than half of the list with this change.
 
-        The base may hold contacts that this run added, and nobody knows whether they were there before. So the limit
-        must hold for every length that the list may have had.
+        The base may include contacts that this run added, and it is not known whether they were there before. So the
+        limit applies to every length that the list may have had.
 
-        :param already_sent: the changes that the run has sent so far, as a sentence
+        :param already_sent: a sentence about the changes that the run has sent so far
         :raises ZApiInvalidRequestError: the run would remove too many entries
         """
         if self._allowed or self._length is None or self._length < GUARDED_LENGTH:

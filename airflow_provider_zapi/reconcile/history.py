@@ -1,4 +1,4 @@
-"""Distinguish another writer's change of a list from a read that lags behind."""
+"""Distinguish a list that somebody else changed from a read that lags behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ __all__ = ["ReadHistory"]
 class ReadHistory:
     """The states of one list that a run has read so far.
 
-    A read may lag, even behind an earlier read. So a state that the run has seen before does not prove another writer.
+    A read may lag, even behind an earlier read. So a state that the run has seen before does not prove that there is
+    another writer.
     """
 
     def __init__(self) -> None:
@@ -19,10 +20,10 @@ class ReadHistory:
         self.foreign = False
 
     def look(self, present: Sequence[str], unwanted: Collection[str], removed: Collection[str]) -> None:
-        """Record a read that shows all of this run's own writes.
+        """Record a read that shows all writes of this run.
 
         :param present: the list as it was read
-        :param unwanted: its entries that the policy does not want
+        :param unwanted: the entries that the policy does not want
         :param removed: the entries whose removal was sent
         """
         entries = set(present)

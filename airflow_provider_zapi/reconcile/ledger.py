@@ -1,4 +1,4 @@
-"""Remembers which numbers a run has finished, so that a task retry skips them: digests only, no id and no name."""
+"""Store which numbers a run has finished, so that a task retry skips them. Only digests are stored, no ids or names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from airflow_provider_zapi.reconcile.outcomes import DONE, Outcome
 
 __all__ = ["Ledger", "Store", "digest"]
 
-#: Hexadecimal characters of a digest: among a million numbers, two share one in one of two million runs.
+#: Hexadecimal characters of a digest. With a million numbers, two of them share a digest in one of two million runs.
 _LENGTH = 15
-#: Entries of one value, each a digest and the letter of its outcome: 8 KiB, of the 64 KiB that Airflow accepts. Small,
-#: because the last value is written again with every batch.
+#: Entries of one stored value. Each is a digest and the letter of its outcome, so a value has 8 KiB of the 64 KiB that
+#: Airflow accepts. It is small, because the last value is written again with every batch.
 ENTRIES = 512
 _KEY = "zapi_fleet_{}"
 
@@ -22,16 +22,16 @@ _OUTCOMES = {letter: outcome for outcome, letter in _LETTERS.items()}
 
 
 class Store(Protocol):
-    """Where values survive the end of a process, such as Airflow's ``task_state_store``."""
+    """A store whose values survive the process, such as Airflow's ``task_state_store``."""
 
     def get(self, key: str) -> Any:
         """Return a value, or None."""
 
     def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
+        """Store a value."""
 
     def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
 
 
 def digest(*parts: str) -> str:
@@ -42,7 +42,7 @@ def digest(*parts: str) -> str:
 class Ledger:
     """The finished numbers of a run.
 
-    :param store: where they are kept
+    :param store: stores the finished numbers
     """
 
     def __init__(self, store: Store) -> None:
@@ -59,7 +59,7 @@ class Ledger:
         return self._known.get(key)
 
     def record(self, finished: Iterable[tuple[str, Outcome]]) -> None:
-        """Remember finished numbers before others take their place. Outcomes that need more are not kept."""
+        """Store finished numbers, before others start. Numbers that need another try are not stored."""
         entries = [f"{_LETTERS[outcome]}{key}" for key, outcome in finished if outcome in _LETTERS]
         while entries:
             if not self._chunks or len(self._chunks[-1]) >= ENTRIES * (_LENGTH + 1):
@@ -70,8 +70,8 @@ class Ledger:
             self._store.set(_KEY.format(len(self._chunks) - 1), self._chunks[-1])
 
     def forget(self) -> None:
-        """Forget them all: the run is over, and a task that is cleared later starts from the beginning."""
-        # The last one first: what is left of an interrupted deletion is still without a gap.
+        """Delete all finished numbers at the end of a run, so that a cleared task starts from the beginning."""
+        # The last value is deleted first, so that an interrupted deletion leaves no gap.
         for index in reversed(range(len(self._chunks))):
             self._store.delete(_KEY.format(index))
         self._chunks, self._known = [], {}

@@ -1,4 +1,4 @@
-"""What can become of a number in a run over many, and what the run says of all of them."""
+"""The outcomes of the numbers in a run, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_zapi.reconcile.rounds import SettingResult
 
 __all__ = ["DONE", "FAIL_ON", "Outcome", "Tally", "parse_fail_on", "shown_name"]
 
-#: Names that a result lists for one outcome, characters of one name, and bytes of a whole result.
+#: The most names that a result lists for one outcome, characters of a name, and bytes of a result.
 MAX_NAMES, MAX_NAME, MAX_RESULT = 100, 80, 46 * 1024
 
 _PHONE = re.compile(r"[0-9](?:[ ().-]*[0-9]){7,}")
@@ -32,40 +32,40 @@ _ADDRESS = re.compile(r"\w+://\S+")
 
 
 class Outcome(StrEnum):
-    """The outcome of a number: exactly one of these."""
+    """The outcome of a number. Every number has exactly one."""
 
     #: Applied. At least one list was changed, and all lists were read back as wanted.
     PROVEN = "proven"
-    #: Applied. The policy has no list, and a value cannot be read back.
+    #: Applied. The policy has no list, and values cannot be read back.
     ASSERTED = "asserted"
-    #: Applied or planned. All lists read as wanted already; values were sent again.
+    #: Applied or planned. All lists were already as wanted. If applied, the values were sent again.
     UNCHANGED = "unchanged"
     #: Planned, with ``mode="plan"`` only. A list differs from the policy.
     DRIFTED = "drifted"
-    #: It has no WhatsApp session.
+    #: The instance has no WhatsApp session.
     NOT_CONNECTED = "not_connected"
-    #: It is not paid.
+    #: The instance is not paid.
     LAPSED = "lapsed"
     #: The paired phone is not the expected one.
     WRONG_PHONE = "wrong_phone"
-    #: Z-API refused it, or what Z-API accepted does not read back.
+    #: Z-API refused a call, or accepted a change that a list does not show.
     REFUSED = "refused"
-    #: No answer of Z-API's, also after HTTP retries.
+    #: Z-API did not answer, even after HTTP retries.
     UNREACHABLE = "unreachable"
-    #: Not begun, or cut off, when the run was stopped.
+    #: Not started or not finished when the run stopped.
     NOT_TRIED = "not_tried"
 
 
-#: What needs nothing more.
+#: The outcomes of success.
 DONE = frozenset({Outcome.PROVEN, Outcome.ASSERTED, Outcome.UNCHANGED, Outcome.DRIFTED})
-#: With which a task fails, where it says nothing else.
+#: The outcomes that fail a task by default.
 FAIL_ON = (Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.WRONG_PHONE, Outcome.NOT_TRIED)
 
 
 def parse_fail_on(given: object) -> frozenset[Outcome]:
-    """Return the outcomes with which a task fails.
+    """Return the outcomes that fail a task.
 
-    :raises ZApiInvalidRequestError: one of them is unknown, or is one of success
+    :raises ZApiInvalidRequestError: an outcome is unknown, or is a success
     """
     accepted = [outcome.value for outcome in Outcome if outcome not in DONE or outcome is Outcome.DRIFTED]
     names = [given] if isinstance(given, str) else given
@@ -77,7 +77,7 @@ def parse_fail_on(given: object) -> frozenset[Outcome]:
 
 
 def of_plan(plan: PolicyPlan) -> Outcome:
-    """Return the outcome of a plan whose lists could all be read."""
+    """Return the outcome of a plan. All its lists could be read."""
     if plan.drifted:
         return Outcome.DRIFTED
     return Outcome.UNCHANGED if any(each.change is not None for each in plan) else Outcome.ASSERTED
@@ -93,7 +93,7 @@ def of_results(results: Mapping[str, SettingResult]) -> Outcome:
 
 def of_error(error: ZApiError) -> Outcome:
     """Return the outcome of a number whose calls ended with an error."""
-    # Only a call that was cut off before it was sent raises the class itself.
+    # Only a call that was cancelled before it was sent raises the base class itself.
     if type(error) is ZApiTransientError:
         return Outcome.NOT_TRIED
     return next((outcome for kinds, outcome in _OF_ERRORS if isinstance(error, kinds)), Outcome.REFUSED)
@@ -107,7 +107,7 @@ _OF_ERRORS: tuple[tuple[tuple[type[ZApiError], ...], Outcome], ...] = (
 
 
 def shown_name(name: str, instance_id: str) -> str:
-    """Return an instance's name for a message: people write phones and addresses into names. Without one, its id."""
+    """Return an instance's name for a message, or its id if the name is empty or contains a phone or an address."""
     printable = "".join(character if character.isprintable() else " " for character in name[: 4 * MAX_NAME])
     text = _PHONE.sub(lambda match: hide_phone(re.sub(r"[^0-9]", "", match[0])), _ADDRESS.sub("***", printable)).strip()
     return text[:MAX_NAME] or instance_id[:MAX_NAME]
@@ -121,7 +121,7 @@ class Tally:
         self._names: dict[Outcome, list[str]] = {}
 
     def add(self, name: str, outcome: Outcome, count: int = 1) -> None:
-        """Note the outcome of a number, by its name as `shown_name` returns it."""
+        """Record the outcome of a number, by its name as `shown_name` returns it."""
         self.counts[outcome] += count
         if outcome not in DONE:
             names = self._names.setdefault(outcome, [])
@@ -130,17 +130,17 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """How many need nothing more."""
+        """Return the number of numbers that succeeded."""
         return sum(self.counts[outcome] for outcome in DONE)
 
     def failing(self, fail_on: Iterable[Outcome]) -> dict[str, int]:
-        """Return the outcomes with which the task fails, with their counts."""
+        """Return the outcomes that fail the task, with their counts."""
         return {
             outcome.value: self.counts[outcome] for outcome in Outcome if outcome in fail_on and self.counts[outcome]
         }
 
     def result(self, *, mode: str, instances: int, selected: int, unmatched: int) -> dict[str, Any]:
-        """Return what a task returns: counts and names, at most 100 for an outcome, under 48 KiB in all."""
+        """Return a task's result: counts and names, at most 100 names per outcome and under 48 KiB in total."""
         result: dict[str, Any] = {
             "mode": mode,
             "instances": instances,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_CALL", "Contacts", "PolicyPlan", "SettingPlan", "concerns_all", "plan_policy"]
 
-#: The most contacts that one call can carry. A list of up to this length is excluded with the first call.
+#: The most contacts that one call can have. The first call excludes all contacts of a list up to this length.
 FIRST_CALL = 500
 
 
@@ -68,15 +68,15 @@ class SettingPlan:
 
     @property
     def listed(self) -> bool:
-        """Whether the policy wants a list of excluded contacts for this setting."""
+        """Return whether the policy wants a list of excluded contacts for this setting."""
         return self.wanted.value == CONTACT_BLACKLIST
 
     def first_changes(self, change: ListChange) -> tuple[ContactChange, ...]:
         """Return the changes of the first write.
 
-        While another value is in force, a read may show the list as it was before, and WhatsApp may not restore that
-        list (contract, rule 5). So up to 500 wanted contacts are all sent, whatever was read: adding a contact again is
-        harmless (rule 10, inferred). For longer lists, only the missing contacts are sent.
+        While another value is in force, a read may show an old list, and WhatsApp may not restore that list (contract,
+        rule 5). So all wanted contacts are sent, even those that the list shows, if there are at most 500. Adding a
+        contact twice is harmless (rule 10, inferred). For longer lists, only the missing contacts are sent.
         """
         if len(self.wanted.exceptions) > FIRST_CALL:
             return change.changes
@@ -85,10 +85,10 @@ class SettingPlan:
 
     @property
     def exposed(self) -> tuple[str, ...]:
-        """The wanted contacts that may see more than they should until the list has been read back.
+        """Return the wanted contacts that may see more than they should until the list has been read back.
 
-        Empty for lists of up to 500 contacts. Whether these contacts see anything depends on the value in force, which
-        cannot be read. If it is already CONTACT_BLACKLIST and they are on the list, they see nothing.
+        There are none for lists of up to 500 contacts. Whether these contacts see anything depends on the value in
+        force, which cannot be read. If it is already CONTACT_BLACKLIST and they are on the list, they see nothing.
         """
         if self.change is None or len(self.wanted.exceptions) <= FIRST_CALL:
             return ()
@@ -98,7 +98,7 @@ class SettingPlan:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPlan:
-    """The plan for a number. Iterating over it returns the plans of its settings.
+    """The plan for a number. Iterating over it yields the plans of its settings.
 
     :param settings: the plans of the settings, in the order of the settings table
     :param contacts: WhatsApp's answers about phones, so that applying the plan does not ask again
@@ -112,7 +112,7 @@ class PolicyPlan:
 
     @property
     def drifted(self) -> tuple[str, ...]:
-        """The names of the settings whose list differs from the policy."""
+        """Return the names of the settings whose list differs from the policy."""
         return tuple(plan.wanted.setting.name for plan in self if plan.change is not None and plan.change.differs)
 
     def require_readable(self) -> None:
@@ -127,7 +127,7 @@ class PolicyPlan:
     def notes(self, set_elsewhere: Collection[str] = ()) -> tuple[str, ...]:
         """Return notes for a person who is about to apply the plan, as sentences.
 
-        :param set_elsewhere: names of the settings that something else sets, such as another task of the DAG
+        :param set_elsewhere: the names of settings that are also set elsewhere, such as by another task of the DAG
         """
         return (
             *(_exposure(plan) for plan in self if plan.exposed),
@@ -147,7 +147,7 @@ def _exposure(plan: SettingPlan) -> str:
 
 
 def plan_policy(policy: Policy, client: ZApiClient) -> PolicyPlan:
-    """Read the lists of a policy's settings, and return what has to change. It sends only reads.
+    """Read the lists of a policy's settings, and return the changes to make. This sends only reads.
 
     If a list cannot be read, the error is stored as `SettingPlan.unreadable`. The list never counts as empty.
 
@@ -181,5 +181,5 @@ _OF_THE_INSTANCE = (
 
 
 def concerns_all(error: ZApiError, client: ZApiClient) -> bool:
-    """Return whether every other call would fail too, so that it is useless to try the next setting."""
+    """Return whether every other call would fail too, so that trying the next setting is useless."""
     return client.cancelled or isinstance(error, _OF_THE_INSTANCE)

@@ -1,4 +1,4 @@
-"""How far a run over many numbers is: for the log every 5 seconds or 5 percent, whichever comes first."""
+"""Log the progress of a run over many numbers, every 5 seconds or 5 percent, whichever comes first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SECONDS, _PART = 5.0, 0.05
 
 
 class Progress:
-    """Reports how far a run is, now and then.
+    """Report the progress of a run.
 
-    :param tell: gets the sentence
+    :param tell: called with a sentence
     :param clock: seconds, monotonic
     """
 
@@ -24,10 +24,10 @@ class Progress:
         self._told_at, self._told = 0.0, 0
 
     def __call__(self, handled: int, failed: int, total: int) -> None:
-        """Take notice of how many numbers were handled, how many of them failed, and how many there are."""
+        """Report the progress if it is time: the handled numbers, the failed ones among them, and the total."""
         now = self._clock()
         if self._begun is None:
-            # What was done before the run began, such as by an earlier try, says nothing of its rate.
+            # Numbers that an earlier try finished must not count towards the rate.
             self._begun = now, handled
             self._told_at, self._told = now, handled
             return

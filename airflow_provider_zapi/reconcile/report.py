@@ -16,7 +16,7 @@ __all__ = ["applied_settings", "plan_summary", "planned_settings"]
 
 
 def planned_settings(plan: PolicyPlan) -> dict[str, dict[str, Any]]:
-    """Return what a plan would change, as results by setting name."""
+    """Return the changes of a plan in the form of results, by setting name."""
     return applied_settings({each.wanted.setting.name: _planned(each) for each in plan})
 
 
@@ -47,14 +47,14 @@ def _planned(plan: SettingPlan) -> SettingResult:
 
 
 def plan_summary(plan: PolicyPlan, digest: PlanDigest, notes: Iterable[str] = ()) -> str:
-    """Return a plan as Markdown for people, such as its approver. It holds no phone.
+    """Return a plan as Markdown for people, such as the approver. It does not contain phones.
 
     :param notes: other sentences to show
     """
     headings = ("setting", "value", "add", "remove", "keep", "left alone")
     rows = [headings, ("---", "---", *("---:",) * 4), *(_summary_row(each) for each in plan)]
     remarks = [
-        "Values cannot be read: each one is sent, whatever is in force now.",
+        "Values cannot be read, so each one is sent, even if it is already in force.",
         *(_gone(each) for each in plan if each.change is not None and each.change.not_on_whatsapp),
         *notes,
     ]

@@ -85,7 +85,7 @@ class SettingRun:
     ) -> None:
         self.plan = plan
         self.name = plan.wanted.setting.name
-        #: Whether the setting is as wanted, as far as Z-API can say.
+        #: Whether the setting is as wanted, as far as Z-API can show.
         self.settled = False
         #: The numbers of the last write and of the last read.
         self.written = self.read_at = 0
@@ -93,7 +93,7 @@ class SettingRun:
         self._contacts = contacts
         self._steps = steps
         self._now = now
-        #: The writes that the last look may add.
+        #: The number of extra writes that the last look allows.
         self.extra_rounds = 1
         self._rounds, self._most_rounds = 0, MAX_ROUNDS
         self._change = plan.change
@@ -159,14 +159,14 @@ class SettingRun:
         if self._history.foreign:
             return ZApiConflictError(
                 f"{what}, because somebody else changed it during the run",
-                "Give all tasks of the number one pool with one slot, and find out who else changes the list.",
+                "Give all tasks of the number the same pool with one slot, and find out who else changes the list.",
                 endpoint=setting.endpoint,
                 code="ZAPI-CONFLICT-OTHER-WRITER",
             )
         advice = "Z-API accepted every change, so the reads may lag behind. Retry later."
         if change.undecided:
             advice += (
-                f" WhatsApp does not say who {change.undecided} of the entries are. They may be wanted contacts, so "
+                f" WhatsApp does not identify {change.undecided} of the entries. They may be wanted contacts, so "
                 "they were not changed."
             )
         return ZApiNotVerifiedError(what, advice, endpoint=setting.endpoint, code="ZAPI-NOT-VERIFIED-LIST")
@@ -180,7 +180,7 @@ class SettingRun:
             named = ", ".join(hide_phone(contact) for contact in change.not_on_whatsapp[:MAX_NAMED])
             others = len(change.not_on_whatsapp) - MAX_NAMED
             log.warning(
-                "%s: not on WhatsApp, and therefore not on the list: %s%s.",
+                "%s: these contacts are not on WhatsApp, so they are not on the list: %s%s.",
                 self.plan.wanted.setting.title,
                 named,
                 f" and {others} more" if others > 0 else "",
@@ -232,7 +232,7 @@ class SettingRun:
         return tuple(change for change in changes if change.phone not in gone)
 
     def _warn_of_difference(self, sent: int) -> None:
-        """Log how many contacts can see the number for now, because the write of all wanted contacts was refused."""
+        """Log how many contacts may see the number for now, because the write of all wanted contacts was refused."""
         setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.exceptions)
         log.warning(
             "%s: Z-API refused the write of all wanted contacts. The next write sends only the difference (%s). If the "
@@ -246,7 +246,7 @@ class SettingRun:
     def _names_missing(self, changes: Sequence[ContactChange]) -> bool:
         """Ask WhatsApp about the phones of a refused call, and return whether one is not on WhatsApp."""
         added = [change.phone for change in changes if change.action == "add" and not change.phone.endswith("@lid")]
-        # If Z-API refuses a phone here too, the phone is invalid. It has not just left WhatsApp.
+        # If Z-API refuses a phone here too, the phone is invalid, and did not just leave WhatsApp.
         with suppress(ZApiInvalidRequestError):
             self._contacts.resolve(added)
         return bool(self._contacts.known_missing(added))

@@ -1,4 +1,4 @@
-"""Which numbers of an account a run is about, and which policy goes with each."""
+"""Select the numbers of an account, and assign a policy to each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError, ZApiUnexpectedAnswerError
 from airflow_provider_zapi.privacy.phones import kind, normalize_contact
-from airflow_provider_zapi.privacy.policies import matches
+from airflow_provider_zapi.privacy.policies import WILDCARDS, matcher
 from airflow_provider_zapi.privacy.policy import Policy
 from airflow_provider_zapi.reconcile.outcomes import Outcome
 from airflow_provider_zapi.wording import counted
@@ -22,7 +22,6 @@ __all__ = ["Chosen", "Listed", "Selection", "Shard", "check_listing", "choose", 
 
 _NOTHING_SENT = "Nothing was sent to any number."
 _SHARD = re.compile(r"\s{0,4}[\[(]?\s{0,4}([0-9]{1,6})\s{0,4},\s{0,4}([0-9]{1,6})\s{0,4}[\])]?\s{0,4}", re.ASCII)
-_WILDCARDS = frozenset("*?[")
 
 #: The index of a part of the account, and how many parts there are.
 Shard = tuple[int, int]
@@ -33,29 +32,29 @@ class Listed(Protocol):
 
     @property
     def id(self) -> str:
-        """The instance's id."""
+        """Return the instance's id."""
 
     @property
     def name(self) -> str:
-        """Its name, as people gave it: not unique, and possibly empty."""
+        """Return its name. People choose it, so it may be empty or not unique."""
 
     @property
     def connected(self) -> bool:
-        """Whether it has a WhatsApp session."""
+        """Return whether it has a WhatsApp session."""
 
     @property
     def paid(self) -> bool | None:
-        """Whether its subscription is paid; None if Z-API does not say."""
+        """Return whether its subscription is paid, or None if Z-API does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A number of a run.
+    """A selected number.
 
-    :param instance: as the account lists it
-    :param policy: what it has to be like
-    :param phone: the phone that has to be paired with it, if one must
-    :param outcome: why it is left out, if the list says so already
+    :param instance: its instance in the account's list
+    :param policy: its policy
+    :param phone: the phone that must be paired with it, or None
+    :param outcome: the reason why it is skipped, if the account's list already shows one
     """
 
     instance: Listed
@@ -66,12 +65,12 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run is about.
+    """The selected numbers of a run.
 
-    :param listed: how many instances the account lists
-    :param matched: how many of them are selected, in all shards together
-    :param numbers: those of this shard that a policy matches
-    :param unmatched: those of this shard that no policy matches, which are left alone
+    :param listed: the number of instances that the account lists
+    :param matched: the number of selected instances, in all shards together
+    :param numbers: the selected numbers of this shard that have a policy
+    :param unmatched: the number of selected instances of this shard that match no policy; they are not changed
     """
 
     listed: int
@@ -92,32 +91,29 @@ def choose(
     """Select numbers by name or id, and give each the first policy whose pattern matches.
 
     :param select: patterns of names (``*``, ``?``, ``[...]``), or ids; None for all
-    :param exclude: what to leave out of these
-    :param shard: the part to keep, by a stable digest of the id
-    :param expected_phones: the phone that has to be paired, by the instance's name or id
-    :raises ZApiInvalidRequestError: a parameter cannot be used, or names an instance that the account does not list
+    :param exclude: the selected instances to skip, in the same form
+    :param shard: the shard to keep; a stable digest of its id assigns each instance to one shard
+    :param expected_phones: the phone that must be paired, by the instance's name or id
+    :raises ZApiInvalidRequestError: a parameter is invalid, or names an instance that the account does not list
     """
     wanted, unwanted = parse_patterns(select, "select"), parse_patterns(exclude, "exclude") or ()
     phones = _phones(expected_phones)
     names = {text for instance in instances for text in (instance.id, instance.name)}
     for parameter, given in (("select", wanted or ()), ("exclude", unwanted), ("expected_phones", phones)):
         for text in given:
-            if text not in names and (parameter == "expected_phones" or _WILDCARDS.isdisjoint(text)):
+            if text not in names and (parameter == "expected_phones" or WILDCARDS.isdisjoint(text)):
                 raise ZApiInvalidRequestError(
                     f"{parameter} names an instance that the account does not list: {text[:80]!r}",
-                    f"Give its name or id as the Z-API panel shows it, or a pattern such as 'shop-*'. {_NOTHING_SENT}",
+                    f"Use its name or ID as the Z-API panel shows it, or a pattern such as 'shop-*'. {_NOTHING_SENT}",
                 )
-    matched = [
-        instance
-        for instance in instances
-        if (wanted is None or matches(instance.name, instance.id, wanted))
-        and not matches(instance.name, instance.id, unwanted)
-    ]
+    included, excluded = matcher(("*",) if wanted is None else wanted), matcher(unwanted)
+    matched = [each for each in instances if included(each.name, each.id) and not excluded(each.name, each.id)]
+    by_pattern = [(matcher((pattern,)), policy) for pattern, policy in policies]
     numbers, unmatched = [], 0
     for instance in matched:
         if shard is not None and _part(instance.id, shard[1]) != shard[0]:
             continue
-        policy = next((each for pattern, each in policies if matches(instance.name, instance.id, (pattern,))), None)
+        policy = next((policy for fits, policy in by_pattern if fits(instance.name, instance.id)), None)
         if policy is None:
             unmatched += 1
         else:
@@ -127,31 +123,31 @@ def choose(
 
 
 def check_listing(selection: Selection, min_instances: int, earlier: int | None, max_shrink: float) -> None:
-    """Check that the account lists as much as it should: a list that lost most of its rows is more likely a mistake.
+    """Check that the account lists enough instances. If many are missing, the list is probably wrong.
 
-    :param min_instances: how many must be selected at least, in all shards together
-    :param earlier: how many the account listed in an earlier run, if one is known
-    :param max_shrink: the part of them that may be missing now, from 0 to 1
-    :raises ZApiInvalidRequestError: too few are selected; nothing was sent to any number
-    :raises ZApiUnexpectedAnswerError: the account lists too few; nothing was sent to any number
+    :param min_instances: the fewest instances that must be selected, in all shards together
+    :param earlier: the number of instances that the account listed in an earlier run, if known
+    :param max_shrink: the share of them that may be missing now, from 0 to 1
+    :raises ZApiInvalidRequestError: too few instances are selected; nothing was sent to any number
+    :raises ZApiUnexpectedAnswerError: the account lists too few instances; nothing was sent to any number
     """
     if selection.matched < min_instances:
         raise ZApiInvalidRequestError(
-            f"{counted(selection.matched, 'instance')} of {selection.listed} listed are selected, and min_instances is "
+            f"the selection has {counted(selection.matched, 'instance')} of {selection.listed}, but min_instances is "
             f"{min_instances}",
             f"Compare select and exclude with the names in the Z-API panel. {_NOTHING_SENT}",
         )
     if earlier and selection.listed < earlier * (1 - max_shrink):
         raise ZApiUnexpectedAnswerError(
-            f"The account lists {counted(selection.listed, 'instance')}, and listed {earlier} in an earlier run",
-            f"If that is right, run this once with max_shrink=1. {_NOTHING_SENT}",
+            f"The account lists {counted(selection.listed, 'instance')}, but listed {earlier} in an earlier run",
+            f"If this is correct, run once with max_shrink=1. {_NOTHING_SENT}",
         )
 
 
 def parse_patterns(given: object, parameter: str) -> tuple[str, ...] | None:
-    """Return name patterns or ids from one string, from a list, or from a JSON list in a string (from a template).
+    """Return name patterns or ids from a string, a list, or a JSON array in a string (from a template).
 
-    :raises ZApiInvalidRequestError: it is neither
+    :raises ZApiInvalidRequestError: ``given`` is not any of these
     """
     if given is None:
         return None
@@ -166,16 +162,16 @@ def parse_patterns(given: object, parameter: str) -> tuple[str, ...] | None:
         or not all(isinstance(item, str) and item.strip() and item.strip() != "None" for item in items)
     ):
         raise ZApiInvalidRequestError(
-            f"{parameter} must be a name pattern such as 'shop-*', an instance id, or a list of these",
-            f"Leave it out for all instances. A template that finds nothing renders as 'None'. {_NOTHING_SENT}",
+            f"{parameter} must be a name pattern such as 'shop-*', an instance ID, or a list of these",
+            f"Leave it out to select all instances. A template that finds nothing renders as 'None'. {_NOTHING_SENT}",
         )
     return tuple(item.strip() for item in items)
 
 
 def parse_shard(given: object) -> Shard | None:
-    """Return a shard, ``(index, count)`` or a string such as ``"(0, 8)"``, as a template delivers it.
+    """Return a shard from ``(index, count)``, or from a string such as ``"(0, 8)"`` that a template rendered.
 
-    :raises ZApiInvalidRequestError: it is neither, or the index is not from 0 to count - 1
+    :raises ZApiInvalidRequestError: ``given`` is neither, or the index is not from 0 to count - 1
     """
     if given is None:
         return None
@@ -195,7 +191,7 @@ def _part(instance_id: str, count: int) -> int:
 
 
 def _left_out(instance: Listed) -> Outcome | None:
-    # An instance that is not paid does not stay connected for long.
+    # Payment comes first, because an unpaid instance does not stay connected for long.
     return Outcome.LAPSED if instance.paid is False else None if instance.connected else Outcome.NOT_CONNECTED
 
 
@@ -204,7 +200,7 @@ def _phones(given: Any) -> dict[str, str]:
         return {}
     if not isinstance(given, Mapping):
         raise ZApiInvalidRequestError(
-            f"expected_phones is {kind(given)}", f"Use a mapping from instance names or ids to phones. {_NOTHING_SENT}"
+            f"expected_phones is {kind(given)}", f"Use a mapping from instance names or IDs to phones. {_NOTHING_SENT}"
         )
     phones: dict[str, str] = {}
     for name, phone in given.items():

@@ -1,7 +1,7 @@
-"""What is known of a number's privacy, as one small JSON document that survives the runs that wrote it.
+"""The state of a number's privacy, in a small JSON document that is kept from run to run.
 
-Values, counts, times and where to look, never a phone. Each run that reads or writes the number makes a new document
-from the last one; a document of another schema is replaced.
+It holds values, counts, times and task names, but never a phone. Each run that reads or writes the number makes a new
+document from the last one. A document of another schema is replaced.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from airflow_provider_zapi.reconcile.report import planned_settings
 
 __all__ = ["KEY", "MAX_BYTES", "MAX_HISTORY", "SCHEMA", "after_apply", "after_failure", "after_plan", "read_state"]
 
-#: Under which the document is stored with the number's asset.
+#: The key under which the document is stored with the number's asset.
 KEY = "zapi_privacy"
-#: A reader of another schema says so instead of guessing.
+#: The version of the document's schema. A reader that supports another version reports this instead of guessing.
 SCHEMA = 1
-#: Half of what Airflow accepts for a value by default. The oldest events are dropped for it.
+#: The most bytes of a document: half of what Airflow accepts by default. If it is longer, old events are dropped.
 MAX_BYTES = 32_768
-#: Events that are kept: changes, drift and failures. A run that finds what the last one found is not an event.
+#: The most events that are kept: changes, drift and failures. A run that finds nothing new is not an event.
 MAX_HISTORY = 40
 
 State = dict[str, Any]
 
 
 def read_state(stored: object) -> State:
-    """Return a stored document, or an empty one if there is none of this schema."""
+    """Return the stored document, or an empty one if there is none or it has another schema."""
     if isinstance(stored, Mapping) and stored.get("schema") == SCHEMA:
         settings, history = stored.get("settings"), stored.get("history")
         if isinstance(settings, Mapping) and isinstance(history, list):
@@ -38,10 +38,10 @@ def read_state(stored: object) -> State:
 
 
 def after_plan(stored: object, plan: PolicyPlan, *, digest: str, now: datetime, by: Mapping[str, Any]) -> State:
-    """Return the document after a plan: what differs, while what was asserted and verified stays as it was.
+    """Return the document after a plan. It has new drift, but the same asserted and verified values.
 
     :param stored: the last document, as it was read
-    :param digest: identifies the policy and reveals nothing of it
+    :param digest: identifies the policy without revealing its content
     :param by: the DAG, run, task and map index that planned
     """
     state, at = read_state(stored), _text(now)
@@ -53,7 +53,7 @@ def after_plan(stored: object, plan: PolicyPlan, *, digest: str, now: datetime, 
             "wanted": found["value"],
             "asserted": before.get("asserted"),
             "asserted_at": before.get("asserted_at"),
-            # A plan that finds a list as wanted has read it.
+            # A plan that finds a list as wanted has read it, so the list is verified.
             "verified_at": at if found["verified"] else before.get("verified_at"),
             "checked_at": at if found["verified"] is not None else None,
             "listed": None if found["verified"] is None else found["kept"] + found["removed"],
@@ -62,7 +62,7 @@ def after_plan(stored: object, plan: PolicyPlan, *, digest: str, now: datetime, 
             else None,
             "unknown": found["unknown"],
             "not_on_whatsapp": found["not_on_whatsapp"],
-            # Who set a value stays its task; a list is what this run has read.
+            # The task that set a value stays the same. A list belongs to the run that read it last.
             "by": before["by"] if found["verified"] is None and "by" in before else dict(by),
         }
     drifted_now = {name: entry["drift"] for name, entry in entries.items() if entry["drift"]}
@@ -81,8 +81,8 @@ def after_apply(
 ) -> State:
     """Return the document after a policy was applied.
 
-    :param settings: as `applied_settings` returned them
-    :param changed: whether a list, or a value that was asserted last, is another one now
+    :param settings: the results, as `applied_settings` returns them
+    :param changed: whether a list changed, or a value differs from the one asserted last
     """
     state, at = read_state(stored), _text(now)
     entries = {
@@ -111,9 +111,9 @@ def after_apply(
 
 
 def after_failure(stored: object, mode: str, error: str, *, now: datetime, by: Mapping[str, Any]) -> State:
-    """Return the document after a run that failed: what was known stays.
+    """Return the document after a failed run. It keeps everything that was known.
 
-    :param error: the name of the error's class; its text stays in the task's log
+    :param error: the name of the error's class; its message is only in the task's log
     """
     state = read_state(stored)
     event = {"mode": mode, "outcome": "failed", "error": error}
@@ -124,7 +124,7 @@ def _with(
     state: State, entries: Mapping[str, Any], digest: str | None, event: State, at: str, by: Mapping[str, Any]
 ) -> State:
     task = (by.get("dag_id"), by.get("task_id"))
-    # A setting that this task's policy no longer names is no longer looked after by it.
+    # A setting that is no longer in this task's policy no longer belongs to this task.
     kept = {
         name: entry
         for name, entry in state["settings"].items()

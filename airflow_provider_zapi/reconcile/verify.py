@@ -1,4 +1,4 @@
-"""Verify the changes of one list, for tasks that send changes and not a whole list."""
+"""Verify the changes to one list, for tasks that send changes instead of a whole list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def verify_changes(setting: PrivacySetting, changes: Sequence[ContactChange], cl
     """Read a setting's list once, and check that it shows every change.
 
     :param changes: the changes that were sent; WhatsApp may list a contact in any of its forms
-    :raises ZApiNotVerifiedError: the list does not show every change; the message says how many are missing
+    :raises ZApiNotVerifiedError: the list does not show every change; the message has the number of missing ones
     :raises ZApiError: the list could not be read
     """
     present = client.disallowed_contacts(setting)

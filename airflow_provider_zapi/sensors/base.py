@@ -1,4 +1,4 @@
-"""Share how long all sensors of this provider tolerate errors."""
+"""The base class of the sensors. It decides how many errors a sensor tolerates."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 __all__ = ["ZApiSensor"]
 
-#: Five minutes without Z-API, with Airflow's default poke_interval of one minute.
+#: With Airflow's default poke_interval of one minute, a sensor tolerates five minutes without Z-API.
 MAX_CONSECUTIVE_ERRORS = 5
 
 
 class ZApiSensor(ZApiOperator, BaseSensorOperator):
-    """Wait for a state of one Z-API instance.
+    """The base class of sensors that wait for a state of one Z-API instance.
 
     A permanent error (credentials, subscription, unknown instance) fails the task. A transient error does not.
 
     :param max_consecutive_errors: after this many transient errors in a row, the task fails with the last one. It has
-        no effect with ``mode="reschedule"``, where every read is a new process that does not know the number of errors.
-        There, only ``timeout`` ends the wait
+        no effect with ``mode="reschedule"``, where every read is a new process that can't know about earlier errors.
+        In that mode, only ``timeout`` ends the wait
     """
 
     ui_color = "#e6f7ec"
-    #: A sensor reads again.
+    #: A sensor reads again after ``poke_interval``, so a failed call needs no HTTP retry.
     retry_calls: ClassVar[bool] = False
-    #: Only a connected instance can say which number is paired.
+    #: Whether to check the paired number. Z-API reports it only while the instance is connected.
     check_phone: ClassVar[bool] = True
 
     def __init__(self, *, max_consecutive_errors: int = MAX_CONSECUTIVE_ERRORS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if isinstance(max_consecutive_errors, bool) or max_consecutive_errors < 1:
-            raise ValueError("max_consecutive_errors is a number of errors from 1 on")
+            raise ValueError("max_consecutive_errors must be 1 or more")
         self.max_consecutive_errors = max_consecutive_errors
         self._errors = 0
 
@@ -58,7 +58,7 @@ class ZApiSensor(ZApiOperator, BaseSensorOperator):
             self._errors += 1
             if self._killed or (self._errors >= self.max_consecutive_errors and not self.reschedule):
                 raise
-            self.log.warning("%s The sensor looks again in %g s.", error, self.poke_interval)
+            self.log.warning("%s The sensor reads again in %g s.", error, self.poke_interval)
             return False
         self._errors = 0
         return found

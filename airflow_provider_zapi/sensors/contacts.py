@@ -20,16 +20,16 @@ __all__ = ["DisallowedContactsSensor"]
 class DisallowedContactsSensor(ZApiSensor):
     """Wait until a setting's excluded contacts include some contacts and not others.
 
-    It also finds a contact that WhatsApp lists by ``@lid`` or without the ninth digit. It waits in a worker, or outside
-    one with ``mode="reschedule"``. It is not deferrable, because Airflow stores a trigger's arguments in its database,
-    and these would be phone numbers.
+    It also finds a contact that WhatsApp lists by ``@lid`` or without the ninth digit. It waits in a worker slot, or
+    without one if ``mode="reschedule"``. It is not deferrable, because Airflow stores a trigger's arguments in its
+    database, and these would be phone numbers.
     It also takes the parameters of `ZApiSensor`.
 
     Source: Z-API, ``GET privacy/disallowed-contacts``. While the value is not CONTACT_BLACKLIST, the list may be
     empty or stale (inferred).
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
-    :param present: contacts that must be on the list: a list, or the same as a JSON string. (templated)
+    :param present: contacts that must be on the list, as a list or a JSON array in a string. (templated)
     :param absent: contacts that must not be on it. (templated)
     :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
@@ -88,7 +88,7 @@ class DisallowedContactsSensor(ZApiSensor):
         wanted = compare(present, listed, client.resolve_contacts) if present else ListChange()
         missing = len(wanted.add) + len(wanted.not_on_whatsapp)
         change = compare(absent, listed, client.resolve_contacts) if absent else None
-        # WhatsApp did not say who an undecided entry is. It may be one of them, so they may not be absent.
+        # WhatsApp did not say who an undecided entry is. It may be one of these contacts, so it counts as present.
         there = change.kept + change.undecided if change else 0
         self.log.info(
             "Connection %s: the list of %s lacks %d of %d contacts, and holds %d of %d that it should not.",

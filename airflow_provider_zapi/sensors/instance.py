@@ -1,4 +1,4 @@
-"""The sensor that waits for a phone."""
+"""The sensor that waits until an instance is connected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
 
     Source: Z-API, ``GET status``.
 
-    :param deferrable: wait in the triggerer; by default what Airflow's ``operators.default_deferrable`` says
+    :param deferrable: wait in the triggerer; the default is Airflow's ``operators.default_deferrable``
     :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
@@ -95,6 +95,6 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
         return connected
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Handle the trigger's event."""
+        """Succeed or fail according to the trigger's event."""
         self._event, self._resumed = event, True
         return self.execute(context)

@@ -1,1 +1,1 @@
-"""What waits in the triggerer in place of a task."""
+"""The trigger that waits for an instance in the triggerer."""

@@ -1,7 +1,8 @@
 """The trigger that waits until an instance is connected.
 
 A triggerer runs hundreds of triggers in one event loop, which must not block. Looking up the connection does not block.
-HTTP blocks, so it runs in this module's own threads: all triggers need the default threads to resolve host names.
+HTTP blocks, so it runs in this module's own threads. The default threads stay free, because all triggers use them to
+resolve host names.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = ["InstanceConnectedTrigger", "error_of", "is_connected"]
 
-#: A trigger that fires too soon can lose its task, which is not yet stored as deferred.
+#: In seconds. A trigger that fires too soon can lose its task, because Airflow has not yet stored it as deferred.
 SHORTEST_WAIT = 2.0
 
-#: Concurrent reads per process. If Z-API does not answer, each takes up to the read timeout.
+#: Concurrent reads per process. If Z-API does not answer, each read takes up to the read timeout.
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="zapi-trigger")
 
-#: What an event holds about an error: the facts in its message.
+#: The facts about an error that an event holds, and their types.
 _FACTS: Mapping[str, type | tuple[type, ...]] = {
     "what": str,
     "advice": str,
@@ -55,25 +56,25 @@ _FACTS: Mapping[str, type | tuple[type, ...]] = {
 def is_connected(client: ZApiClient) -> bool:
     """Read whether the instance has a WhatsApp session.
 
-    :raises ZApiError: there is no answer, or not a valid one
+    :raises ZApiError: there is no answer, or the answer is invalid
     """
     try:
         return client.status().connected
     except ZApiNotConnectedError:
-        # Return the same as an error.
+        # Z-API can also report this as an error.
         return False
 
 
 class InstanceConnectedTrigger(BaseTrigger):
-    """Fire once: when the instance is connected, or when waiting longer does not help.
+    """A trigger that fires once: when the instance is connected, or when waiting longer does not help.
 
     It only reads. Its row in Airflow's database holds the arguments below and no secret. Its event is ``{}`` or
     ``{"error": {...}}``, which `error_of` turns into an error.
 
     :param zapi_conn_id: the Z-API connection; looked up for every read, so that a correction takes effect
     :param poke_interval: seconds between two reads, at least 2
-    :param max_consecutive_errors: after this many transient errors in a row, the last one is the result
-    :param errors: the number of such errors so far
+    :param max_consecutive_errors: after this many transient errors in a row, the trigger fires with the last one
+    :param errors: the number of consecutive transient errors so far
     :param instance: the ID or exact name of the instance, if the connection has a whole account
     """
 
@@ -107,7 +108,7 @@ class InstanceConnectedTrigger(BaseTrigger):
         await asyncio.sleep(seconds)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Read until there is a result."""
+        """Read the status until there is a result, then yield it."""
         errors = self.errors
         while True:
             await self.sleep(max(self.poke_interval, SHORTEST_WAIT))
@@ -129,24 +130,24 @@ class InstanceConnectedTrigger(BaseTrigger):
                 return
 
     async def _read(self) -> bool:
-        # The loop reads again, so one attempt is enough. It soon frees the thread for the next trigger.
+        # The loop reads again, so one attempt is enough. A single attempt frees the thread sooner for other triggers.
         hook = ZApiHook(self.zapi_conn_id, retry=False, instance=self.instance)
         client_of = partial(hook.client_of, mask=False)
         loop = asyncio.get_running_loop()
         client = None
         try:
             with suppress(AirflowNotFoundException):
-                # No variable holds the connection: a traceback would show it.
+                # The connection is not kept in a variable, because a traceback would show it.
                 client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
             if client is None:
                 raise ZApiConfigurationError(
-                    "The connection does not exist any more",
+                    "The connection no longer exists",
                     conn_id=self.zapi_conn_id,
                     code="ZAPI-CONFIG-NO-CONNECTION",
                 )
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:
-            # The thread also stops if the task was cleared meanwhile.
+            # This also stops the thread if the task was cleared in the meantime.
             hook.cancel()
             if client is not None:
                 client.cancel()
@@ -173,7 +174,8 @@ def error_of(event: Mapping[str, Any] | None) -> ZApiError | None:
         if isinstance(kind, type) and issubclass(kind, ZApiError) and "what" in facts:
             return kind(**facts)
     return ZApiUnexpectedAnswerError(
-        "the trigger's event cannot be understood",
-        "Worker and triggerer may run different versions of this provider; clear the task.",
+        "the trigger's event is invalid",
+        "The worker and the triggerer may run different versions of this provider. Use the same version, then clear "
+        "the task.",
         code="ZAPI-UNEXPECTED-EVENT",
     )

@@ -12,7 +12,7 @@ from airflow_provider_zapi.emulator import RunningEmulator, fleet_emulator, runn
 from tests.airflow.support import DAGS, dag_bag
 from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN
 
-#: Connection id -> instance of the emulator.
+#: The emulator's instance for each connection id.
 NUMBERS = {"zapi_default": "instance-1", "zapi_sales": "instance-2", "zapi_support": "instance-3"}
 
 
@@ -65,7 +65,7 @@ def pools(airflow_db: None) -> None:
 
 @pytest.fixture
 def account(pools: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    """An account of 100 numbers, 90 of which are connected and paid, with canary secrets, as ``zapi_account``."""
+    """Yield an account with 100 numbers as ``zapi_account``. 90 are connected and paid. Its secrets are canaries."""
     emulator = fleet_emulator(100)
     emulator.account.partner_token = PARTNER_TOKEN
     emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})

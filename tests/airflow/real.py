@@ -17,8 +17,8 @@ from scripts.standalone import AIRFLOW_2, RunningAirflow, airflow_environment
 
 DAGS = Path(__file__).parent.parent / "real_dags"
 
-#: Airflow imports this from its home in every process. No option switches the masker off for what `mask_secret` is
-#: given; with it on, the tests could not tell its work from this provider's.
+#: Airflow imports this file from its home in every process. Airflow has no option to disable the masker for secrets that
+#: `mask_secret` registers. If the masker were on, the tests could not see whether this provider hides the secrets.
 MASKER_OFF = '''"""Make Airflow's masker hide nothing."""
 import importlib
 
@@ -38,7 +38,7 @@ for name in (
 SETTINGS = {
     "AIRFLOW__CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": "False",
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-    # Airflow 2 refuses that with SQLite, for the sake of many tasks at once; here are two.
+    # Airflow 2 refuses this executor with SQLite, because of many parallel tasks. These tests run only two.
     "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
@@ -48,7 +48,7 @@ SETTINGS = {
 
 
 def new_home(home: Path) -> Path:
-    """Make a home for `environment`."""
+    """Create a home for `environment`."""
     (home / "config").mkdir(parents=True)
     (home / "config" / "airflow_local_settings.py").write_text(MASKER_OFF)
     return home
@@ -60,7 +60,8 @@ def environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
     return airflow_environment(home, DAGS, (ports[0], ports[1], ports[2]), SETTINGS | dict(env))
 
 
-#: Runs each line of its input as ``airflow`` would. In one process, since the imports take longer than any command.
+#: Runs each line of its input as an ``airflow`` command. It uses one process, because the imports take longer than any
+#: command.
 SEVERAL = """
 import sys, traceback
 from airflow.__main__ import main
@@ -77,7 +78,7 @@ for line in sys.stdin:
 
 
 def run_airflow(env: Mapping[str, str], *commands: str, seconds: float = 150) -> str:
-    """Run commands of ``airflow`` and return all that they print."""
+    """Run ``airflow`` commands, and return everything that they print."""
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL],
         input="\n".join(commands),

@@ -1,4 +1,4 @@
-"""Running a DAG of the tests in this process, on whichever Airflow is installed."""
+"""Run a DAG of the tests in this process, on the installed Airflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = PROJECT / "example_dags"
 SUPPORTED = [path.stem.removeprefix("airflow-") for path in PROJECT.glob("constraints/airflow-*.txt")]
 NEWEST = max(SUPPORTED, key=lambda name: [int(part) for part in name.split(".")])
 
-#: For what runs `airflow standalone` as the demo does.
+#: The mark of tests that run `airflow standalone`, like the demo.
 newest_airflow_only = pytest.mark.skipif(
     version("apache-airflow") != NEWEST, reason=f"the demo is made for the newest supported Airflow, {NEWEST}"
 )
@@ -33,11 +33,12 @@ def dag_bag(folder: Path) -> Any:
 
 
 def run(dag: Any, conf: dict[str, Any] | None = None, **options: Any) -> Any:
-    """Run a DAG to its end in this process, as if triggered by hand, and return its run.
+    """Run a DAG to its end in this process, like a manual run, and return the run.
 
-    :param options: more arguments of ``DAG.test``
+    :param options: more arguments for ``DAG.test``
     """
-    # Airflow 3 gives such a run no logical date, Airflow 2 the time of the call; 3.0 warns of its own way to do it here.
+    # In Airflow 3, such a run has no logical date. In Airflow 2, it is the time of the call. Airflow 3.0 warns about its
+    # own implementation.
     by_hand = {} if version("apache-airflow").startswith(("2.", "3.0.")) else {"logical_date": None}
     return dag.test(run_conf=conf or {}, **by_hand, **options)
 
@@ -66,9 +67,9 @@ def states(dag_run: Any) -> dict[str, str]:
     return {instance.task_id: str(instance.state) for instance in dag_run.get_task_instances()}
 
 
-#: Lines in which Airflow itself prints what is secret, by `mask_secret`: ours and Airflow's own of every connection that it looks
-#: up, sends the secret to the process that masks, and in a run within one process (`dag.test()`, `airflow dags test`,
-#: Airflow 3) that is logged at DEBUG.
+#: Lines in which Airflow itself prints secrets. `mask_secret`, which we call and Airflow calls for every connection that it
+#: looks up, sends the secret to the process that masks. In a run within one process (`dag.test()`, `airflow dags test`,
+#: Airflow 3), this is logged at DEBUG.
 AIRFLOWS_OWN = re.compile(r"^.*\bSending request\b.*\bmsg=MaskSecret\(.*$", re.MULTILINE)
 
 
@@ -76,7 +77,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def folded(log: str) -> str:
-    """Return a log as one line without colours: Airflow 3.0 wraps the texts of errors at a fixed width."""
+    """Return a log as one line without colours, because Airflow 3.0 wraps error messages at a fixed width."""
     return " ".join(_COLOUR.sub("", log).split())
 
 

@@ -26,7 +26,7 @@ DAG_ID = "zapi_wait_check_apply_tell"
 INSTANCE = "instance-1"
 PARTS = {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000", "connected": False}
 
-#: An emulator whose instance is disconnected from the first request on, which no option of its command line offers.
+#: An emulator whose instance is disconnected from the start. The emulator's command line has no option for this.
 SERVE = """
 import json, sys
 from airflow_provider_zapi.emulator import Emulator
@@ -39,7 +39,7 @@ with listen("127.0.0.1", int(sys.argv[1])) as listening:
 
 
 class Server:
-    """The emulator as a process, that can be killed and started again on its port; seen by an Airflow that runs."""
+    """The emulator in a process that a test can kill and restart on the same port, while Airflow runs."""
 
     def __init__(self, port: int, log: Path) -> None:
         self.port = port
@@ -72,7 +72,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the run left: how its tasks ended, the instance, all files, and all columns of the database."""
+    """The results of the run: the states of its tasks, the instance, all files, and all columns of the database."""
 
     tasks: dict[str, tuple[str, int]]
     instance: dict[str, Any]
@@ -82,7 +82,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """Run the example; each step waits until the one before it is seen."""
+    """Run the example. Each step waits until the effect of the previous one is visible."""
     folder = tmp_path_factory.mktemp("chain")
     home = new_home(folder / "home")
     port = free_ports(1)[0]
@@ -106,7 +106,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
             return text if "the connection was refused" in text else None
 
         airflow.wait_for("the deferred wait", lambda: state_of_the_wait() == "deferred" or None, 60)
-        # The worker's look was the first.
+        # The first request came from the worker.
         airflow.wait_for("a look of the triggerer", lambda: server.reads() > 1 or None, 60)
         kill_session(server.process.pid)
         airflow.wait_for("a dead emulator", lambda: server.refuses() or None, 10)
@@ -127,7 +127,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 def quick_example(folder: Path) -> Path:
-    """Write the example as it is, but for how often it looks, into a folder of its own."""
+    """Write the example into its own folder, unchanged except for a shorter poke interval."""
     folder.mkdir()
     source = (EXAMPLES / f"{DAG_ID}.py").read_text()
     assert source.count("poke_interval=30") == 1
@@ -136,7 +136,7 @@ def quick_example(folder: Path) -> Path:
 
 
 def triggerers_log(home: Path) -> str:
-    """Return what the triggerer has written of the tasks that wait in it."""
+    """Return the triggerer's log of the waiting tasks."""
     return "".join(path.read_text(errors="replace") for path in sorted(home.glob("logs/**/*.trigger.*")))
 
 
@@ -158,7 +158,7 @@ def test_the_team_gets_one_message(ran: Ran) -> None:
 
 
 def test_nothing_holds_a_secret(ran: Ran) -> None:
-    # The path that `urllib3` logs at DEBUG was seen, in the triggerer's output: it gets none with a token.
+    # The triggerer's output has the paths that `urllib3` logs at DEBUG, but without a token.
     assert re.search(r"^triggerer .*GET /status", ran.files["standalone.log"], re.MULTILINE)
     texts = {**ran.files, **ran.columns}
     assert {name: found for name, text in texts.items() if (found := leaks(without_airflows_own(text)))} == {}

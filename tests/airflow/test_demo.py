@@ -1,4 +1,4 @@
-"""The demo as a user runs it: a real Airflow, the emulator, a DAG, and nothing left behind."""
+"""The demo runs a DAG on a real Airflow with the emulator, and leaves nothing behind."""
 
 import contextlib
 import os
@@ -35,14 +35,14 @@ from airflow.sdk import DAG, task
 with DAG("zapi_hide_last_seen", default_args={"retries": 3}):
     @task
     def hide():
-        raise ValueError("the phone is in the sea")
+        raise ValueError("the phone is lost")
 
     hide()
 """
 
 
 def start_demo(home: Path, *options: str) -> subprocess.Popen[str]:
-    """Start the demo as the leader of a process group, like a command that is typed at a terminal."""
+    """Start the demo as the leader of a process group, like a command from a terminal."""
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.airflow_demo", "--home", str(home), *options],
         cwd=PROJECT,
@@ -54,7 +54,7 @@ def start_demo(home: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def output_until(process: subprocess.Popen[str], text: str) -> str:
-    """Read the output up to the line with the text, or else to its end."""
+    """Read the output up to the line with this string, or to its end."""
     assert process.stdout is not None
     seen = ""
     for line in process.stdout:
@@ -65,7 +65,7 @@ def output_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def server_sessions(process: subprocess.Popen[str]) -> list[int]:
-    """Wait for both servers, each of which leads a session, and return the sessions."""
+    """Wait for both servers, and return their sessions. Each server is the leader of a session."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = [each.pid for each in psutil.Process(process.pid).children() if os.getsid(each.pid) == each.pid]
@@ -79,7 +79,7 @@ def left_over(sessions: list[int]) -> list[int]:
     return [pid for session in sessions for pid in alive_in_session(session)]
 
 
-def test_it_shows_the_privacy_before_and_after_and_what_the_task_returned(tmp_path: Path) -> None:
+def test_it_shows_the_privacy_before_and_after_and_the_result_of_the_task(tmp_path: Path) -> None:
     with start_demo(tmp_path / "home") as process:
         output = output_until(process, "Airflow is ready")
         sessions = server_sessions(process)
@@ -102,7 +102,7 @@ def taken(port: int) -> Iterator[None]:
         yield
 
 
-def test_left_open_it_has_the_connections_and_pools_of_the_examples_on_the_next_free_ports(tmp_path: Path) -> None:
+def test_with_stay_it_has_the_examples_connections_and_pools_on_the_next_free_ports(tmp_path: Path) -> None:
     with taken(AIRFLOW_PORT), taken(EMULATOR_PORT), start_demo(tmp_path / "home", "--stay") as process:
         try:
             output = output_until(process, "Press Ctrl-C to stop both")
@@ -121,7 +121,7 @@ def test_left_open_it_has_the_connections_and_pools_of_the_examples_on_the_next_
             shown = {each["connection_id"]: each for each in connections}
             assert names <= set(shown)
             for number in NUMBERS:
-                # What the Test button sends for a saved connection: its secrets are hidden, and stay as they are.
+                # The Test button sends this for a saved connection. The secrets are hidden, and stay unchanged.
                 form = shown[number.connection]
                 tested = request_json(airflow_port, "POST", "/api/v2/connections/test", form, token)
                 assert tested["status"], tested
@@ -133,7 +133,7 @@ def test_left_open_it_has_the_connections_and_pools_of_the_examples_on_the_next_
     assert process.returncode == 0, output
 
 
-def test_a_failed_task_ends_it_with_the_log_and_exit_code_1(tmp_path: Path) -> None:
+def test_after_a_failed_task_it_prints_the_log_and_exits_with_1(tmp_path: Path) -> None:
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "failing.py").write_text(FAILING_DAG)
@@ -141,7 +141,7 @@ def test_a_failed_task_ends_it_with_the_log_and_exit_code_1(tmp_path: Path) -> N
         output = output_until(process, "never")
     assert process.returncode == 1
     assert "A task of zapi_hide_last_seen failed" in output
-    assert "ValueError: the phone is in the sea" in output
+    assert "ValueError: the phone is lost" in output
 
 
 @pytest.mark.parametrize("moment", ["Starting Airflow", "Airflow is ready"])

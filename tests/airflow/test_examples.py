@@ -1,4 +1,4 @@
-"""The example DAGs are well kept, and run as they are."""
+"""The example DAGs follow good practice, and run unchanged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.airflow.support import EXAMPLES, dag_bag, results, run, states
 BEFORE = "5544993333333"
 FIRST, SECOND = "5544991111111", "5544992222222"
 
-#: Each example -> the value of last seen and the excluded contacts of each number that it changes, after its run.
+#: For each example: the value of last seen and the excluded contacts of each number that it changes, after its run.
 AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
     "zapi_hide_last_seen": {"zapi_default": ("NONE", [BEFORE])},
     "zapi_show_last_seen": {"zapi_default": ("CONTACTS", [BEFORE])},
-    "zapi_exceptions_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
+    "zapi_excluded_from_file": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
     "zapi_block_one_contact": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
     "zapi_all_settings": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, BEFORE])},
     "zapi_apply_policy": {number: ("CONTACT_BLACKLIST", [FIRST, SECOND]) for number in NUMBERS},
@@ -33,7 +33,7 @@ AFTER: dict[str, dict[str, tuple[str, list[str]]]] = {
     "zapi_approve": {"zapi_default": ("CONTACT_BLACKLIST", [FIRST, SECOND])},
 }
 
-#: Who would do it is not there: `tests/ui` approves and rejects in a browser.
+#: Examples that need a person's approval. `tests/ui` approves and rejects in a browser.
 BY_HAND = {"zapi_approve": "approve"}
 
 
@@ -45,13 +45,13 @@ def standard_provider() -> Version:
 
 
 def has_approvals() -> bool:
-    """Whether the installed Airflow can wait for an approval, for as long as it is told to."""
+    """Return whether the installed Airflow can wait for an approval with a timeout."""
     return Version(version("apache-airflow")) >= Version("3.1") and standard_provider() >= Version("1.13")
 
 
 needs_approvals = pytest.mark.skipif(
     not has_approvals(),
-    reason="an approval needs Airflow 3.1 and apache-airflow-providers-standard 1.13, in which response_timeout is new",
+    reason="approvals need Airflow 3.1 and apache-airflow-providers-standard 1.13, which added response_timeout",
 )
 CASES = [pytest.param(dag_id, marks=[needs_approvals] if dag_id in BY_HAND else []) for dag_id in AFTER]
 
@@ -59,7 +59,7 @@ CASES = [pytest.param(dag_id, marks=[needs_approvals] if dag_id in BY_HAND else 
 START = {"zapi_watch_policy": [FIRST, SECOND]}
 
 
-#: Examples about a whole account.
+#: Examples that use a whole account.
 FLEET = ("zapi_fleet", "zapi_fleet_shards")
 
 
@@ -73,12 +73,12 @@ def examples(airflow_db: None) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-def test_every_example_is_run_below(examples: dict[str, Any]) -> None:
+def test_every_example_has_a_run(examples: dict[str, Any]) -> None:
     assert set(examples) == {*AFTER, *FLEET} - (set() if has_approvals() else set(BY_HAND))
 
 
 @pytest.mark.parametrize("dag_id", [*CASES, *FLEET])
-def test_an_example_says_what_it_is_and_bears_a_failure(examples: dict[str, Any], dag_id: str) -> None:
+def test_an_example_describes_itself_and_survives_a_failure(examples: dict[str, Any], dag_id: str) -> None:
     dag = examples[dag_id]
     assert {"zapi", "example"} <= set(dag.tags)
     assert dag.description
@@ -86,16 +86,16 @@ def test_an_example_says_what_it_is_and_bears_a_failure(examples: dict[str, Any]
     assert not dag.catchup
     for task in dag.tasks:
         details = getattr(task, "partial_kwargs", None) or vars(task)
-        # A message that may have been sent is not sent again; a phone may be off for hours.
+        # A message that may have been sent is not retried, and a phone may be off for hours.
         assert (details["retries"] > 0) is (task.task_id not in ("tell_team", "approve"))
         longest = timedelta(hours=6) if task.task_id == "wait_for_phone" else timedelta(minutes=10)
         assert timedelta() < details["execution_timeout"] <= longest
-        # One slot a number, in a pool with the name of its connection.
+        # Each number has a pool with one slot and the name of its connection.
         assert details["pool"] == details.get("zapi_conn_id", "zapi_default")
 
 
 @pytest.mark.parametrize("dag_id", CASES)
-def test_an_example_runs_as_it_is(zapi: RunningEmulator, pools: None, examples: dict[str, Any], dag_id: str) -> None:
+def test_an_example_runs_unchanged(zapi: RunningEmulator, pools: None, examples: dict[str, Any], dag_id: str) -> None:
     for instance in NUMBERS.values():
         zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"exceptions": START.get(dag_id, [BEFORE])}}})
     by_hand: dict[str, Any] = {"mark_success_pattern": BY_HAND[dag_id]} if dag_id in BY_HAND else {}

@@ -1,8 +1,9 @@
-"""A fleet task in real runs: its result also if it fails, its asset event, and what a task retry skips."""
+"""A fleet task in real runs has a result even if it fails, updates its asset, and skips finished numbers on a retry."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
@@ -21,7 +22,7 @@ def refuse(account: RunningEmulator, name: str) -> None:
 
 
 def stored() -> str:
-    """Return all values of the store of task states, as text."""
+    """Return all values of the task state store, as one string."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -39,7 +40,7 @@ def events() -> list[dict[str, Any]]:
     return [row for row in rows if row.get("conn_id") == "zapi_account"]
 
 
-@pytest.mark.skipif(MAJOR < 3, reason="assets have events from Airflow 3 on")
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
 def test_a_run_updates_the_asset_once_with_counts_only(account: RunningEmulator, dags: dict[str, Any]) -> None:
     before = len(events())
     assert states(run(dags["zapi_test_fleet"])) == {"apply": "success"}
@@ -54,8 +55,19 @@ def test_a_run_updates_the_asset_once_with_counts_only(account: RunningEmulator,
     }
 
 
-@pytest.mark.skipif(MAJOR < 3, reason="assets have events from Airflow 3 on")
-def test_an_account_that_lost_most_of_its_instances_is_not_touched(
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
+def test_shards_update_the_asset_once_together(account: RunningEmulator, dags: dict[str, Any]) -> None:
+    before = len(events())
+    dag_run = run(dags["zapi_test_shards"])
+    assert set(states(dag_run).values()) == {"success"}
+    selected = [results(dag_run, "apply")[index]["selected"] for index in range(3)]
+    (event,) = events()[before:]
+    assert sum(selected) == event["instances"] == 100
+    assert (event["selected"], event["shards"]) == (selected[0], 3)
+
+
+@pytest.mark.skipif(MAJOR < 3, reason="asset events need Airflow 3")
+def test_an_account_that_lost_most_of_its_instances_is_not_changed(
     account: RunningEmulator, dags: dict[str, Any]
 ) -> None:
     assert states(run(dags["zapi_test_fleet"])) == {"apply": "success"}
@@ -75,8 +87,8 @@ def test_a_task_that_fails_keeps_its_result(account: RunningEmulator, dags: dict
     assert not leaks(json.dumps(result))
 
 
-@pytest.mark.skipif((MAJOR, MINOR) < (3, 3), reason="the store of task states is there from Airflow 3.3 on")
-def test_what_is_finished_is_kept_for_the_retry_as_digests_and_forgotten_after_a_success(
+@pytest.mark.skipif((MAJOR, MINOR) < (3, 3), reason="the task state store needs Airflow 3.3")
+def test_finished_numbers_are_stored_as_digests_for_the_retry_and_deleted_after_a_success(
     account: RunningEmulator, dags: dict[str, Any]
 ) -> None:
     refuse(account, "number-0050")
@@ -87,3 +99,22 @@ def test_what_is_finished_is_kept_for_the_retry_as_digests_and_forgotten_after_a
     assert not leaks(kept)
     run(dags["zapi_test_fleet"])
     assert stored() == ""
+
+
+@pytest.mark.parametrize("number", ["number-0004", "number-0090"])
+def test_a_task_retry_skips_what_an_earlier_try_finished(
+    account: RunningEmulator, dags: dict[str, Any], number: str
+) -> None:
+    # Too long for a worker to wait, so the run stops there and the task is retried.
+    busy = {"status": 429, "body": {}, "headers": {"Retry-After": "600"}}
+    account.emulator.instance(number).patch({"switches": {"fail_next": [busy]}})
+    dag_run = run(dags["zapi_test_fleet_retry"])
+    assert states(dag_run) == {"apply": "success"}
+    assert results(dag_run, "apply")[-1]["outcomes"]["asserted"] == 90
+    called = Counter(request["instance"] for request in account.emulator.requests if request["instance"])
+    assert len(called) == 90
+    if (MAJOR, MINOR) >= (3, 3):
+        # What was under way when the run stopped is sent again.
+        assert called.total() <= 90 + 4
+    else:
+        assert called["number-0001"] == 2

@@ -17,7 +17,7 @@ from tests.airflow.conftest import NUMBERS
 from tests.airflow.support import PROJECT, dag_bag, results, run, states
 from tests.support import code_blocks
 
-#: `test_own_project.py` runs this one, in a process of its own: its code is a whole project.
+#: `test_own_project.py` runs this one in a separate process, because its code is a whole project.
 OWN_PROJECT = "test-your-own-dag"
 PAGES = {page.stem: page.read_text() for page in (PROJECT / "docs" / "howto").glob("*.md") if page.stem != OWN_PROJECT}
 LISTS = ("last_seen", "photo", "description", "group_add")
@@ -26,7 +26,7 @@ FIRST, SECOND, THIRD = "5544991111111", "5544992222222", "5544993333333"
 
 @pytest.fixture(scope="session")
 def folder(airflow_home: Path) -> Path:
-    """The how-tos' files as a user has them: a file for each DAG, and what stands beside it under its own name."""
+    """Write the how-tos' files as a user would: a file for each DAG, and its other files under their own names."""
     folder = airflow_home / "howto"
     for page, text in PAGES.items():
         for number, code in enumerate(code_blocks(text, "python")):
@@ -48,7 +48,7 @@ def settings(zapi: RunningEmulator, number: str) -> dict[str, Any]:
     return view
 
 
-def test_every_dag_of_a_how_to_is_run_below(howto: dict[str, Any]) -> None:
+def test_every_dag_of_a_how_to_has_a_run(howto: dict[str, Any]) -> None:
     assert set(howto) == {
         "hide_after_hours",
         "block_everywhere",
@@ -75,12 +75,14 @@ def test_every_dag_of_a_how_to_is_run_below(howto: dict[str, Any]) -> None:
         ("2026-12-25 12:00", "NONE"),
     ],
 )
-def test_the_clock_says_who_sees_the_number(folder: Path, moment: str, last_seen: str) -> None:
+def test_the_time_of_day_decides_who_sees_the_number(folder: Path, moment: str, last_seen: str) -> None:
     policy_at = runpy.run_path(str(folder / "hide-after-hours-0.py"))["policy_at"]
     assert policy_at(datetime.fromisoformat(moment)) == {"last_seen": last_seen, "online": "SAME_LAST_SEEN"}
 
 
-def test_the_number_is_as_the_clock_says(zapi: RunningEmulator, pools: None, howto: dict[str, Any]) -> None:
+def test_the_number_has_the_value_for_the_time_of_day(
+    zapi: RunningEmulator, pools: None, howto: dict[str, Any]
+) -> None:
     dag_run = run(howto["hide_after_hours"])
     assert set(states(dag_run).values()) == {"success"}
     wanted = results(dag_run, "wanted")[-1]
@@ -119,7 +121,7 @@ POLICY_LIST = [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(("found", "told"), [(POLICY_LIST, False), ([FIRST, THIRD], True)])
-def test_drift_is_told_from_another_number_and_nothing_is_changed(
+def test_another_number_reports_drift_and_nothing_is_changed(
     zapi: RunningEmulator, pools: None, howto: dict[str, Any], found: list[str], told: bool
 ) -> None:
     watched, teller = (zapi.emulator.instance(NUMBERS[number]) for number in ("zapi_support", "zapi_default"))
@@ -129,13 +131,13 @@ def test_drift_is_told_from_another_number_and_nothing_is_changed(
     message = code_blocks(PAGES["alarm-on-drift"], "text")[0].strip()
     if version("apache-airflow").startswith(
         ("3.0.", "3.1.", "3.2.")
-    ):  # whose dag.test() gives the callback no exception
-        message = "watch_support: failed; its log says why"
+    ):  # its dag.test() does not pass the exception to the callback
+        message = "watch_support: failed; see its log"
     assert [sent["message"] for sent in teller.view()["messages"]] == [message] * told
     assert watched.view()["versions"] == versions
 
 
-def test_the_night_puts_the_list_right(zapi: RunningEmulator, pools: None, howto: dict[str, Any]) -> None:
+def test_the_nightly_run_corrects_the_list(zapi: RunningEmulator, pools: None, howto: dict[str, Any]) -> None:
     zapi.emulator.instance(NUMBERS["zapi_support"]).patch(
         {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": [FIRST, THIRD]}}}
     )
@@ -153,7 +155,7 @@ def test_the_first_run_only_reads(zapi: RunningEmulator, howto: dict[str, Any]) 
     assert {request["method"] for request in zapi.emulator.requests} == {"GET"}
 
 
-def test_both_texts_of_the_connection_are_the_same_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_forms_of_the_connection_are_the_same_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.models.connection import Connection
 
     page = PAGES["managed-airflow"]

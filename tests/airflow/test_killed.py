@@ -21,14 +21,14 @@ from tests.airflow.support import without_airflows_own
 from tests.faults import FAULTS, FaultServer
 from tests.support import CLIENT_TOKEN, TOKEN, leaks
 
-#: Changes asked for, and the calls that they travel in.
+#: The requested changes, and the number of calls that they need.
 PHONES = {f"1415{number:07d}" for number in range(2000)}
 CALLS = 4
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A task that is killed: how the emulator makes the moment last, after how many requests it is there, the signal."""
+    """A task that is killed: how the emulator prolongs the moment, after how many requests it comes, and the signal."""
 
     name: str
     switches: dict[str, Any]
@@ -36,9 +36,9 @@ class Kill:
     signal: signal.Signals
 
 
-#: Each answer takes long enough to be seen; the second call's is not given before the signal.
+#: Each answer takes long enough to be noticed. The second call is not answered before the signal.
 SLOW = {"delay": 3}
-#: The client waits for as long as it is asked to, which is longer than the test takes.
+#: The client waits as long as the server asks, which is longer than the test takes.
 BUSY = {"fail_next": [{"status": 503, "body": {}, "headers": {"Retry-After": "55"}}]}
 KILLS = (
     Kill("terminated_between_calls", SLOW, 2, signal.SIGTERM),
@@ -46,13 +46,13 @@ KILLS = (
     Kill("terminated_in_a_wait", BUSY, 1, signal.SIGTERM),
     Kill("killed_in_a_wait", BUSY, 1, signal.SIGKILL),
 )
-#: Behaviours of a server that hold a call in its headers, each byte or none long before the read timeout.
+#: Behaviours of a server that never finishes the headers. Each byte comes long before the read timeout, or none comes.
 HANGING = ("silent", "drip_headers")
 
 
 @dataclass
 class Seen:
-    """What was seen in the run of all tasks: how each ended after how many tries, the requests, the log."""
+    """The results of all tasks: the state and the number of tries of each, the requests, and the log."""
 
     ends: dict[str, tuple[str, int]] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
@@ -103,7 +103,7 @@ def requests(emulator: Emulator, instance: str) -> list[dict[str, Any]]:
 def kill_in_time(
     home: Path, running: BackgroundProcess, emulator: Emulator
 ) -> Callable[[], dict[str, tuple[str, int]] | None]:
-    """Return what sends each signal when its moment is there, and says at last how the tasks ended."""
+    """Return a function that sends each signal at its moment, and finally returns the states of the tasks."""
     waiting = {kill.name: kill for kill in KILLS}
 
     def look() -> dict[str, tuple[str, int]] | None:
@@ -121,9 +121,9 @@ def kill_in_time(
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=[kill.name for kill in KILLS])
-def test_nothing_is_sent_after_the_signal_and_the_next_try_ends_as_asked(seen: Seen, kill: Kill) -> None:
+def test_nothing_is_sent_after_the_signal_and_the_next_try_succeeds(seen: Seen, kill: Kill) -> None:
     if kill.signal == signal.SIGKILL and version("apache-airflow").startswith("3.0."):
-        pytest.skip("Airflow 3.0 fails a task whose process was killed, and tries it no more")
+        pytest.skip("Airflow 3.0 fails a task whose process was killed, and does not retry it")
     assert seen.ends[kill.name] == ("success", 2)
     assert seen.requests[kill.name] == kill.requests + CALLS
     assert set(seen.lists[kill.name]) == PHONES
@@ -135,7 +135,7 @@ def test_airflow_calls_on_kill_for_sigterm(seen: Seen, kill: Kill) -> None:
 
 
 @pytest.mark.parametrize("name", HANGING)
-def test_the_execution_timeout_ends_a_call_that_hangs_in_its_headers(seen: Seen, name: str) -> None:
+def test_the_execution_timeout_ends_a_call_that_hangs_in_the_headers(seen: Seen, name: str) -> None:
     assert seen.ends[name] == ("failed", 1)
     assert seen.requests[name] == 1
     assert "AirflowTaskTimeout" in seen.logs[name]

@@ -21,9 +21,9 @@ def last_seen(zapi: RunningEmulator, instance: str = "instance-1") -> tuple[str,
 
 @pytest.mark.parametrize("dag_id", ["zapi_test_text", "zapi_test_native"])
 @pytest.mark.parametrize(
-    "changes", [[ADD], '[{"action": "add", "phone": "5544991111111"}]'], ids=["a list", "JSON in a text"]
+    "changes", [[ADD], '[{"action": "add", "phone": "5544991111111"}]'], ids=["a list", "JSON in a string"]
 )
-def test_templates_deliver_the_type_and_the_list(
+def test_templates_can_render_the_type_and_the_list(
     zapi: RunningEmulator, dags: dict[str, Any], dag_id: str, changes: Any
 ) -> None:
     dag_run = run(dags[dag_id], {"value": " contact_blacklist", "changes": changes})
@@ -41,7 +41,7 @@ def test_a_phone_may_be_templated_inside_the_list(zapi: RunningEmulator, dags: d
     assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544992222222"])
 
 
-def test_a_json_file_beside_the_dag_is_the_list(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+def test_the_list_can_be_a_json_file_beside_the_dag(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
     zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": ["5544992222222"]}}})
     dag_run = run(dags["zapi_test_file"])
     assert states(dag_run) == {"set": "success"}
@@ -62,7 +62,7 @@ def test_a_mapped_task_sets_several_numbers(zapi: RunningEmulator, dags: dict[st
     assert len(results(dag_run, "set")) == 2
 
 
-def test_results_of_earlier_tasks_are_parameters(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+def test_results_of_earlier_tasks_can_be_parameters(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
     dag_run = run(dags["zapi_test_xcom"])
     assert set(states(dag_run).values()) == {"success"}
     assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])
@@ -71,18 +71,18 @@ def test_results_of_earlier_tasks_are_parameters(zapi: RunningEmulator, dags: di
 #: The problem, the state of the instance or connection, and a part of the log.
 FAILURES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("wrong Client-Token", {}, {"extra": {"client_token": "canary/wrong+token"}}, "Z-API refused the Client-Token"),
-    ("no Client-Token", {}, {"extra": {}}, "Z-API asks for a Client-Token and received none"),
-    ("wrong instance", {}, {"login": "nobody"}, "Z-API knows no instance with this id and token"),
-    ("wrong token", {}, {"password": "another-token"}, "Z-API knows no instance with this id and token"),
+    ("no Client-Token", {}, {"extra": {}}, "Z-API requires a Client-Token, but received none"),
+    ("wrong instance", {}, {"login": "nobody"}, "Z-API does not have an instance with this ID and token"),
+    ("wrong token", {}, {"password": "another-token"}, "Z-API does not have an instance with this ID and token"),
     ("stopped server", {}, {"host": "http://127.0.0.1:9"}, "the connection was refused: no server listens"),
     ("lapsed subscription", {"subscription": "lapsed"}, {}, "the subscription of this instance lapsed"),
     ("disconnected", {"connected": False}, {}, "the instance has no WhatsApp session"),
-    ("placeholder", {}, {"password": "***"}, "Instance token holds the placeholder"),
+    ("placeholder", {}, {"password": "***"}, "Instance token is the placeholder"),
 ]
 
 
 @pytest.mark.parametrize(("state", "fields", "text"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES])
-def test_a_failed_task_says_why_in_its_log(
+def test_a_failed_task_logs_the_reason(
     zapi: RunningEmulator,
     dags: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -102,14 +102,14 @@ def test_a_failed_task_says_why_in_its_log(
     assert not leaks(without_airflows_own(log))
 
 
-#: Every bad parameter: nothing was sent.
+#: Bad parameters. Nothing is sent for any of them.
 BAD_PARAMETERS: list[tuple[dict[str, Any], str]] = [
     ({"value": "NOBODY"}, "visualization_type is 'NOBODY'"),
     ({"value": ""}, "visualization_type is an empty string"),
-    # Native rendering makes None and an integer of these.
+    # Native rendering turns these into None and an integer.
     ({"changes": "None"}, "contacts_blacklist is "),
     ({"changes": "5544991111111"}, "contacts_blacklist is a"),
-    ({"value": "ALL", "changes": [ADD]}, "contacts_blacklist is given with ALL"),
+    ({"value": "ALL", "changes": [ADD]}, "contacts_blacklist cannot be used with ALL"),
     ({"changes": [{"action": "add", "phone": "12"}]}, "contacts_blacklist[0].phone cannot be used: it has 2 digits"),
     ({"changes": [{"action": "drop", "phone": "5544991111111"}]}, "contacts_blacklist[0].action is 'drop'"),
     ({"changes": [ADD, {**ADD, "action": "remove"}]}, "contacts_blacklist[1] would remove a contact"),
@@ -127,7 +127,7 @@ def test_a_bad_parameter_fails_the_task_and_sends_nothing(
     conf: dict[str, Any],
     text: str,
 ) -> None:
-    # All of them each time: a DAG keeps what an earlier run in this process was given.
+    # Set all variables every time, because a DAG keeps the values of an earlier run in this process.
     dag_run = run(dags[dag_id], {"value": "CONTACT_BLACKLIST", "changes": [], **conf})
     assert states(dag_run) == {"set": "failed"}
     assert text in folded(caplog.text + "".join(capfd.readouterr()))

@@ -30,7 +30,7 @@ def run_guide(folder: Path, page: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_fresh_project_tests_its_own_dag_by_the_guide(tmp_path: Path) -> None:
+def test_a_new_project_can_test_its_own_dag_with_the_guide(tmp_path: Path) -> None:
     done = run_guide(tmp_path, PAGE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout

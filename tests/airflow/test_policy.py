@@ -21,7 +21,7 @@ POLICY = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["554499111
 
 AIRFLOW_2 = Version(airflow.__version__) < Version("3.0")
 
-assets_exist = pytest.mark.skipif(AIRFLOW_2, reason="asset events under an alias are published on Airflow 3")
+assets_exist = pytest.mark.skipif(AIRFLOW_2, reason="asset events under an alias need Airflow 3")
 
 
 def settings(zapi: RunningEmulator) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def events(conn_id: str = "zapi_default") -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("dag_id", ["zapi_test_policy_text", "zapi_test_policy_native"])
-def test_a_policy_is_applied_and_its_list_proven(zapi: RunningEmulator, dags: dict[str, Any], dag_id: str) -> None:
+def test_a_policy_is_applied_and_its_list_verified(zapi: RunningEmulator, dags: dict[str, Any], dag_id: str) -> None:
     dag_run = run(dags[dag_id], {**PARAMS, "policy": json.dumps(POLICY)})
     assert states(dag_run) == {"apply": "success"}
     assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
@@ -77,7 +77,7 @@ def test_a_policy_is_applied_and_its_list_proven(zapi: RunningEmulator, dags: di
     }
 
 
-def test_stricter_settings_go_out_first_and_a_met_policy_removes_nothing(
+def test_stricter_settings_are_sent_first_and_a_met_policy_removes_nothing(
     zapi: RunningEmulator, dags: dict[str, Any]
 ) -> None:
     policy = json.dumps({"photo": "ALL", **POLICY})
@@ -90,7 +90,7 @@ def test_stricter_settings_go_out_first_and_a_met_policy_removes_nothing(
         "POST privacy/last-seen",
         "GET privacy/disallowed-contacts",
         "POST privacy/photo",
-        # Once more, because something was written since it was read.
+        # The list is read once more, because something was written since the last read.
         "GET privacy/disallowed-contacts",
     ]
     assert not any("remove" in str(request["body"]) for request in zapi.emulator.requests)
@@ -124,11 +124,11 @@ def test_drift_fails_the_task_that_watches_for_it(zapi: RunningEmulator, dags: d
     assert calls(zapi) == ["GET privacy/disallowed-contacts"]
 
 
-#: What is given, how the number is, and what the log says of it. Nothing is written.
+#: The case, the parameters, the state of the number, and a part of the log. Nothing is written.
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: no such setting; did you mean photo?"),
-    ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode is neither 'apply' nor 'plan'"),
-    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The number ***0000 is paired with the instance, but ***7777 is expected"),
+    ("mistakes", {"policy": json.dumps({"photos": "ALL", "online": "NONE"})}, {}, "photos: unknown setting; did you mean photo?"),
+    ("mode", {"policy": json.dumps(POLICY), "mode": "aply"}, {}, "mode must be 'apply' or 'plan'"),
+    ("phone", {"policy": json.dumps(POLICY), "phone": "+55 44 98888-7777"}, {}, "The instance is paired with ***0000, but ***7777 is expected"),
     ("no phone", {"policy": json.dumps(POLICY), "phone": "12"}, {}, "expected_phone cannot be used: it has 2 digits"),
     ("a phone that a template left empty", {"policy": json.dumps(POLICY), "phone": ""}, {}, "expected_phone cannot be used: it is empty"),
     ("a phone that a template did not find", {"policy": json.dumps(POLICY), "phone": "None"}, {}, "expected_phone cannot be used: it has characters other than"),
@@ -185,7 +185,7 @@ def test_another_number_under_the_connection_fails_every_task(
     assert calls(zapi) == ["GET device"]
 
 
-def test_a_failure_in_the_middle_does_not_keep_the_rest_from_being_applied(
+def test_the_other_settings_are_applied_after_one_fails(
     zapi: RunningEmulator, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     good, lapsed = {"status": 200, "body": {"success": True}}, {"status": 400, "body": {"error": "Invalid phone"}}
@@ -198,7 +198,7 @@ def test_a_failure_in_the_middle_does_not_keep_the_rest_from_being_applied(
 
 
 @assets_exist
-def test_the_asset_is_updated_when_something_changed_and_not_else(
+def test_the_asset_is_updated_only_if_something_changed(
     zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Use a separate connection, because the events of other tests belong to other assets.
@@ -242,7 +242,7 @@ def test_a_policy_is_applied_to_each_number_of_a_mapped_task(
         dag_run = run(dags["zapi_test_policy_mapped"])
         assert states(dag_run) == {"apply": "success"}
         told.append({index: result["changed"] for index, result in results(dag_run, "apply").items()})
-    # What a run asserted is known to the next one where Airflow tells of events: of its own number, not of the other.
+    # On Airflow 3, a run knows from events what the last run asserted for the same number.
     assert told == [{0: True, 1: True}, dict.fromkeys((0, 1), AIRFLOW_2)]
 
 
@@ -302,7 +302,7 @@ def test_a_plan_that_changed_since_is_refused_before_anything_is_sent(
         ("given", "plan1-add1-remove0-"),
     ],
 )
-def test_an_approval_that_is_not_there_is_no_approval(
+def test_a_missing_approval_is_an_error(
     zapi: RunningEmulator,
     dags: dict[str, Any],
     capfd: pytest.CaptureFixture[str],
@@ -313,18 +313,18 @@ def test_an_approval_that_is_not_there_is_no_approval(
     conf = {"policy": json.dumps(POLICY), "plan": plan, "mode": "apply"}
     assert states(run(dags[f"zapi_test_binding_{way}"], conf)) == {"plan": "success", "apply": "failed"}
     assert not set(WRITES) & set(calls(zapi))
-    assert "Accepted is the 'digest' that mode='plan' returns" in folded(caplog.text + "".join(capfd.readouterr()))
+    assert "Use the 'digest' that mode='plan' returns" in folded(caplog.text + "".join(capfd.readouterr()))
 
 
 @pytest.mark.parametrize("plans", [[None], ["None"], [""]])
-def test_an_approval_that_is_not_there_is_none_for_a_mapped_task(
+def test_a_missing_approval_is_an_error_for_a_mapped_task(
     zapi: RunningEmulator, dags: dict[str, Any], plans: list[Any]
 ) -> None:
     assert states(run(dags["zapi_test_binding_mapped"], {"plans": plans}))["apply"] == "failed"
     assert calls(zapi) == []
 
 
-def test_the_result_of_a_plan_has_a_summary_for_who_approves_it(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
+def test_the_result_of_a_plan_has_a_summary_for_the_approver(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
     change_list(zapi, "5544993333333")
     plan = planned(dags, {**POLICY, "last_seen": "NONE"})
     assert "| last seen | `NONE` |  |  |  |  |" in plan["summary"]
@@ -336,9 +336,7 @@ def test_the_result_of_a_plan_has_a_summary_for_who_approves_it(zapi: RunningEmu
     assert not leaks(json.dumps(plan))
 
 
-def test_a_note_is_not_left_out_because_the_same_policy_is_applied_later(
-    zapi: RunningEmulator, dags: dict[str, Any]
-) -> None:
+def test_a_note_is_shown_even_if_the_same_policy_is_applied_later(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
     dag_run = run(dags["zapi_test_binding_file"])
     assert states(dag_run) == {"plan": "success", "apply": "success"}
     assert "still shows 'online' while it is in use" in results(dag_run, "plan")[-1]["summary"]

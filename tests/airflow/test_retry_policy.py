@@ -18,11 +18,11 @@ from tests.faults import FaultServer, answer
 
 HAS_POLICIES = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 3)
 
-needs_policies = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
+needs_policies = pytest.mark.skipif(not HAS_POLICIES, reason="retry policies need Airflow 3.3")
 
 
 @pytest.mark.skipif(HAS_POLICIES, reason="this Airflow has retry policies")
-def test_an_airflow_without_retry_policies_says_which_one_has_them() -> None:
+def test_an_airflow_without_retry_policies_is_an_error_that_names_the_needed_version() -> None:
     with pytest.raises(errors.ZApiConfigurationError, match=r"needs Airflow 3\.3 or newer.*retry_delay"):
         ZApiRetryPolicy()
 
@@ -32,7 +32,7 @@ DELAYS: list[tuple[BaseException, timedelta | None]] = [
     (errors.ZApiRateLimitError("x", retry_after=90), timedelta(seconds=90)),
     (errors.ZApiUnreachableError("x", retry_after=0.5), timedelta(seconds=0.5)),
     (errors.ZApiUnreachableError("x", retry_after=86_400), timedelta(days=1)),
-    # A date in the year 9999, as some servers give it for "never".
+    # Some servers send a date in the year 9999 for "never".
     (errors.ZApiUnreachableError("x", retry_after=2.5e11), timedelta(days=1)),
     (errors.ZApiRefusedError("x"), None),
     (errors.ZApiAuthenticationError("x", retry_after=90), None),
@@ -42,7 +42,7 @@ DELAYS: list[tuple[BaseException, timedelta | None]] = [
 
 @needs_policies
 @pytest.mark.parametrize(("error", "delay"), DELAYS)
-def test_the_delay_is_what_the_error_asks_for(error: BaseException, delay: timedelta | None) -> None:
+def test_the_delay_is_the_one_in_the_error(error: BaseException, delay: timedelta | None) -> None:
     decision = ZApiRetryPolicy().evaluate(error, 1, 3)
     assert decision.retry_delay == delay
     assert decision.action.value == ("retry" if delay else "default")
@@ -51,7 +51,7 @@ def test_the_delay_is_what_the_error_asks_for(error: BaseException, delay: timed
 
 @needs_policies
 @pytest.mark.parametrize("seconds", [None, 61])
-def test_airflow_plans_the_next_try_when_z_api_asked_for(
+def test_airflow_schedules_the_task_retry_after_the_delay_that_z_api_asked_for(
     dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, seconds: int | None
 ) -> None:
     planned: list[Any] = []
@@ -61,7 +61,7 @@ def test_airflow_plans_the_next_try_when_z_api_asked_for(
         from airflow.utils.session import create_session
         from sqlalchemy import text
 
-        # Until the end, since `dag.test()` writes the state of the try once more after Airflow's API has stored it.
+        # Keep this until the end, because `dag.test()` writes the state of the try again after Airflow's API has stored it.
         while not ended.wait(0.1):
             with create_session() as session:
                 rows = session.execute(

@@ -1,4 +1,4 @@
-"""No credential in anything that the installed Airflow prints, logs or stores, with Airflow's masker off."""
+"""Nothing that the installed Airflow prints, logs or stores contains a credential, with Airflow's masker off."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator import fleet_emulator, running_emulator
 from tests.airflow.conftest import connection
 from tests.airflow.real import environment, files, new_home, rows, run_airflow, scheduler, stored_texts
 from tests.airflow.support import folded, without_airflows_own
 from tests.faults import FAULTS, Behaviour, FaultServer, Received, answer, dead_port
-from tests.support import TOKEN, leaks
+from tests.support import CLIENT_TOKEN, PARTNER_TOKEN, TOKEN, leaks
 
 CONTROL = "control-password"
+#: The case with a connection for a whole account, and with the fleet operator.
+ACCOUNT = "account"
 
 
 @contextlib.contextmanager
@@ -54,10 +56,26 @@ def telling(status: int) -> Behaviour:
     return answer(status, body)
 
 
-#: Case -> its server. The client retries after some faults. The second answer ends the retries, to avoid the waits.
+@contextlib.contextmanager
+def account() -> Iterator[str]:
+    """Serve an account of 1,000 numbers. The answers to some of them repeat secrets of the account and of its list."""
+    emulator = fleet_emulator(1_000)
+    emulator.account.partner_token = PARTNER_TOKEN
+    emulator.account.patch({"callback_url": f"https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"})
+    message = f"Invalid phone for {TOKEN}-999 of {PARTNER_TOKEN}, see https://hooks.example/{TOKEN}?{CLIENT_TOKEN}"
+    for number, instance in enumerate(emulator.instances.values()):
+        instance.patch({"client_token": CLIENT_TOKEN, "token": f"{TOKEN}-{number}"})
+        if number % 5 == 2:
+            instance.patch({"switches": {"fail_next": [{"status": 400, "body": {"error": message}}]}})
+    with running_emulator(emulator) as running:
+        yield running.url
+
+
+#: The server of each case. The client retries after some faults. The second answer ends the retries, to avoid the waits.
 SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "dead_port": dead,
     "refusing": refusing,
+    ACCOUNT: account,
     "tried_four_times": fault(FAULTS["echo_reason_retried"]),
     "quoted": fault(telling(400)),
     **{
@@ -66,25 +84,40 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
         if name.startswith("echo_") or re.fullmatch(r"redirect_3\d\d", name)
     },
 }
-#: One of each kind, where each costs seconds.
+#: One case of each kind, for the ways that take seconds for each case.
 FEW = ("dead_port", "refusing", "quoted", "redirect_302")
-SOME = (*FEW, "echo_json_raw", "echo_header", "echo_reason", "echo_page_raw", "echo_page_200_url", "echo_json_200_json")
+SOME = (
+    *FEW,
+    ACCOUNT,
+    "echo_json_raw",
+    "echo_header",
+    "echo_reason",
+    "echo_page_raw",
+    "echo_page_200_url",
+    "echo_json_200_json",
+)
 
 
 @contextlib.contextmanager
 def connections(cases: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Start the servers of the cases and yield the connections to them, as variables of the environment."""
+    """Start the servers of the cases, and yield the connections to them as environment variables."""
     with contextlib.ExitStack() as stack:
-        env = {
-            f"AIRFLOW_CONN_ZAPI_CASE_{case.upper()}": connection(stack.enter_context(SERVERS[case]()), "instance-1")
-            for case in cases
-        }
+        env = {}
+        for case in cases:
+            url = stack.enter_context(SERVERS[case]())
+            of_account = {
+                "login": "",
+                "password": "",
+                "extra": {"partner_token": PARTNER_TOKEN, "client_token": CLIENT_TOKEN},
+            }
+            fields = connection(url, "instance-1", **(of_account if case == ACCOUNT else {}))
+            env[f"AIRFLOW_CONN_ZAPI_CASE_{case.upper()}"] = fields
         yield {**env, "AIRFLOW_CONN_ZAPI_CONTROL": json.dumps({"conn_type": "zapi", "password": CONTROL})}
 
 
 @dataclass(frozen=True)
 class Told:
-    """What was told: the output of each way to run a task, the files, the columns of the database; and how tasks ended."""
+    """The results: the output of each way to run a task, the files, the columns of the database, and the task states."""
 
     outputs: dict[str, str]
     files: dict[str, str]
@@ -92,7 +125,7 @@ class Told:
     states: dict[str, dict[str, str]]
 
 
-#: Each way to use a connection, with the cases that went that way.
+#: Each way to use a connection, with its cases.
 WAYS = {"dags test": tuple(SERVERS), "tasks test": FEW, "connections test": FEW, "scheduler": SOME}
 
 
@@ -126,7 +159,7 @@ def task_states(home: Path, runs: str = "run_type = 'manual'") -> dict[str, str]
 
 
 def scheduled_task_states(home: Path) -> dict[str, str] | None:
-    """Return how the tasks of the scheduler's run ended; None before its end."""
+    """Return the states of the tasks in the scheduler's run, or None before its end."""
     return task_states(home, "run_type = 'scheduled' AND dag_run.state IN ('success', 'failed')") or None
 
 
@@ -141,14 +174,20 @@ def test_no_output_holds_a_secret(told: Told, way: str) -> None:
 
 
 def told_by(told: Told, way: str) -> str:
-    """Return the output and, where the tasks of that way write them, the log files."""
+    """Return the output and, if tasks write log files in this way of running them, the log files."""
     logs = [text for name, text in told.files.items() if name.startswith("logs/")] if way == "scheduler" else []
     return "\n".join([told.outputs[way], *logs])
 
 
 @pytest.mark.parametrize("way", ["dags test", "scheduler"])
-def test_every_case_failed_and_the_control_succeeded(told: Told, way: str) -> None:
+def test_every_case_failed_and_the_control_case_succeeded(told: Told, way: str) -> None:
     assert told.states[way] == {**dict.fromkeys(WAYS[way], "failed"), "control": "success"}
+
+
+def test_the_account_was_listed_and_its_numbers_were_reported(told: Told) -> None:
+    log = told_by(told, "scheduler")
+    assert "lists 1000 instances" in log
+    assert "is refused: Z-API refused a phone" in log
 
 
 def test_no_file_holds_a_secret(told: Told) -> None:
@@ -168,7 +207,7 @@ def test_airflows_masker_was_off(told: Told, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["tasks test", "scheduler"])
-def test_it_was_logged_at_debug(told: Told, way: str) -> None:
+def test_the_log_has_debug_lines_without_the_token(told: Told, way: str) -> None:
     """Check that the log has the paths that `urllib3` logs at DEBUG, and that they do not contain the token."""
     if way == "scheduler" and version("apache-airflow").startswith("3.0."):
         pytest.skip("the task logs of Airflow 3.0 hold no DEBUG records of libraries")

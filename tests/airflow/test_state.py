@@ -23,8 +23,8 @@ PHONES = ["5544991111111", "5544992222222"]
 POLICY = {"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": PHONES}, "read_receipts": "disable"}
 URI = "zapi://zapi_state/privacy"
 
-assets_exist = pytest.mark.skipif(Version("3.0") > AIRFLOW, reason="the operator names no assets on Airflow 2")
-state_is_kept = pytest.mark.skipif(Version("3.3") > AIRFLOW, reason="assets have a state from Airflow 3.3 on")
+assets_exist = pytest.mark.skipif(Version("3.0") > AIRFLOW, reason="on Airflow 2, the operator has no assets")
+state_is_kept = pytest.mark.skipif(Version("3.3") > AIRFLOW, reason="the state of an asset needs Airflow 3.3")
 
 
 def inlets(**given: Any) -> list[str]:
@@ -44,12 +44,12 @@ def inlets(**given: Any) -> list[str]:
         ("", ["alias"]),
     ],
 )
-def test_a_connection_that_is_known_at_the_parse_is_named_by_its_asset(conn_id: str, expected: list[str]) -> None:
+def test_the_asset_of_a_connection_that_is_known_at_parse_time_is_an_inlet(conn_id: str, expected: list[str]) -> None:
     assert inlets(zapi_conn_id=conn_id) == expected
 
 
 @assets_exist
-def test_an_asset_that_the_dag_names_itself_is_named_once() -> None:
+def test_an_asset_that_the_dag_names_itself_is_an_inlet_once() -> None:
     from airflow.providers.common.compat.sdk import Asset
 
     own = [Asset("zapi://zapi_sales/privacy"), PRIVACY_ALIAS, Asset("s3://bucket/policy")]
@@ -61,7 +61,7 @@ def test_an_asset_that_the_dag_names_itself_is_named_once() -> None:
 
 
 @assets_exist
-def test_a_mapped_task_names_what_all_its_instances_share() -> None:
+def test_a_mapped_task_has_the_inlets_that_all_its_instances_share() -> None:
     mapped = ApplyPrivacyPolicyOperator.partial(task_id="task", zapi_conn_id="zapi_sales").expand(policy=[POLICY])
     assert [getattr(each, "uri", "alias") for each in mapped.partial_kwargs["inlets"]] == [
         "zapi://zapi_sales/privacy",
@@ -109,7 +109,7 @@ BY = {"dag_id": "zapi_test_state_apply", "task_id": "apply", "map_index": -1}
 
 
 @state_is_kept
-def test_what_a_run_applied_and_proved_is_kept_also_if_nothing_changed(number: Any, dags: dict[str, Any]) -> None:
+def test_what_a_run_applied_and_verified_is_stored_even_if_nothing_changed(number: Any, dags: dict[str, Any]) -> None:
     dag_run = run(dags["zapi_test_state_apply"], CONF)
     assert states(dag_run) == {"apply": "success"}
     assert active() == 1
@@ -141,7 +141,7 @@ def test_what_a_run_applied_and_proved_is_kept_also_if_nothing_changed(number: A
 
 
 @state_is_kept
-def test_a_plan_keeps_the_drift_and_a_failure_its_name(number: Any, dags: dict[str, Any]) -> None:
+def test_a_plan_stores_the_drift_and_a_failure_stores_the_name_of_its_error(number: Any, dags: dict[str, Any]) -> None:
     run(dags["zapi_test_state_apply"], CONF)
     before = kept()
     assert before is not None
@@ -165,7 +165,7 @@ def test_a_plan_keeps_the_drift_and_a_failure_its_name(number: Any, dags: dict[s
 
 
 @state_is_kept
-def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str, Any]) -> None:
+def test_the_state_survives_a_cleanup_of_the_database(number: Any, dags: dict[str, Any]) -> None:
     from airflow.models.asset import AssetEvent
     from airflow.utils.db_cleanup import config_dict, run_cleanup
     from airflow.utils.session import create_session
@@ -174,7 +174,7 @@ def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str,
     run(dags["zapi_test_state_apply"], CONF)
     before = kept()
     assert before is not None
-    # All tables but those of the DAGs, which the other tests need.
+    # Clean all tables except those of the DAGs, which the other tests need.
     tables = sorted(config_dict.keys() - {"dag", "dag_version"})
     run_cleanup(clean_before_timestamp=pendulum.now("UTC"), table_names=tables, skip_archive=True, confirm=False)
     with create_session() as session:
@@ -183,7 +183,7 @@ def test_the_state_survives_a_clean_of_the_database(number: Any, dags: dict[str,
 
 
 @state_is_kept
-def test_a_connection_that_only_a_run_knows_keeps_no_state(
+def test_no_state_is_stored_for_a_connection_that_is_known_only_at_run_time(
     zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_ALIAS", connection(zapi.url, "instance-3"))
@@ -194,7 +194,7 @@ def test_a_connection_that_only_a_run_knows_keeps_no_state(
 
 
 @state_is_kept
-def test_each_number_of_a_mapped_task_whose_dag_names_the_assets_keeps_its_own_state(
+def test_each_number_of_a_mapped_task_has_its_own_state_if_the_dag_names_the_assets(
     zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for at, conn_id in enumerate(("zapi_kept_1", "zapi_kept_2")):
@@ -232,7 +232,7 @@ def test_a_fleet_run_is_told_and_its_account_is_not_taken_for_a_number(
     run(dags["zapi_test_fleet"])
     code, printed = status(capsys, "zapi_account")
     assert code == 0
-    assert re.search(r"zapi_account: a fleet run at .* keeps no state of each number", printed)
+    assert re.search(r"zapi_account: a fleet run at .* stores no state of each number", printed)
 
 
 # The command line
@@ -268,7 +268,7 @@ def test_the_command_line_shows_a_drift_and_its_end(
 
 
 @assets_exist
-def test_the_command_line_shows_the_last_event_where_no_state_is_kept(
+def test_the_command_line_shows_the_last_event_if_no_state_is_stored(
     zapi: RunningEmulator, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_EVENT", connection(zapi.url, "instance-3"))
@@ -279,9 +279,9 @@ def test_the_command_line_shows_the_last_event_where_no_state_is_kept(
     assert "drift is then not known here" in printed
 
 
-def test_the_command_line_says_where_there_is_nothing(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_says_if_nothing_is_stored(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed = status(capsys, "zapi_nobody")
     if Version("3.0") > AIRFLOW:
-        assert (code, "Airflow 2 keeps no state" in printed) == (0, True)
+        assert (code, "Airflow 2 does not store the state" in printed) == (0, True)
     else:
-        assert (code, "Nothing is kept of this connection yet" in printed) == (3, True)
+        assert (code, "Nothing is stored about this connection yet" in printed) == (3, True)

@@ -20,7 +20,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("answers", "state", "messages"), [row[1:] for row in RUNS], ids=[row[0] for row in RUNS])
-def test_a_deferred_wait_ends_and_a_failure_is_told(
+def test_a_deferred_wait_ends_and_a_failure_is_reported(
     zapi: RunningEmulator,
     dags: dict[str, Any],
     caplog: pytest.LogCaptureFixture,

@@ -1,1 +1,1 @@
-"""An Airflow as in production, of several processes: `make celery-test`."""
+"""Tests with an Airflow of several processes, as in production: `make celery-test`."""

@@ -1,4 +1,4 @@
-"""One distributed Airflow for all these tests, and its figures at the end."""
+"""Run one distributed Airflow for all these tests, and print its figures at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # pytest stops everything at Ctrl-C
     home = new_home(tmp_path_factory.mktemp("celery") / "home")
-    # The folders of pytest are closed to PostgreSQL's user.
+    # PostgreSQL's user cannot access the folders of pytest.
     with tempfile.TemporaryDirectory(prefix="zapi-postgresql-") as database, Parts() as parts:
         system = System(home, Path(database), parts)
         pytestconfig.stash[SYSTEM] = system

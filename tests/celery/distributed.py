@@ -16,29 +16,30 @@ from tests.celery.services import postgresql, redis
 
 T = TypeVar("T")
 
-#: Tasks that a worker runs at once.
+#: The number of tasks that a worker runs at the same time.
 CONCURRENCY = 4
-WORKERS = ("worker 1", "worker 2")
-#: How soon Airflow and Celery notice that a worker is gone: by default they take minutes and a day.
+WORKERS = 2
+#: Airflow and Celery notice within this time that a worker is gone. By default, they take minutes and a day.
 NOTICE = {
     # The task's process sends a heartbeat every 5 seconds (workers.min_heartbeat_interval).
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    # Tasks that the worker took from the queue but did not start go back to the queue.
-    "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "30",
+    # Tasks that the worker took from the queue but did not start go back to the queue. A task that runs longer than this
+    # is started a second time, which Airflow reports as a failure.
+    "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "60",
     "CELERY_BROKER_TRANSPORT_OPTIONS__UNACKED_RESTORE_INTERVAL": "2",
     "CELERY_BROKER_TRANSPORT_OPTIONS__UNACKED_RESTORE_THROTTLE": "1",
 }
 
 
 class DistributedAirflow(AirflowApi):
-    """Airflow with the CeleryExecutor; ``parts`` starts, watches and stops its processes.
+    """Airflow with the CeleryExecutor. ``parts`` starts, watches and stops its processes.
 
-    :param parts: entered
+    :param parts: the parts, inside their ``with`` block
     :param home: a folder for the configuration and the logs of all parts
-    :param database: an empty folder for PostgreSQL, which another user than root has to reach
-    :param dags_folder: where the DAGs are
-    :param env: variables added to the environment of all parts
+    :param database: an empty folder for PostgreSQL, which a user other than root must be able to access
+    :param dags_folder: the folder of the DAGs
+    :param env: more environment variables for all parts
     """
 
     def __init__(self, parts: Parts, home: Path, database: Path, dags_folder: Path, env: Mapping[str, str]) -> None:
@@ -63,6 +64,7 @@ class DistributedAirflow(AirflowApi):
         named = {f"AIRFLOW__{name}": value for name, value in settings.items()}
         ports = (api_port, worker_log_port, trigger_log_port)
         self._env = airflow_environment(home, dags_folder, ports, named | dict(env))
+        self._workers: list[str] = []
 
     def start(self) -> None:
         """Start everything and wait until each part is ready."""
@@ -72,15 +74,21 @@ class DistributedAirflow(AirflowApi):
             self._part("api-server", self.take_token),
             self._part("scheduler", self._healthy("scheduler")),
             self._part("dag-processor", self._healthy("dag_processor")),
-            # The servers of log files would listen on all addresses; the API server reads the files.
+            # The log servers would listen on all addresses, and are not needed: the API server reads the files.
             self._part("triggerer", self._healthy("triggerer"), "--skip-serve-logs"),
         )
-        # One after the other: the first one makes Celery's tables.
-        for name in WORKERS:
-            self.parts.start(self._worker(name))
+        self.workers()
+
+    def workers(self) -> list[str]:
+        """Return the names of the running workers, after a new worker has replaced each one that was killed."""
+        while len(running := [name for name in self._workers if self.parts.runs(name)]) < WORKERS:
+            self._workers.append(f"worker {len(self._workers) + 1}")
+            # Start the workers one after the other, because the first one creates Celery's tables.
+            self.parts.start(self._worker(self._workers[-1]))
+        return running
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, while all parts run, and return that."""
+        """Call ``look`` until it returns something, and return that. Raise an error if a part ends."""
         return self.parts.wait_for(what, look, seconds)
 
     def tail(self, lines: int = 40) -> str:

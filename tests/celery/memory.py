@@ -1,4 +1,4 @@
-"""How much memory processes take, with all that they start."""
+"""Measure the memory of processes and their children."""
 
 import threading
 from contextlib import suppress
@@ -10,24 +10,24 @@ from scripts.background import alive_in_session
 
 
 def members(leader: int) -> set[int]:
-    """Return a session's leader, its session, and their descendants: PostgreSQL's leave the session."""
+    """Return a session's processes and their descendants, because PostgreSQL's children leave the session."""
     found = {leader, *alive_in_session(leader)}
     for pid in list(found):
-        with suppress(psutil.Error):  # it ended meanwhile
+        with suppress(psutil.Error):  # the process has ended
             found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
     return found
 
 
 def proportional_size(pid: int) -> int:
-    """Return a process's memory in bytes (PSS): what it shares is divided by the number of those who share it."""
+    """Return a process's memory in bytes (PSS). Shared memory is divided among the processes that share it."""
     try:
         return int(psutil.Process(pid).memory_full_info().pss)
-    except psutil.Error:  # it ended meanwhile
+    except psutil.Error:  # the process has ended
         return 0
 
 
 class PeakMemory:
-    """Looks once a second, for the length of a ``with`` block, and keeps the most that each name took."""
+    """Measure once a second during a ``with`` block, and store the maximum for each name."""
 
     def __init__(self) -> None:
         self.peaks: dict[str, int] = {}
@@ -36,7 +36,7 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._sample, name="memory", daemon=True)
 
     def watch(self, name: str, leader: int) -> None:
-        """Look at the process that leads a session, too, and at what it starts."""
+        """Also measure the leader of a session and its children."""
         self.peaks[name] = 0
         self._leaders[name] = leader
 

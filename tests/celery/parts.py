@@ -1,4 +1,4 @@
-"""A system of several background processes: started together, watched together, each one's figures kept."""
+"""Start and watch a system of several background processes, and store their figures."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Part:
-    """A process, and how to see that it does its work; an ``OSError`` there means not yet."""
+    """A process, and a function that shows whether it works. An ``OSError`` means that it does not work yet."""
 
     process: BackgroundProcess
     ready: Callable[[], bool]
 
 
 class Parts:
-    """Processes that run for the length of a ``with`` block; the last one started is the first one stopped."""
+    """Processes that run during a ``with`` block. They are stopped in the reverse order."""
 
     def __init__(self) -> None:
         self.memory = PeakMemory()
@@ -38,7 +38,7 @@ class Parts:
         self._stack.close()
 
     def start(self, *parts: Part, seconds: float = 120) -> None:
-        """Start these and wait until all are ready."""
+        """Start these parts, and wait until all are ready."""
         began = time.monotonic()
         waiting = {part.process.name: part for part in parts}
         for name, part in waiting.items():
@@ -55,21 +55,25 @@ class Parts:
         self.wait_for(f"the start of {', '.join(waiting)}", look, seconds)
 
     def check(self) -> None:
-        """Raise ``BackgroundError`` if one of them has ended by itself."""
+        """Raise ``BackgroundError`` if a part has ended by itself."""
         for process in self._running.values():
             process.check()
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float) -> T:
-        """Call ``look`` until it returns something, while all of them run, and return that."""
-        # Not more often: a look at a hundred tasks costs the API server more than one of them does.
+        """Call ``look`` until it returns something, and return that. Raise an error if a part ends."""
+        # Do not look more often, because reading a hundred tasks costs the API server more than running one.
         return poll(what, look, seconds, check=self.check, output=self.tail, interval=0.5)
 
     def tail(self, lines: int = 40) -> str:
-        """Return the end of each one's output."""
+        """Return the end of each part's output."""
         return "\n".join(f"{name}:\n{process.tail(lines)}" for name, process in self._running.items())
 
+    def runs(self, name: str) -> bool:
+        """Return whether a part of this name was started and not killed."""
+        return name in self._running
+
     def pid(self, name: str) -> int:
-        """Return the process id, and so the session, of a running part."""
+        """Return the process id of a running part, which is also the id of its session."""
         return self._running[name].pid
 
     def kill(self, name: str) -> None:

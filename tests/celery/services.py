@@ -1,6 +1,6 @@
-"""PostgreSQL and Redis from Debian, each with a folder and a port of its own, on loopback.
+"""PostgreSQL and Redis from Debian, each with its own folder and port on loopback.
 
-pytest-postgresql does not fit: it cannot start a server if the tests run as root, as they do in containers.
+pytest-postgresql does not fit, because it cannot start a server if the tests run as root, as they do in containers.
 """
 
 import os
@@ -13,7 +13,7 @@ from scripts.background import BackgroundError, BackgroundProcess, clean_environ
 from tests.celery.parts import Part
 from tests.programs import program
 
-#: PostgreSQL refuses to run as root; Debian's package makes this user for it.
+#: PostgreSQL refuses to run as root. Debian's package creates this user for it.
 POSTGRES_USER = "postgres"
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -26,13 +26,13 @@ POSTGRES_SETTINGS = {
 
 
 def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
-    """Make a PostgreSQL; return it and the address of its empty database, without a scheme.
+    """Create a PostgreSQL server. Return it and the address of its empty database, without a scheme.
 
-    :param folder: an empty folder, which another user than root has to reach
+    :param folder: an empty folder, which a user other than root must be able to access
     """
     programs = program("/usr/lib/postgresql/*/bin/initdb").parent
     port = free_ports(1)[0]
-    # From a folder that every user can reach. Each of these hands its process over to what follows.
+    # Run it from a folder that every user can access. Each of these commands replaces itself with the next one.
     run = ["env", "--chdir=/"]
     if os.geteuid() == 0:
         user = pwd.getpwnam(POSTGRES_USER)
@@ -41,7 +41,7 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
     initdb = [*run, str(programs / "initdb"), "-D", str(folder), "-U", "airflow", "-A", "trust", "-E", "UTF8"]
     made = subprocess.run([*initdb, "--no-sync"], capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        raise BackgroundError(f"PostgreSQL's folder could not be made:\n{made.stderr}")
+        raise BackgroundError(f"PostgreSQL's folder could not be created:\n{made.stderr}")
     settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
     process = BackgroundProcess(
         "PostgreSQL",
@@ -58,7 +58,7 @@ def postgresql(folder: Path, log: Path) -> tuple[Part, str]:
 
 
 def redis(folder: Path, log: Path) -> tuple[Part, str]:
-    """Make a Redis that keeps nothing; return it and its address."""
+    """Create a Redis server that does not save data. Return it and its address."""
     server = program("/usr/bin/redis-server")
     port = free_ports(1)[0]
     command = [str(server), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]

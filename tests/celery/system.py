@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_zapi.emulator.partner import DEMO_PARTNER_TOKEN
 from scripts.background import BackgroundProcess, clean_environment, free_ports
 from scripts.rest import request_json
 from tests.celery.distributed import DistributedAirflow
@@ -19,24 +20,31 @@ from tests.celery.parts import Part, Parts
 from tests.support import CLIENT_TOKEN, TOKEN
 
 DAGS = Path(__file__).parent / "dags"
-#: Connection ids of the hundred numbers, and of the one that two DAGs fight for; each number's instance has the same id.
+#: The connection ids of the hundred numbers, and of the number that two DAGs write to. Each instance has the same id.
 NUMBERS = tuple(f"zapi_{number:03d}" for number in range(100))
 ONE = "zapi_one"
-#: Seconds that every answer takes, so that a task lasts long enough to be killed in its midst.
+#: The id of an account's connection and pool, and the number of its instances, in another emulator.
+ACCOUNT, ACCOUNT_NUMBERS = "zapi_account", 2_000
+#: Seconds that every answer takes, so that a task runs long enough to be killed in the middle.
 DELAY = 0.1
-#: What the lists hold before any task.
+#: The contacts on the lists before any task.
 OLD = ["554499990001", "554499990002"]
 
 
 class Numbers:
-    """The emulator with all the numbers, in a process of its own."""
+    """An emulator with numbers, in its own process.
 
-    def __init__(self, log: Path) -> None:
+    :param name: the name of the process
+    :param log: the file for its output
+    :param options: more options of the emulator
+    """
+
+    def __init__(self, name: str, log: Path, *options: str) -> None:
         self.port = free_ports(1)[0]
         self.log = log
         process = BackgroundProcess(
-            "emulator",
-            [sys.executable, "-m", "airflow_provider_zapi.emulator", "--port", str(self.port)],
+            name,
+            [sys.executable, "-m", "airflow_provider_zapi.emulator", "--port", str(self.port), *options],
             env=clean_environment(os.environ),
             log=log,
             grace=3,
@@ -64,7 +72,7 @@ class Numbers:
         }
 
     def settings(self, *numbers: str) -> list[dict[str, Any]]:
-        """Return how the numbers are, each list in order."""
+        """Return the state of the numbers, with sorted lists."""
         found = [self.call("GET", f"instances/{number}")["settings"] for number in numbers]
         for settings in found:
             for parts in settings.values():
@@ -73,8 +81,8 @@ class Numbers:
         return found
 
     def printed(self) -> list[tuple[str, str]]:
-        """Return number, method and path of every request since the start, as the emulator has printed them."""
-        lines = re.findall(r" (\w+) /instances/(\w+)/token/\*\*\*/(\S+) \d+$", self.log.read_text(), re.MULTILINE)
+        """Return number, method and path of every request since the start, as the emulator printed them."""
+        lines = re.findall(r" (\w+) /instances/([\w-]+)/token/\*\*\*/(\S+) \d+$", self.log.read_text(), re.MULTILINE)
         return [(number, f"{method} {path}") for method, number, path in lines]
 
     def requests(self) -> list[dict[str, Any]]:
@@ -82,24 +90,33 @@ class Numbers:
 
 
 class System:
-    """The whole, running; ``facts`` are told at the end."""
+    """The whole running system. ``facts`` are printed at the end."""
 
     def __init__(self, folder: Path, database: Path, parts: Parts) -> None:
         self.parts = parts
-        self.numbers = Numbers(folder / "emulator.log")
+        self.numbers = Numbers("emulator", folder / "emulator.log")
+        self.account = Numbers("account", folder / "account.log", "--numbers", str(ACCOUNT_NUMBERS))
         env = {"ZAPI_TEST_NUMBERS": " ".join(NUMBERS)}
         self.airflow = DistributedAirflow(parts, folder, database, DAGS, env)
         self.facts: dict[str, str] = {}
 
     def start(self) -> None:
-        self.parts.start(self.numbers.part)
+        self.parts.start(self.numbers.part, self.account.part)
         self.numbers.create()
         self.airflow.start()
         connections = [self.numbers.connection(number) for number in (*NUMBERS, ONE)]
+        connections.append(
+            {
+                "connection_id": ACCOUNT,
+                "conn_type": "zapi",
+                "host": f"http://127.0.0.1:{self.account.port}",
+                "extra": json.dumps({"partner_token": DEMO_PARTNER_TOKEN, "client_token": "demo-client-token"}),
+            }
+        )
         self.airflow.api("PATCH", "/connections", {"actions": [{"action": "create", "entities": connections}]})
-        for pool, slots in (("zapi_all", 16), (ONE, 1)):
+        for pool, slots in (("zapi_all", 16), (ONE, 1), (ACCOUNT, 8)):
             self.airflow.api("POST", "/pools", {"name": pool, "slots": slots})
-        for dag_id in ("all_office", "all_night", "one_office", "one_night"):
+        for dag_id in ("all_office", "all_night", "one_office", "one_night", "shards"):
             self.airflow.wait_for_dag(dag_id)
 
     @contextmanager
@@ -109,7 +126,7 @@ class System:
         self.facts[name] = f"{time.monotonic() - began:.0f} s"
 
     def wait_for_ends(self, *runs: str, seconds: float) -> list[str]:
-        """Wait until runs have ended, well or not, and return their states."""
+        """Wait until runs have ended, and return their states."""
 
         def look() -> list[str] | None:
             states = [str(self.airflow.api("GET", run)["state"]) for run in runs]

@@ -16,7 +16,7 @@ from tests.celery.memory import members
 from tests.celery.system import DAGS, NUMBERS, ONE, System
 from tests.support import leaks
 
-#: The four lists: endpoint -> its name when it is read.
+#: The four lists: the name for reading each one, by endpoint.
 LISTS = {"last-seen": "lastSeen", "photo": "photo", "description": "description", "group-add": "groupAdd"}
 READS = {endpoint: f"GET privacy/disallowed-contacts {scope}" for endpoint, scope in LISTS.items()}
 #: The lists in the order in which they are written: without NONE, CONTACT_BLACKLIST is the strictest value.
@@ -24,13 +24,13 @@ WRITTEN = ("group-add", "last-seen", "photo", "description")
 
 
 def written(*endpoints: str) -> list[str]:
-    """Return the calls that write lists, each of which is read back."""
+    """Return the calls that write lists and read them back."""
     return [call for name in endpoints for call in (f"POST privacy/{name} CONTACT_BLACKLIST", READS[name])]
 
 
 #: Every list that was read before the last write is read once more.
 LAST_LOOK = [READS[name] for name in WRITTEN]
-#: All calls of a task, by its policy: the stricter values go out first.
+#: All calls of a task, by its policy: stricter values are sent first.
 CALLS = {
     "office": [
         *READS.values(),
@@ -50,16 +50,16 @@ CALLS = {
         *LAST_LOOK,
     ],
 }
-#: Asked only where a list holds something else, so not by every try.
+#: This call is made only if a list differs, so not by every try.
 OPTIONAL = "phone-exists-batch"
-#: How often each of the two DAGs runs on the one number.
+#: The number of runs of each of the two DAGs for one number.
 RUNS_EACH = 4
-#: So many numbers are done when the worker is killed.
+#: The number of finished numbers when the worker is killed.
 DONE_BEFORE = 25
 
 
 def as_asked(policy: str) -> dict[str, Any]:
-    """Return a number's settings as a policy's file says, in the emulator's words."""
+    """Return a policy file's settings in the emulator's format."""
     given = yaml.safe_load((DAGS / f"{policy}.yaml").read_text())
     return {
         name: {"value": wanted["visible_to"], "exceptions": wanted["except"]}
@@ -71,7 +71,7 @@ def as_asked(policy: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run for all numbers: its task instances, the calls to each number, how the numbers are then."""
+    """A run for all numbers: its task instances, the calls to each number, and the numbers' state afterwards."""
 
     tasks: list[dict[str, Any]]
     calls: dict[str, list[str]]
@@ -81,21 +81,22 @@ class Ran:
 
 
 def run_all(system: System, policy: str, *, kill: bool) -> Ran:
-    """Apply a policy to all numbers; if asked, kill a worker when a quarter is done and it is at work on a number."""
+    """Apply a policy to all numbers. Optionally, kill a worker that handles a number when a quarter is done."""
     airflow, before = system.airflow, len(system.numbers.printed())
+    victim = airflow.workers()[0]
     run = airflow.start_run(f"all_{policy}")
     killed: list[int] = []
 
     def kill_in_the_middle() -> bool | None:
         tasks = airflow.task_instances(run)
-        on_worker = members(system.parts.pid("worker 1"))
+        on_worker = members(system.parts.pid(victim))
         running = [task["map_index"] for task in tasks if task["state"] == "running" and task["pid"] in on_worker]
         begun = {number for number, _ in system.numbers.printed()[before:]}
         if sum(task["state"] == "success" for task in tasks) < DONE_BEFORE:
             return None
         if not any(NUMBERS[index] in begun for index in running):
             return None
-        system.parts.kill("worker 1")
+        system.parts.kill(victim)
         killed.extend(running)
         return True
 
@@ -110,7 +111,7 @@ def run_all(system: System, policy: str, *, kill: bool) -> Ran:
 
 
 def run_both(system: System) -> tuple[list[str], list[str]]:
-    """Start both DAGs of the one number several times; return how the runs ended, and the calls to the number."""
+    """Start both DAGs for one number several times. Return the states of the runs, and the calls to the number."""
     system.numbers.call("DELETE", "requests")
     runs = [system.airflow.start_run(f"one_{policy}") for _ in range(RUNS_EACH) for policy in CALLS]
     states = system.wait_for_ends(*runs, seconds=120)
@@ -118,14 +119,14 @@ def run_both(system: System) -> tuple[list[str], list[str]]:
 
 
 def told(request: dict[str, Any]) -> str:
-    """Return a request to a number as `CALLS` has it: method, endpoint, the value that it reads or sets."""
+    """Return a request in the format of `CALLS`: method, endpoint, and the value that it reads or sets."""
     said = {**request["query"], **(request["body"] or {})}
     value = said.get("visualizationType") or said.get("value") or said["type"]
     return f"{request['method']} {request['path'].partition('***/')[2]} {value}"
 
 
 def tasks_in(calls: list[str]) -> list[str] | None:
-    """Return the policies whose tasks made these calls, one task after the other; None if the tasks interleave."""
+    """Return the policies of the tasks that made these calls, or None if the tasks interleave."""
     found, rest = [], calls
     while rest:
         policy = next((policy for policy, whole in CALLS.items() if rest[: len(whole)] == whole), None)
@@ -138,7 +139,7 @@ def tasks_in(calls: list[str]) -> list[str] | None:
 
 @dataclass(frozen=True)
 class Fight:
-    """What both DAGs did to one number: in its pool, and then without one."""
+    """Return the calls of both DAGs to one number, first in its pool, and then without a pool."""
 
     states: list[str]
     calls: list[str]
@@ -165,10 +166,10 @@ def fight(system: System) -> Fight:
 
 @pytest.fixture(scope="module")
 def with_a_kill(system: System, undisturbed: Ran, fight: Fight) -> Ran:
-    """Run this last, because it kills one of the workers."""
+    """Run this after the others, so that they have two workers from the start."""
     with system.phase("100 numbers, a worker killed in the middle"):
         ran = run_all(system, "night", kill=True)
-    system.facts["of these, tried again after the kill"] = str(len(again(ran)))
+    system.facts["of these, retried after the kill"] = str(len(again(ran)))
     return ran
 
 
@@ -177,20 +178,20 @@ def again(ran: Ran) -> set[int]:
     return {task["map_index"] for task in ran.tasks if task["try_number"] > 1}
 
 
-def test_all_numbers_end_as_asked(undisturbed: Ran) -> None:
+def test_all_numbers_are_as_their_policies_want(undisturbed: Ran) -> None:
     assert [(task["state"], task["try_number"]) for task in undisturbed.tasks] == [("success", 1)] * len(NUMBERS)
     assert undisturbed.settings == [as_asked("office")] * len(NUMBERS)
     assert undisturbed.calls == dict.fromkeys(NUMBERS, without_values(CALLS["office"]))
 
 
-def test_all_numbers_end_as_asked_though_a_worker_was_killed(with_a_kill: Ran) -> None:
+def test_all_numbers_are_as_their_policies_want_although_a_worker_was_killed(with_a_kill: Ran) -> None:
     assert [task["state"] for task in with_a_kill.tasks] == ["success"] * len(NUMBERS)
     assert with_a_kill.settings == [as_asked("night")] * len(NUMBERS)
 
 
-def test_what_the_killed_worker_had_begun_is_done_again_from_the_start(with_a_kill: Ran) -> None:
+def test_the_tasks_of_the_killed_worker_start_again_from_the_beginning(with_a_kill: Ran) -> None:
     lost_tries = again(with_a_kill)
-    # One of them may have begun in the moment between the look at the tasks and the kill.
+    # One of them may have started between the last look at the tasks and the kill.
     assert lost_tries & with_a_kill.killed
     assert len(lost_tries) <= CONCURRENCY
     whole = without_values(CALLS["night"])
@@ -206,7 +207,7 @@ def test_what_the_killed_worker_had_begun_is_done_again_from_the_start(with_a_ki
 
 
 def without_values(calls: list[str]) -> list[str]:
-    """Return the calls as far as the emulator prints them."""
+    """Return the part of each call that the emulator prints."""
     return [call.rpartition(" ")[0] for call in calls]
 
 
@@ -218,7 +219,7 @@ def test_two_dags_never_interleave_in_a_pool_of_one_slot(fight: Fight) -> None:
     assert fight.settings == as_asked(done[-1])
 
 
-def test_without_that_pool_they_do(fight: Fight) -> None:
+def test_two_dags_interleave_without_that_pool(fight: Fight) -> None:
     assert fight.calls_without_pool
     assert tasks_in(fight.calls_without_pool) is None
 
@@ -226,7 +227,7 @@ def test_without_that_pool_they_do(fight: Fight) -> None:
 @pytest.mark.usefixtures("with_a_kill")
 def test_no_file_and_no_column_of_the_database_holds_a_secret(system: System) -> None:
     texts = {**dict(files(system.airflow.home)), **dict(database_texts(system.airflow.database))}
-    # Each part's output, a task's log, and what Airflow stores of a task were looked at.
+    # The search covered each part's output, a task's log, and the data that Airflow stores about a task.
     assert {f"{name.replace(' ', '-').lower()}.log" for name in system.parts.ready_after} <= texts.keys()
     assert any(name.startswith("logs/dag_id=all_night") for name in texts)
     assert {

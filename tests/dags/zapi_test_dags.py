@@ -1,15 +1,15 @@
-"""DAGs that the tests run: each way in which a parameter reaches an operator."""
+"""The DAGs that the tests run. They pass parameters to operators in every possible way."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Asset, task
 
 from airflow_provider_zapi.assets import privacy_uri
 from airflow_provider_zapi.notifications.zapi import ZApiNotifier
-from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator
+from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator, shards
 from airflow_provider_zapi.operators.policy import ApplyPrivacyPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 from airflow_provider_zapi.sensors.instance import ZApiInstanceConnectedSensor
@@ -96,7 +96,7 @@ for native in (False, True):
 with DAG(dag_id="zapi_test_policy_phone", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
     ApplyPrivacyPolicyOperator(task_id="apply", policy="{{ params.policy }}", expected_phone="{{ params.phone }}")
 
-#: Ways in which an approved plan reaches the task that applies it, or does not.
+#: The ways to pass an approved plan to the task that applies it, including ways that lose it.
 for way, expected_plan in (
     ("text", "{{ ti.xcom_pull('plan')['digest'] }}"),
     ("native", "{{ ti.xcom_pull('plan')['digest'] }}"),
@@ -157,14 +157,14 @@ with DAG(dag_id="zapi_test_wait", schedule=None, start_date=BEGIN, params={"phon
         ),
     )
 
-# A connection that is known at the parse: its asset is an inlet.
+# The connection is known when the file is parsed, so its asset is an inlet.
 for mode in ("apply", "plan"):
     with DAG(dag_id=f"zapi_test_state_{mode}", schedule=None, start_date=BEGIN, params=POLICY_PARAMS):
         ApplyPrivacyPolicyOperator(
             task_id=mode, policy="{{ params.policy }}", mode=mode, fail_on_drift=True, zapi_conn_id="zapi_state"
         )
 
-# What is mapped is known only to a run: the DAG names the assets itself.
+# Mapped values are known only at run time, so the DAG names the assets itself.
 with DAG(dag_id="zapi_test_state_mapped", schedule=None, start_date=BEGIN):
     ApplyPrivacyPolicyOperator.partial(
         task_id="apply",
@@ -183,3 +183,18 @@ with DAG(dag_id="zapi_test_state_account", schedule=None, start_date=BEGIN):
 
 with DAG(dag_id="zapi_test_fleet", schedule=None, start_date=BEGIN):
     ApplyFleetPolicyOperator(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account")
+
+with DAG(dag_id="zapi_test_fleet_retry", schedule=None, start_date=BEGIN):
+    ApplyFleetPolicyOperator(
+        task_id="apply",
+        policy={"last_seen": "NONE"},
+        zapi_conn_id="zapi_account",
+        max_concurrency=4,
+        retries=1,
+        retry_delay=timedelta(0),
+    )
+
+with DAG(dag_id="zapi_test_shards", schedule=None, start_date=BEGIN):
+    ApplyFleetPolicyOperator.partial(task_id="apply", policy={"last_seen": "NONE"}, zapi_conn_id="zapi_account").expand(
+        shard=shards(3)
+    )

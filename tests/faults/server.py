@@ -149,7 +149,7 @@ class Wire:
     def fin(self) -> None:
         """Close cleanly; under TLS without a close_notify, so that the stream is cut off by a bare FIN."""
         self.is_open = False
-        # The methods of the plain socket, because those of an SSL socket would touch its TLS state.
+        # Use the plain socket's methods, because the methods of an SSL socket would change its TLS state.
         socket.socket.shutdown(self._sock, socket.SHUT_WR)
         until = time.monotonic() + FIN_PATIENCE
         self._sock.settimeout(FIN_PATIENCE)
@@ -158,7 +158,7 @@ class Wire:
         self.close()
 
     def reset(self) -> None:
-        """Close with a TCP reset, after the client has had time to read what was sent before."""
+        """Close with a TCP reset, after the client has had time to read the data sent before."""
         self.wait(RESET_DELAY)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -220,7 +220,7 @@ class FaultServer:
         self.close()
 
     def close(self) -> None:
-        """End every connection and thread, wherever it is, within a second."""
+        """End all connections and threads within a second."""
         with self._lock:
             self.closing.set()
             for sock in (self._listener, *self._sockets):

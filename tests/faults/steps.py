@@ -162,7 +162,7 @@ def utc_now() -> datetime.datetime:
 
 
 def http_date(seconds: float, clock: Clock = utc_now) -> Callable[[Received], str]:
-    """Return an HTTP date relative to the time of the answer: so many seconds after it, or before it if negative."""
+    """Return an HTTP date relative to the time of the answer: this many seconds after it, or before it if negative."""
 
     def text(_: Received) -> str:
         return format_datetime(clock() + datetime.timedelta(seconds=seconds), usegmt=True)

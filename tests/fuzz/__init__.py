@@ -1,1 +1,1 @@
-"""Random answers and parameters, from a seed: `make fuzz` tries 100,000 of them, `make test` a fixed 2,000."""
+"""Test random answers and parameters from a seed. `make fuzz` tries 100,000 of them, and `make test` a fixed 2,000."""

@@ -1,4 +1,4 @@
-"""`make fuzz`: many cases on all cores, from a seed that is printed; ARGS="--seed 7 --count 5000" repeats a run."""
+"""Run many cases on all cores: `make fuzz`. It prints its seed. To repeat a run, use ARGS="--seed 7 --count 5000"."""
 
 from __future__ import annotations
 

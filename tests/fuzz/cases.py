@@ -34,7 +34,7 @@ LIMIT = 30
 
 
 def run_case(seed: int, number: int) -> str | None:
-    """Run the case with a number, and return what is wrong, or None."""
+    """Run the case with this number. Return a description of the problem, or None."""
     rng = random.Random(f"{seed}:{number}")
     with _logs() as records:
         try:
@@ -51,7 +51,7 @@ def run_case(seed: int, number: int) -> str | None:
 
 def _leaky(error: ZApiError) -> str | None:
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    # The test's own frames hold the secrets, of course.
+    # The frames of the test hold the secrets, so they are left out.
     frames = [f"{frame.line} {frame.locals}" for frame in told.stack if not frame.filename.startswith(_TESTS)]
     if leaks(str(error), repr(error), repr(vars(error)), *frames):
         return f"a secret is in the {type(error).__name__} or in a frame below it"
@@ -107,7 +107,7 @@ def _answers(rng: random.Random) -> str | None:
 
 
 def _parsed(answer: Canned) -> Any:
-    """Parse an answer as strictly as a success has to be, in another way than the package does."""
+    """Parse an answer as strictly as a success must be, but with different code from the package."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         assert len({key for key, _ in pairs}) == len(pairs)

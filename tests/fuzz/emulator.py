@@ -1,6 +1,6 @@
-"""Random requests to the emulator, made from its own OpenAPI document; `make fuzz-emulator` runs it for long.
+"""Send random requests to the emulator, generated from its OpenAPI document. `make fuzz-emulator` runs this for long.
 
-What each answer must hold to is in that document too. The emulator's interface must stay readable whatever was sent.
+Each answer must match the document. The emulator's interface must stay readable after any request.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ from schemathesis.specs.openapi.checks import (
 from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
-#: Never ends.
+#: This answer never ends.
 STREAM = "/_emulator/events"
-#: What most requests need to come past the credentials.
+#: The credentials that most requests need.
 KNOWN = {"id": "demo-instance", "token": "demo-token"}
 CLIENT_TOKEN = {"Client-Token": "demo-client-token"}
+ACCOUNT = {"Authorization": "Bearer demo-partner-token", "Content-Type": "application/json"}
 
 
 def operations(running: RunningEmulator) -> list[Any]:
-    """All operations of the document that end."""
+    """Return all operations of the document that end."""
     schema = schemathesis.openapi.from_url(f"{running.url}/_emulator/openapi.json")
     found: list[Any] = [cast(Any, result).ok() for result in schema.get_all_operations()]
     return [operation for operation in found if operation.path != STREAM]
 
 
 def strict(text: str) -> Any:
-    """The value of an answer that must be JSON to any reader."""
+    """Return the value of an answer that must be strict JSON."""
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} in an answer of the interface")
@@ -53,7 +54,7 @@ def strict(text: str) -> Any:
 
 
 def attack(running: RunningEmulator, operation: Any, count: int, number: int, each: Callable[[], None]) -> None:
-    """Send ``count`` random requests of one operation, and raise for the first answer that breaks the document."""
+    """Send ``count`` random requests of one operation. Raise an error for the first answer that breaks the document."""
     emulator = running.emulator
 
     @seed(number)
@@ -71,7 +72,8 @@ def attack(running: RunningEmulator, operation: Any, count: int, number: int, ea
         emulator.reset()
         if known:
             case.path_parameters.update({name: KNOWN[name] for name in case.path_parameters if name in KNOWN})
-        headers = CLIENT_TOKEN if credentials else {}
+        needed = ACCOUNT if operation.path == "/instances" else CLIENT_TOKEN
+        headers = needed if credentials else {}
         case.call_and_validate(base_url=running.url, headers=headers, checks=CHECKS, timeout=30)
         for path in ("instances", "requests?last=1", "faults"):
             answer = requests.get(f"{running.url}/_emulator/{path}", timeout=30)
@@ -82,7 +84,7 @@ def attack(running: RunningEmulator, operation: Any, count: int, number: int, ea
 
 
 def run(seed_: int, count: int, minutes: float = 0) -> Iterator[str]:
-    """Attack each operation ``count`` times, or all of them again and again for so many minutes; yield a line each."""
+    """Attack each operation ``count`` times, or all of them repeatedly for some minutes. Yield a line for each."""
     process = psutil.Process()
     total = 0
     started = time.monotonic()
@@ -102,7 +104,7 @@ def run(seed_: int, count: int, minutes: float = 0) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print how far it is after each round; a finding ends it with its traceback."""
+    """Print the progress after each round. A finding ends the program with its traceback."""
     parser = argparse.ArgumentParser(prog="make fuzz-emulator", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--count", type=int, default=100, help="requests of an operation in each round")

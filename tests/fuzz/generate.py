@@ -11,7 +11,7 @@ import yaml
 
 from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, Canned
 
-#: What Z-API's documentation shows, and what was recorded of its answers.
+#: Answers from Z-API's documentation, and recorded answers.
 EXAMPLES: tuple[Any, ...] = (
     {"success": True},
     {"success": False},
@@ -60,7 +60,7 @@ def text(rng: random.Random, *, surrogates: bool = True) -> str:
 
 
 def value(rng: random.Random, depth: int = 3) -> Any:
-    """Return anything that JSON can hold, and that a template may deliver."""
+    """Return any JSON value, such as a template may render."""
     kind = rng.random()
     if depth and kind < 0.15:
         return [value(rng, depth - 1) for _ in range(rng.randint(0, 4))]
@@ -74,7 +74,7 @@ def value(rng: random.Random, depth: int = 3) -> Any:
 
 
 def mutated(rng: random.Random, example: Any, depth: int = 4) -> Any:
-    """Return something near ``example``."""
+    """Return a value that is similar to ``example``."""
     if rng.random() < 0.15 or not depth:
         return value(rng)
     if isinstance(example, dict):
@@ -141,7 +141,7 @@ def _headers(rng: random.Random) -> dict[str, str]:
 
 
 def changes(rng: random.Random) -> Any:
-    """Return what a task may be given as changes, often nearly right."""
+    """Return a value for a task's changes, which is often nearly valid."""
     if rng.random() < 0.3:
         return value(rng)
     rows: Any = [
@@ -156,7 +156,7 @@ def changes(rng: random.Random) -> Any:
 
 
 def policy(rng: random.Random) -> Any:
-    """Return a policy, nearly: an object, or its YAML or JSON text."""
+    """Return a nearly valid policy, as an object or as YAML or JSON."""
     names = (
         "last_seen",
         "photo",
@@ -196,7 +196,7 @@ def _cut(rng: random.Random, made: str) -> str:
 
 
 def connection(rng: random.Random) -> dict[str, Any]:
-    """Return the fields of a connection, with one or several odd ones."""
+    """Return the fields of a connection, with one or more unusual values."""
     extra: Any = {"client_token": CLIENT_TOKEN}
     fields: dict[str, Any] = {
         "conn_type": "zapi", "login": "instance-1", "password": TOKEN, "host": "", "port": None, "extra": extra,
@@ -230,7 +230,7 @@ def _host(rng: random.Random) -> str:
 
 
 def proxy(rng: random.Random) -> str:
-    """Return what an environment variable for a proxy may hold: no null character and no half surrogate pair."""
+    """Return a value for a proxy's environment variable, without null characters and half surrogate pairs."""
     chars = "".join(rng.choice("ab.:@[]/%?#0123456789- \u20ac") for _ in range(rng.randint(0, 20)))
     rest = rng.choice((chars, f"user:{TOKEN}@{chars}", "127.0.0.1:1", text(rng, surrogates=False)))
     scheme = rng.choice(("", "http://", "https://", "socks5://", "socks5h://", "ftp://", "//"))

@@ -1,4 +1,4 @@
-"""`make soak-emulator`: 100,000 requests to a running `zapi-emulator`, and what they do to its memory.
+"""Send 100,000 requests to a running `zapi-emulator`, and measure its memory: `make soak-emulator`.
 
 The requests are ordinary ones, with messages of up to 20 KB, changes of lists, faults and calls that are not emulated.
 """
@@ -21,7 +21,7 @@ BASE = "/instances/demo-instance/token/demo-token"
 
 
 def calls(rng: random.Random) -> Iterator[tuple[str, str, Any]]:
-    """Method, path and body of one request after the other, without end."""
+    """Yield method, path and body of requests, without end."""
     while True:
         phone = str(5544990000000 + rng.randrange(2_000))
         action = rng.choice(["add", "remove"])
@@ -45,7 +45,7 @@ def calls(rng: random.Random) -> Iterator[tuple[str, str, Any]]:
 
 
 def main() -> int:
-    """Print the memory on the way; the exit code is 1 if the second half needed over 10 % more than the first."""
+    """Print the memory during the run. The exit code is 1 if the second half needed over 10 % more than the first."""
     parser = argparse.ArgumentParser(prog="make soak-emulator", description=__doc__)
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--count", type=int, default=100_000)
@@ -54,7 +54,7 @@ def main() -> int:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            # Its other lines are never read.
+            # The other lines of its output are not read.
             url = process.stdout.readline().split()[2]
             memory = psutil.Process(process.pid).memory_info
             started, step, seen = time.monotonic(), max(options.count // 10, 1), []

@@ -1,4 +1,4 @@
-"""Some 2,000 random requests to the emulator; `make fuzz-emulator` sends more."""
+"""The emulator handles about 2,000 random requests. `make fuzz-emulator` sends more."""
 
 import pytest
 

@@ -77,9 +77,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("(silent|reset|fin)_before_request", "closed or silent before the request", UNREACHABLE, RETRIED, received=0),
     Outcome("silent.*", "silence, before or in the headers or in the body", UNREACHABLE, RETRIED),
     Outcome("reset.*", "a reset, before, in or after the headers or in the body", UNREACHABLE, RETRIED),
-    Outcome("fin_in_headers", "the headers are cut (nothing of the body is there)", UNREACHABLE, RETRIED, 200),
+    Outcome("fin_in_headers", "the headers are cut (without any part of the body)", UNREACHABLE, RETRIED, 200),
     Outcome("fin.*", "closed before an answer, or a body that is cut", UNREACHABLE, RETRIED),
-    Outcome("drip_.*|endless_interim", "a drip of headers, chunk size or body; 100 Continue for ever", UNREACHABLE),
+    Outcome("drip_.*|endless_interim", "a drip of headers, chunk size or body; endless 100 Continue", UNREACHABLE),
     Outcome("length_too_long|chunk_.*", "a body shorter than its length, bad or unfinished chunks", UNREACHABLE, RETRIED),
     Outcome("length_.*|gzip_cut", "a wrong length or cut gzip that leaves half a JSON text", UNREACHABLE, RETRIED, 200),
     Outcome("header_without_colon", "a header line without a colon, no body", UNREACHABLE, RETRIED, 200),
@@ -108,7 +108,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("echo_retry_after", "429, the secrets in Retry-After", errors.ZApiRateLimitError, RETRIED, 429),
     Outcome("echo_(page_200_.*|content_type)", "200, a page that echoes the secrets", UNREACHABLE, RETRIED, 200),
     Outcome("echo_page_.*", "502, a page that echoes the secrets", UNREACHABLE, RETRIED, 502),
-    Outcome(".*", "200, any other body than an object with `success: true` alone", UNREACHABLE, RETRIED, 200),
+    Outcome(".*", "200, a body other than an object with only `success: true`", UNREACHABLE, RETRIED, 200),
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_every_number_is_listed_once(
     assert sorted(listed) == sorted(fleet.emulator.instances)
 
 
-def test_a_total_that_never_stands_still_is_an_error(account: ZApiAccountClient, fleet: RunningEmulator) -> None:
+def test_a_total_that_keeps_changing_is_an_error(account: ZApiAccountClient, fleet: RunningEmulator) -> None:
     fleet.emulator.account.patch({"total_changes": 1000})
     with pytest.raises(ZApiTransientError, match="3 times"):
         next(account.instances())
@@ -70,13 +70,13 @@ def test_a_wrong_integrator_token_is_refused_once(fleet: RunningEmulator) -> Non
     assert len(fleet.emulator.requests) == 1
 
 
-def test_the_connection_test_says_how_many_there_are(account_id: str, fleet: RunningEmulator) -> None:
+def test_the_connection_test_shows_the_number_of_instances(account_id: str, fleet: RunningEmulator) -> None:
     said = ZApiHook(account_id).test_connection()
     assert said == (True, "Z-API accepts the integrator token, and the account has 230 instances.")
     assert [request["query"] for request in fleet.emulator.requests] == [{"page": "1", "pageSize": "1"}]
 
 
-def test_the_connection_test_says_what_is_refused(account_id: str, fleet: RunningEmulator) -> None:
+def test_the_connection_test_says_what_z_api_refused(account_id: str, fleet: RunningEmulator) -> None:
     fleet.emulator.account.partner_token = "another"
     good, text = ZApiHook(account_id).test_connection()
     assert not good
@@ -99,13 +99,13 @@ def test_one_number_is_picked_by_id_or_name(account_id: str, fleet: RunningEmula
 @pytest.mark.parametrize(
     ("instance", "text"),
     [
-        ("store 0007 curitiba", "none of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
-        ("Store 0007", "none of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
-        ("number-9999", "none of the account's 230 instances.* Did you mean 'number-0"),
-        ("~", r"none of the account's 230 instances[^?]*$"),
+        ("store 0007 curitiba", "not one of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
+        ("Store 0007", "not one of the account's 230 instances.* Did you mean 'Store 0007 Curitiba'"),
+        ("number-9999", "not one of the account's 230 instances.* Did you mean 'number-0"),
+        ("~", r"not one of the account's 230 instances[^?]*$"),
         ("", "instance is empty"),
         ("None", "is the string 'None'"),
-        (7, "instance is an integer, and must be a string"),
+        (7, "instance is an integer, but must be a string"),
     ],
 )
 def test_a_number_that_cannot_be_picked_is_an_error_and_gets_nothing(
@@ -125,7 +125,7 @@ def test_a_name_that_two_instances_have_is_ambiguous(account_id: str, fleet: Run
     check_error(caught.value)
 
 
-def test_an_account_without_a_number_named_is_an_error(account_id: str, fleet: RunningEmulator) -> None:
+def test_an_account_connection_without_an_instance_is_an_error(account_id: str, fleet: RunningEmulator) -> None:
     with pytest.raises(ZApiConfigurationError, match=r"no instance was named.*'instance'") as caught:
         ZApiHook(account_id).get_conn()
     check_error(caught.value)
@@ -139,7 +139,7 @@ def test_a_search_that_counts_all_instances_still_finds(account_id: str, fleet: 
         assert client.instance_id == "number-0007"
 
 
-def test_a_connection_with_one_instance_takes_only_its_id(
+def test_a_connection_with_one_instance_accepts_only_its_id(
     fleet: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {

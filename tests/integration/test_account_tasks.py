@@ -53,19 +53,19 @@ def run(task: Any) -> Any:
     return task.execute(cast(Any, {}))
 
 
-def test_every_task_is_here() -> None:
+def test_every_task_is_in_the_table() -> None:
     def kinds(kind: type[Any]) -> set[type[Any]]:
         below: list[type[Any]] = kind.__subclasses__()
         return {kind}.union(*map(kinds, below))
 
     made = {kind.__name__ for kind in kinds(ZApiOperator) if kind.__module__.startswith("airflow_provider_zapi")}
     bases = {"ZApiOperator", "ZApiSensor", "SettingOperator", "ValueOperator", "VisibilityOperator"}
-    # The fleet operator is for all instances of an account, so it takes none.
+    # The fleet operator handles all instances of an account, so it has no parameter `instance`.
     assert made - bases - {"VisibilityWithListOperator", "ApplyFleetPolicyOperator"} == TASKS.keys()
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_is_for_the_instance_that_it_names(fleet: RunningEmulator, account_id: str, name: str) -> None:
+def test_a_task_calls_the_instance_that_it_names(fleet: RunningEmulator, account_id: str, name: str) -> None:
     task = TASKS[name](task_id="t", zapi_conn_id=account_id, instance=NAME)
     assert "instance" in task.template_fields
     run(task)
@@ -130,7 +130,7 @@ def test_a_task_that_is_killed_while_it_lists_sends_nothing_more(fleet: RunningE
     assert len(fleet.emulator.requests) == 1
 
 
-def test_the_pool_to_create_is_that_of_the_number(
+def test_the_warning_names_a_pool_for_the_number(
     account_id: str, fleet: RunningEmulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     run(TASKS["SetOnlinePrivacyOperator"](task_id="t", zapi_conn_id=account_id, instance="Store 0001 São Paulo"))
@@ -152,7 +152,7 @@ class Events(dict[Any, Any]):
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 has no asset events that a task can name at run time")
-def test_each_number_of_an_account_has_an_asset_of_its_own(fleet: RunningEmulator, account_id: str) -> None:
+def test_each_number_of_an_account_has_its_own_asset(fleet: RunningEmulator, account_id: str) -> None:
     for instance in ("number-0001", NAME):
         events = Events()
         task = TASKS["ApplyPrivacyPolicyOperator"](task_id="t", zapi_conn_id=account_id, instance=instance)
@@ -177,7 +177,7 @@ def test_each_number_of_an_account_has_an_asset_of_its_own(fleet: RunningEmulato
         ("zapi://a/b/privacy?x", False),
     ],
 )
-def test_the_uris_of_assets(uri: str, known: bool) -> None:
+def test_an_asset_uri_has_the_connection_and_the_instance(uri: str, known: bool) -> None:
     from urllib.parse import urlsplit
 
     if known:
@@ -187,7 +187,7 @@ def test_the_uris_of_assets(uri: str, known: bool) -> None:
             sanitize_uri(urlsplit(uri))
 
 
-def test_a_deferred_sensor_goes_on_waiting_for_the_same_number(fleet: RunningEmulator, account_id: str) -> None:
+def test_a_deferred_sensor_keeps_waiting_for_the_same_number(fleet: RunningEmulator, account_id: str) -> None:
     fleet.emulator.instance(ID).patch({"connected": False})
     sensor = ZApiInstanceConnectedSensor(task_id="t", zapi_conn_id=account_id, instance=NAME, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
@@ -195,7 +195,7 @@ def test_a_deferred_sensor_goes_on_waiting_for_the_same_number(fleet: RunningEmu
     _, arguments = deferred.value.trigger.serialize()
     assert arguments["instance"] == ID
     assert not leaks(repr(arguments))
-    fleet.emulator.instance(ID).patch({"connected": True, "name": "Renamed meanwhile"})
+    fleet.emulator.instance(ID).patch({"connected": True, "name": "Renamed in between"})
 
     class AtOnce(InstanceConnectedTrigger):
         async def sleep(self, seconds: float) -> None:

@@ -29,7 +29,7 @@ CALLS: list[tuple[list[str], dict[str, Any], int, str]] = [
     (["check", "zapi_default"], {"connected": False}, 3, "not connected: You are not connected."),
     (["check", "zapi_default"], {"subscription": "lapsed"}, 3, "the subscription of this instance lapsed"),
     (["check", "nobody"], {}, 3, "There is no such connection"),
-    (["show", "zapi_default"], {}, 0, "last_seen             0"),
+    (["show", "zapi_default"], {}, 0, "last_seen           0"),
     (["show", "zapi_default"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {"connected": False}, 3, "not connected"),
     (["plan", "zapi_default", "policy.yaml"], {}, 1, "Lists that differ: last_seen"),
@@ -50,7 +50,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "state", "code", "text"), CALLS, ids=[f"{' '.join(row[0])} {row[1]}" for row in CALLS]
 )
-def test_a_command_says_what_it_found_and_by_its_exit_code(
+def test_a_command_prints_its_findings_and_has_the_right_exit_code(
     zapi: RunningEmulator,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
@@ -67,18 +67,18 @@ def test_a_command_says_what_it_found_and_by_its_exit_code(
 
 
 @pytest.mark.usefixtures("airflow_db", "files")
-def test_contacts_are_named_where_asked_and_json_can_be_read(
+def test_contacts_are_shown_on_request_and_json_can_be_parsed(
     zapi: RunningEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["apply", "zapi_default", "policy.yaml", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["last_seen"]["added"] == 1
     assert main(["show", "zapi_default", "--output", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"] == {"exceptions": 1}
+    assert json.loads(capsys.readouterr().out)["lists"]["last_seen"] == {"excluded": 1}
     assert main(["show", "zapi_default", "--contacts", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["lists"]["last_seen"]["contacts"] == [CONTACT]
     assert main(["show", "zapi_default", "--contacts"]) == 0
     table = capsys.readouterr().out
-    assert f"last_seen             1  {CONTACT}" in table
+    assert f"last_seen           1  {CONTACT}" in table
     assert max(map(len, table.splitlines())) <= 80
 
 
@@ -128,7 +128,7 @@ def test_only_the_expected_plan_is_applied(zapi: RunningEmulator, capsys: pytest
 
 @pytest.mark.usefixtures("airflow_db", "files")
 @pytest.mark.parametrize("digest", ["", "None", "plan1"])
-def test_what_is_not_a_digest_is_usage_and_sends_nothing(
+def test_an_invalid_digest_is_a_usage_error_and_sends_nothing(
     zapi: RunningEmulator, capsys: pytest.CaptureFixture[str], digest: str
 ) -> None:
     assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 2
@@ -144,18 +144,18 @@ def process(*words: str, **options: Any) -> subprocess.Popen[str]:
 
 @pytest.mark.usefixtures("airflow_db", "zapi")
 @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_stdout_holds_the_report_only_however_much_airflow_logs(
+def test_stdout_has_only_the_report_even_if_airflow_logs_a_lot(
     monkeypatch: pytest.MonkeyPatch, output: str, read: Callable[[str], Any]
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "DEBUG")
     printed, logged = process("show", "zapi_default", "-o", output, stdout=subprocess.PIPE).communicate()
-    assert read(printed)["lists"]["photo"] == {"exceptions": 0}
+    assert read(printed)["lists"]["photo"] == {"excluded": 0}
     assert "debug" in logged.lower()
     assert not leaks(printed, logged)
 
 
 @pytest.mark.usefixtures("airflow_db", "zapi")
-def test_a_reader_that_left_ends_a_command_quietly() -> None:
+def test_a_command_ends_quietly_if_its_reader_has_left() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = process("show", "zapi_default", stdout=writing)
@@ -164,7 +164,7 @@ def test_a_reader_that_left_ends_a_command_quietly() -> None:
     assert command.returncode == 141
 
 
-def test_what_no_one_foresaw_is_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_exception_does_not_exit_like_drift(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("check", argparse.Namespace()) == 3
     assert "AttributeError" in capsys.readouterr().err
 
@@ -183,7 +183,7 @@ def test_wrong_usage_is_exit_code_2() -> None:
 
 
 def test_airflow_has_the_same_commands() -> None:
-    pytest.importorskip("airflow.cli.cli_config", reason="this Airflow has another command line")
+    pytest.importorskip("airflow.cli.cli_config", reason="this Airflow has a different command line")
     [group] = get_zapi_cli_commands()
     assert group.name == "zapi"
     *commands, fleet = group.subcommands

@@ -16,7 +16,10 @@ import httpx
 import pytest
 import requests
 
+from airflow_provider_zapi.client import ZApiClient
+from airflow_provider_zapi.client.targets import Credentials
 from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.exceptions import ZApiUnreachableError
 
 #: Much longer than any step takes. A step that takes this long hangs.
 PATIENCE = 20
@@ -55,7 +58,7 @@ def end(process: Any) -> tuple[int, str]:
     return code, process.stderr.read()
 
 
-def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
+def test_a_pipe_that_nobody_reads_does_not_block_answers() -> None:
     with started() as (process, address), httpx.Client(base_url=f"http://{address}") as client:
         # A pipe holds 64 KiB, and each of these requests prints a line of about 2,000 characters.
         for number in range(100):
@@ -64,7 +67,7 @@ def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
         assert end(process) == (0, "")
 
 
-def test_a_reader_that_is_gone_stops_nothing() -> None:
+def test_a_reader_that_has_gone_does_not_block_answers() -> None:
     with started() as (process, address), httpx.Client(base_url=f"http://{address}") as client:
         process.stdout.close()
         for _ in range(3):
@@ -73,7 +76,7 @@ def test_a_reader_that_is_gone_stops_nothing() -> None:
         assert end(process) == (0, "")
 
 
-def test_a_line_that_the_terminal_cannot_show_stops_nothing(tmp_path: Path) -> None:
+def test_a_line_that_the_terminal_cannot_show_does_not_block_answers(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out, started(stdout=out, PYTHONIOENCODING="ascii") as (process, address):
         assert httpx.get(f"http://{address}/snow/\u2603", timeout=PATIENCE).status_code == 200
         assert end(process) == (0, "")
@@ -97,6 +100,7 @@ def test_a_state_file_outlives_a_restart(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (("--host", ""), 2, "--host must be"),
+        (("--host", "0"), 2, "--host must be"),
         (("--instance", "a:b", "--instance", "a:c"), 2, "twice"),
         (("--instance", "12=a:b"), 2, "phone must be"),
         (("--state", "/proc/nothing/here"), 1, "/proc/nothing/here"),
@@ -111,7 +115,7 @@ def test_a_wrong_option_ends_the_command_with_one_line(arguments: tuple[str, ...
     assert done.stderr.count("\n") == 1
 
 
-def test_an_instance_can_carry_its_phone() -> None:
+def test_an_instance_option_can_include_the_phone() -> None:
     with started("--instance", "5544988887777=shop:token", "--quiet") as (_, address):
         device = httpx.get(f"http://{address}/instances/shop/token/token/device")
         assert device.json()["phone"] == "5544988887777"
@@ -123,7 +127,7 @@ def addresses() -> list[str]:
     return [address for address in found if "." in address]
 
 
-def test_another_machine_or_container_calls_it_over_tls(tmp_path: Path) -> None:
+def test_another_machine_or_container_can_call_it_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [address, *_] = addresses() or pytest.skip("this machine has loopback only")
     authority = tmp_path / "authority.pem"
     every = "0.0.0.0"  # noqa: S104
@@ -135,8 +139,12 @@ def test_another_machine_or_container_calls_it_over_tls(tmp_path: Path) -> None:
         assert lines[2] == f"REQUESTS_CA_BUNDLE={authority}\n"
         answer = requests.get(url + STATUS, headers=CREDENTIALS, verify=str(authority), timeout=PATIENCE)
         assert answer.json()["connected"] is True
-        with pytest.raises(requests.exceptions.SSLError):
-            requests.get(url + STATUS, timeout=PATIENCE)
+        target = Credentials("demo-instance", "demo-token", client_token="demo-client-token", base_url=url)
+        with ZApiClient(target) as client, pytest.raises(ZApiUnreachableError, match="certificate"):
+            client.status()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        with ZApiClient(target) as client:
+            assert client.status().connected
         context = ssl.create_default_context(cafile=str(authority))
         with (
             socket.create_connection((address, int(url.rpartition(":")[2]))) as connection,
@@ -151,7 +159,7 @@ def test_another_machine_or_container_calls_it_over_tls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "done"), [("reset", False), ("lost_answer", True), ("truncated", True)], ids=lambda value: str(value)
 )
-def test_a_connection_breaks_as_asked(fault: str, done: bool) -> None:
+def test_a_connection_breaks_as_the_fault_says(fault: str, done: bool) -> None:
     with running_emulator() as running, httpx.Client(base_url=running.url, headers=CREDENTIALS) as client:
         running.emulator.add_fault({"fault": fault})
         with pytest.raises(httpx.TransportError):
@@ -183,3 +191,12 @@ def test_the_printed_connections_are_json() -> None:
         process.stdout.readline()
         for _ in range(2):
             assert json.loads(process.stdout.readline().partition("='")[2][:-2])["conn_type"] == "zapi"
+
+
+def test_on_all_addresses_it_prints_one_that_can_be_called() -> None:
+    with started("--host", "0.0.0.0") as (process, address):  # noqa: S104
+        assert end(process) == (0, "")
+        lines = process.stdout.read().splitlines()
+    assert lines[0].startswith(f"Z-API emulator: http://{address}/ ")
+    assert f'"host": "http://{address}"' in lines[1]
+    assert "--tls FILE" in lines[2]

@@ -139,7 +139,7 @@ def test_a_port_in_use_ends_the_command_with_one_line() -> None:
     assert errors == f"emulator: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
-def test_a_running_emulator_can_be_changed_directly_and_stops() -> None:
+def test_a_running_emulator_can_be_changed_directly_and_stopped() -> None:
     threads = threading.active_count()
     with running_emulator() as running, httpx.Client(base_url=running.url) as client:
         running.emulator.instance("demo-instance").patch({"client_token": None, "connected": False})
@@ -151,13 +151,13 @@ def test_a_running_emulator_can_be_changed_directly_and_stops() -> None:
         httpx.get(running.url)
 
 
-def test_two_emulators_run_beside_each_other() -> None:
+def test_two_emulators_can_run_at_the_same_time() -> None:
     with running_emulator() as one, running_emulator(Emulator()) as two:
         assert one.url != two.url
         assert httpx.get(f"{two.url}/_emulator/instances").json()["instances"] == []
 
 
-def test_the_event_stream_tells_of_each_change_and_ends_with_the_server() -> None:
+def test_the_event_stream_reports_each_change_and_ends_with_the_server() -> None:
     with httpx.Client(timeout=PATIENCE) as client:
         with contextlib.ExitStack() as server:
             running = server.enter_context(running_emulator())

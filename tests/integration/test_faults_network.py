@@ -58,14 +58,14 @@ def failure_of(client: ZApiClient) -> errors.ZApiError:
     return caught.value
 
 
-def test_the_authority_of_requests_ca_bundle_vouches_for_the_server(made: Certificates) -> None:
+def test_the_authority_in_requests_ca_bundle_is_trusted(made: Certificates) -> None:
     with FaultServer(good(), tls=made.good) as server, client_of(server.url) as client:
         assert client.set_privacy(LAST_SEEN, "ALL") == 1
         assert client.set_privacy(LAST_SEEN, "ALL") == 1
         assert server.connections == 1
 
 
-def test_curl_ca_bundle_counts_where_requests_ca_bundle_is_not_set(
+def test_curl_ca_bundle_is_used_if_requests_ca_bundle_is_not_set(
     made: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -83,31 +83,29 @@ def test_a_bad_certificate_is_refused_at_once(made: Certificates, name: str) -> 
     assert "certificate is not trusted" in str(error)
 
 
-def test_the_systems_authorities_do_not_vouch_for_a_private_one(
-    made: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_private_authority_is_not_trusted_by_default(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with FaultServer(good(), tls=made.good) as server:
         assert "certificate is not trusted" in str(failure_of(client_of(server.url)))
         assert server.requests == []
 
 
-def test_an_authorities_file_that_is_not_there_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_authorities_file_is_an_error_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(errors.ZApiConfigurationError, match="REQUESTS_CA_BUNDLE") as caught:
         Transport(credentials())
     check_error(caught.value)
 
 
-def test_a_server_without_tls_is_no_server(made: Certificates) -> None:
+def test_a_server_without_tls_is_an_error(made: Certificates) -> None:
     with FaultServer(PLAIN_HTTP_ON_TLS_PORT, tls=made.good) as server:
         error = failure_of(client_of(server.url))
         assert (server.requests, server.connections) == ([], 4)
-    assert "a TLS connection could not be made" in str(error)
+    assert "a TLS connection could not be established" in str(error)
 
 
 @pytest.mark.parametrize("fault", ["fin_in_body", "reset_in_headers", "silent", "chunk_end_missing"])
-def test_a_broken_answer_over_tls_is_tried_again(made: Certificates, fault: str) -> None:
+def test_a_broken_answer_over_tls_is_retried(made: Certificates, fault: str) -> None:
     with FaultServer(FAULTS[fault], good(), tls=made.good) as server, client_of(server.url, read_timeout=0.3) as client:
         assert client.set_privacy(LAST_SEEN, "ALL") == 1
         assert len(server.requests) == 2
@@ -134,7 +132,7 @@ def test_a_name_that_does_not_resolve_is_tried_four_times() -> None:
     assert "could not be resolved" in str(error)
 
 
-def test_the_environments_proxy_carries_https(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_uses_the_proxy_of_the_environment(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer(good(), tls=made.good) as server, ProxyServer(to=server.port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with client_of(f"https://localhost:{server.port}") as client:
@@ -145,7 +143,7 @@ def test_the_environments_proxy_carries_https(made: Certificates, monkeypatch: p
     assert not leaks(*(request.head.decode() for request in proxy.requests))
 
 
-def test_no_proxy_is_heeded(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_respected(made: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer(good(), tls=made.good) as server, ProxyServer() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "localhost")
@@ -155,7 +153,7 @@ def test_no_proxy_is_heeded(made: Certificates, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_no_proxy_carries_http(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_http_does_not_use_a_proxy(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     with FaultServer(good()) as server, ProxyServer() as proxy:
         monkeypatch.setenv(variable, proxy.url)
         with client_of(server.url) as client:
@@ -166,12 +164,12 @@ def test_no_proxy_carries_http(monkeypatch: pytest.MonkeyPatch, variable: str) -
 #: The proxy's behaviour, and the expected error.
 PROXIES = {
     407: (errors.ZApiConfigurationError, 1, "requires a user and a password"),
-    502: (errors.ZApiUnreachableError, 4, "the call failed at the proxy"),
+    502: (errors.ZApiUnreachableError, 4, "the proxy did not forward the call"),
 }
 
 
 @pytest.mark.parametrize("status", PROXIES)
-def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_the_error_names_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     kind, tries, text = PROXIES[status]
     with ProxyServer(PROXY_REFUSALS[status]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -181,11 +179,11 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: 
     assert text in str(error)
 
 
-def test_a_dead_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_a_dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with dead_port() as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = failure_of(client_of("https://localhost:9"))
-    assert "the call failed at the proxy" in str(error)
+    assert "the proxy did not forward the call" in str(error)
 
 
 CHANGES = tuple(ContactChange("add", str(554400000000 + number)) for number in range(1500))
@@ -240,4 +238,4 @@ def test_a_stop_during_a_read_ends_with_the_read_and_nothing_more_is_sent(answer
     assert late < 1
     assert "the call was cancelled" in str(error)
     # The message says that a chunk is done if its answer came before the stop.
-    assert ("500 of 1500 changes were made before, and stay" in str(error)) is (answer == "whole")
+    assert ("500 of 1500 changes were made before this, and stay" in str(error)) is (answer == "whole")

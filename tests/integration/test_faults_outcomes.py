@@ -56,7 +56,7 @@ def failure_of(client: ZApiClient) -> errors.ZApiError:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_ends_as_its_row_says(name: str) -> None:
+def test_a_fault_has_the_outcome_in_its_row(name: str) -> None:
     expected = outcome_of(name)
     clock = JumpClock()
     drips = name.startswith(("drip_", "endless_"))
@@ -89,7 +89,7 @@ def test_a_fault_ends_as_its_row_says(name: str) -> None:
     assert len(server.requests) < 2 or sum(clock.slept) > 0
 
 
-def test_every_row_of_the_table_is_the_outcome_of_a_fault_and_stands_in_the_docs() -> None:
+def test_every_row_of_the_table_applies_to_a_fault_and_is_in_the_docs() -> None:
     met = {outcome_of(name).title for name in FAULTS}
     assert [row.title for row in OUTCOMES if row.title not in met] == []
     assert set(BODIES) <= set(FAULTS)
@@ -97,7 +97,7 @@ def test_every_row_of_the_table_is_the_outcome_of_a_fault_and_stands_in_the_docs
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_an_unusual_success_is_one_and_the_next_call_starts_clean(name: str) -> None:
+def test_an_unusual_success_counts_and_does_not_affect_the_next_call(name: str) -> None:
     clock = JumpClock()
     with FaultServer(GOOD[name]) as server, client_of(server.url, clock) as client:
         call(client)
@@ -119,7 +119,7 @@ SEQUENCES: dict[str, Sequence[str]] = {
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_a_success_after_failures_is_a_success(name: str) -> None:
+def test_a_success_after_failures_counts(name: str) -> None:
     clock = JumpClock()
     faults = [FAULTS[row] for row in SEQUENCES[name]]
     with FaultServer(*faults, good()) as server, client_of(server.url, clock) as client:
@@ -138,7 +138,7 @@ def test_a_redirect_is_never_followed(status: int) -> None:
     check_error(error)
 
 
-def test_a_redirect_with_an_endless_body_ends_at_the_cap() -> None:
+def test_a_redirect_with_an_endless_body_ends_at_the_size_limit() -> None:
     with FaultServer(answer(302, b" " * (1 << 21), (("Location", "http://127.0.0.1:9/"),))) as server:
         error = failure_of(client_of(server.url, JumpClock()))
     assert (type(error), error.attempts) == (errors.ZApiUnreachableError, 1)
@@ -155,7 +155,7 @@ def test_a_drip_faster_than_the_read_timeout_ends_at_the_deadline(drip: Callable
 
 
 @pytest.mark.parametrize("name", ["body_huge", "body_huge_without_length", "gzip_bomb"])
-def test_a_huge_body_is_not_kept(name: str) -> None:
+def test_a_huge_body_is_not_held_in_memory(name: str) -> None:
     gzip_bomb()  # create it first, because the server keeps it and its memory must not count
     with FaultServer(FAULTS[name]) as server, client_of(server.url, JumpClock()) as client:
         tracemalloc.start()

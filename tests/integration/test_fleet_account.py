@@ -93,7 +93,7 @@ def calls(running: RunningEmulator) -> int:
     return sum(request["path"].endswith("/privacy/last-seen") for request in running.emulator.requests)
 
 
-def test_all_numbers_that_are_ready_become_what_the_policy_says(running: RunningEmulator) -> None:
+def test_the_policy_is_applied_to_all_numbers_that_are_ready(running: RunningEmulator) -> None:
     result = operator().execute({})
     assert result["outcomes"] == {"asserted": 270, "not_connected": 24, "lapsed": 6}
     assert (result["instances"], result["selected"], result["unmatched"]) == (300, 300, 0)
@@ -102,7 +102,7 @@ def test_all_numbers_that_are_ready_become_what_the_policy_says(running: Running
     assert set(histories) == {1}
 
 
-def test_a_list_is_proven_then_unchanged_and_a_plan_sends_nothing(running: RunningEmulator) -> None:
+def test_a_list_is_verified_then_unchanged_and_a_plan_sends_nothing(running: RunningEmulator) -> None:
     some = {"policy": LIST, "select": "Store 00*"}
     stores = {each.id for each in running.emulator.instances.values() if each.name.startswith("Store 00")}
     count = len(stores & ready(running))
@@ -128,7 +128,7 @@ def test_shards_change_each_number_once(running: RunningEmulator) -> None:
 
 
 @pytest.mark.parametrize("canary", [0, 1])
-def test_a_wrong_client_token_takes_one_call_of_one_number(
+def test_a_wrong_client_token_costs_one_call_of_one_number(
     running: RunningEmulator, monkeypatch: pytest.MonkeyPatch, canary: int
 ) -> None:
     extra = {"partner_token": PARTNER_TOKEN, "client_token": "another"}
@@ -206,11 +206,11 @@ def test_the_task_fails_after_all_numbers_were_tried(
     assert calls(running) == 270
     name = running.emulator.instance(refused).name
     assert task.xcoms["return_value"]["failed"]["refused"] == [name]
-    assert f"{name} is refused: Z-API knows no instance" in caplog.text
+    assert f"{name} is refused: Z-API does not have an instance" in caplog.text
     assert not leaks(caplog.text, json.dumps(task.xcoms))
 
 
-def test_a_run_that_is_cancelled_sends_no_more_than_what_its_threads_have_begun(running: RunningEmulator) -> None:
+def test_a_cancelled_run_sends_only_what_its_threads_have_already_started(running: RunningEmulator) -> None:
     at_most = 8
     seen: list[int] = []
     credentials = AccountCredentials(PARTNER_TOKEN, CLIENT_TOKEN, running.url, "zapi_account")
@@ -226,6 +226,33 @@ def test_a_run_that_is_cancelled_sends_no_more_than_what_its_threads_have_begun(
     assert calls(running) <= seen[0] + at_most
     assert report.result["outcomes"]["not_tried"] > 100
     assert isinstance(report.error, ZApiError)
+
+
+def test_a_killed_task_sends_nothing_more_in_any_thread(running: RunningEmulator) -> None:
+    task, pushed, seen = operator(max_concurrency=8), Pushed(), list[int]()
+
+    def kill() -> None:
+        while calls(running) < 50:
+            threading.Event().wait(0.005)
+        task.on_kill()
+        seen.append(calls(running))
+
+    # Airflow 2 runs a task in the main thread only.
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ZApiError, match="not_tried"):
+        task.execute(pushed.context)
+    killer.join()
+    assert calls(running) <= seen[0] + 8
+    assert pushed.xcoms["return_value"]["outcomes"]["not_tried"] > 100
+
+
+def test_a_task_that_was_killed_before_it_began_sends_nothing(running: RunningEmulator) -> None:
+    task = operator()
+    task.on_kill()
+    with pytest.raises(ZApiError, match="cancelled"):
+        task.execute(Pushed().context)
+    assert not running.emulator.requests
 
 
 @pytest.fixture
@@ -251,7 +278,7 @@ COMMANDS: list[tuple[list[str], int, str]] = [
 
 @pytest.mark.usefixtures("airflow_db", "files", "running")
 @pytest.mark.parametrize(("words", "code", "text"), COMMANDS, ids=[" ".join(row[0]) for row in COMMANDS])
-def test_the_command_line_says_what_it_found_and_by_its_exit_code(
+def test_a_fleet_command_prints_its_findings_and_has_the_right_exit_code(
     capfd: pytest.CaptureFixture[str], words: list[str], code: int, text: str
 ) -> None:
     command, *rest = words
@@ -286,14 +313,14 @@ def with_list(running: RunningEmulator) -> set[str]:
     return {each.id for each in running.emulator.instances.values() if each.records["photo"].contacts}
 
 
-def test_what_was_approved_is_applied_to_every_number(running: RunningEmulator) -> None:
+def test_the_approved_plan_is_applied_to_every_number(running: RunningEmulator) -> None:
     digest = approve(running)
     result = operator(policy=LIST, expected_plan=digest).execute(Pushed().context)
     assert result["outcomes"]["proven"] == 270
     assert len(with_list(running)) == 270
 
 
-def test_a_number_that_changed_after_the_approval_is_refused_and_no_other(running: RunningEmulator) -> None:
+def test_only_a_number_that_changed_after_the_approval_is_refused(running: RunningEmulator) -> None:
     digest = approve(running)
     changed = running.emulator.instance("number-0005")
     changed.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544992222222"]}}})
@@ -316,7 +343,7 @@ def test_a_number_that_nobody_approved_is_refused(running: RunningEmulator) -> N
 
 
 @pytest.mark.parametrize("given", [None, "", "None", "plan1-add1-remove0-00", "fleet1-123", 5])
-def test_a_digest_that_cannot_be_one_sends_nothing(running: RunningEmulator, given: Any) -> None:
+def test_an_invalid_digest_sends_nothing(running: RunningEmulator, given: Any) -> None:
     with pytest.raises(ZApiInvalidRequestError, match="expected_plan"):
         operator(policy=LIST, expected_plan=given).execute(Pushed().context)
     assert not running.emulator.requests

@@ -20,7 +20,7 @@ from tests.support import TOKEN, Canned, client_with, leaks
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 CONTACTS = ["5544991111111", "123456789012345@lid"]
-#: A terminal command, a line break, a text direction override, an echoed token, digits that are not ASCII, too many
+#: A terminal command, a line break, a bidirectional override, an echoed token, digits that are not ASCII, too many
 #: digits, and a space.
 HOSTILE = ["\x1b[2J", "5544991111111\nERROR - x", "\u202e5544991111111", TOKEN, "\u0665" * 13, "1" * 40, " "]
 LISTED = {"disallowedContacts": [HOSTILE[0], *CONTACTS, *HOSTILE[1:]], "connected": True, "phone": "5544990000000"}
@@ -46,7 +46,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, server: FaultServer) -> None:
 
 
 @pytest.mark.parametrize("as_count", [False, True])
-def test_an_xcom_holds_contacts_only(
+def test_an_xcom_has_only_contacts(
     as_count: bool,
     monkeypatch: pytest.MonkeyPatch,
     logs: pytest.LogCaptureFixture,
@@ -64,7 +64,7 @@ def test_an_xcom_holds_contacts_only(
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
-def test_a_terminal_shows_contacts_only(
+def test_a_terminal_shows_only_contacts(
     output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with FaultServer(good(LISTED)) as server:
@@ -79,7 +79,7 @@ def test_a_terminal_shows_contacts_only(
         assert "unknown entries: 7" in printed
 
 
-#: For each read, an answer with a hostile string in place of a phone, a reason or a payment status.
+#: For each read, an answer with a hostile string instead of a phone, a reason or a payment status.
 WORDS: dict[str, dict[str, Any]] = {
     "phone": {"connected": True, "phone": HOSTILE[0], "due": "2100-01-01", "paymentStatus": "PAID"},
     "reason": {"connected": False, "error": f"{HOSTILE[0]} {HOSTILE[1]}"},
@@ -88,7 +88,7 @@ WORDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_a_word_of_the_servers_is_printable(
+def test_a_string_from_the_server_is_printable(
     words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with FaultServer(good(WORDS[words])) as server:

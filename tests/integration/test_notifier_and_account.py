@@ -64,7 +64,7 @@ UNSENT: list[tuple[str, dict[str, Any], dict[str, Any], str, int, bool]] = [
     [row[1:] for row in UNSENT],
     ids=[row[0] for row in UNSENT],
 )
-def test_what_is_not_surely_sent_is_said_and_never_sent_twice(
+def test_a_message_that_may_have_been_sent_is_reported_and_never_sent_twice(
     zapi: RunningEmulator,
     notify: Callable[[ZApiNotifier], None],
     parameters: dict[str, Any],
@@ -96,7 +96,7 @@ PARTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("state", "parameters", "error"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS])
-def test_an_account_that_cannot_be_worked_with_fails(
+def test_a_check_fails_if_the_instance_cannot_be_used(
     zapi: RunningEmulator, state: dict[str, Any], parameters: dict[str, Any], error: str
 ) -> None:
     zapi.emulator.instance("instance-1").patch(state)
@@ -106,7 +106,7 @@ def test_an_account_that_cannot_be_worked_with_fails(
     assert not leaks(str(caught.value))
 
 
-def test_the_result_of_a_check_holds_nothing_else_of_me(zapi: RunningEmulator) -> None:
+def test_the_result_of_a_check_has_no_other_fields_of_me(zapi: RunningEmulator) -> None:
     check = CheckInstanceOperator(task_id="check", min_days_left="30", expected_phone="554499990000")
     result = check.execute(cast(Any, {}))
     assert result.pop("days_left") > 20_000
@@ -123,7 +123,7 @@ DUE: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("due", "moment"), DUE)
-def test_due_is_read_in_two_forms(due: Any, moment: str) -> None:
+def test_due_is_accepted_in_two_forms(due: Any, moment: str) -> None:
     client, _, _ = client_with(Canned({**ME, "due": due}))
     account = client.account()
     assert account.due.isoformat() == moment
@@ -153,7 +153,7 @@ STRANGE: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "value"), STRANGE)
-def test_a_field_of_another_form_is_named_and_not_guessed(field: str, value: Any) -> None:
+def test_a_field_in_an_unknown_form_is_an_error_that_names_it(field: str, value: Any) -> None:
     client, _, _ = client_with(Canned({**ME, field: value}))
     with pytest.raises(exceptions.ZApiUnexpectedAnswerError, match=f"'{field}'") as caught:
         client.account()
@@ -181,7 +181,7 @@ TESTED: list[tuple[str, Any, dict[str, Any], bool, str]] = [
         "5544988887777",
         {},
         False,
-        "The number ***0000 is paired with the instance, but ***7777 is expected",
+        "The instance is paired with ***0000, but ***7777 is expected",
     ),
     ("no phone number", "12", {}, False, "Expected phone number (extra 'phone') cannot be used: it has 2 digits"),
     ("not connected", "5544988887777", {"connected": False}, False, "is not connected to WhatsApp"),
@@ -191,7 +191,7 @@ TESTED: list[tuple[str, Any, dict[str, Any], bool, str]] = [
 @pytest.mark.parametrize(
     ("phone", "state", "succeeds", "said"), [row[1:] for row in TESTED], ids=[row[0] for row in TESTED]
 )
-def test_the_test_button_looks_at_the_expected_phone(
+def test_the_test_button_checks_the_expected_phone(
     zapi: RunningEmulator,
     monkeypatch: pytest.MonkeyPatch,
     phone: str,
@@ -207,7 +207,7 @@ def test_the_test_button_looks_at_the_expected_phone(
     assert not leaks(message)
 
 
-def test_a_message_that_a_template_did_not_find_is_not_sent(zapi: RunningEmulator) -> None:
+def test_a_message_that_renders_as_none_is_not_sent(zapi: RunningEmulator) -> None:
     with pytest.raises(ZApiInvalidRequestError, match="message is the string 'None': a template that finds nothing"):
         ZApiNotifier(phone="5544991111111", message="None").notify({})
     assert not zapi.emulator.requests

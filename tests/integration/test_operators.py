@@ -60,7 +60,7 @@ def test_the_emulator_shows_each_value_that_an_operator_sets(zapi: RunningEmulat
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in SETTINGS if setting.list_scope])
-def test_each_list_is_its_own_and_is_read_back(zapi: RunningEmulator, setting: str) -> None:
+def test_each_setting_has_its_own_list_which_is_read_back(zapi: RunningEmulator, setting: str) -> None:
     assert execute(operator_of(setting, "CONTACT_BLACKLIST", contacts_blacklist=[ADD]))["sent_add"] == 1
     for other in SETTINGS:
         if other.list_scope:
@@ -142,7 +142,7 @@ CONSEQUENCES: list[tuple[str, str, tuple[Callable[[], Any], ...], list[str], lis
 
 
 @pytest.mark.parametrize(("setting", "value", "tasks", "said", "unsaid"), CONSEQUENCES)
-def test_what_whatsapp_does_besides_is_said_once(
+def test_side_effects_are_logged_once(
     zapi: RunningEmulator,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -160,7 +160,7 @@ def test_what_whatsapp_does_besides_is_said_once(
     assert not leaks(log)
 
 
-def test_a_policy_says_what_whatsapp_does_besides(
+def test_a_policy_logs_side_effects(
     zapi: RunningEmulator, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level("INFO"):
@@ -182,7 +182,7 @@ READ_BACK: list[tuple[str, dict[str, Any], list[dict[str, str]], str]] = [
     ("there in another form", {"switches": {"list_as": "lid"}}, [ADD], ""),
     ("a late read", {"switches": {"read_lag": 1}}, [ADD], "does not show 1 of 1 additions, and still shows 0 of 0"),
     (
-        "removed under another form than listed",
+        "removed in a form that is not the listed one",
         {"settings": {"photo": {"exceptions": ["554492222222"]}}},
         [REMOVE],
         "still shows 1 of 1 removals",
@@ -199,7 +199,7 @@ READ_BACK: list[tuple[str, dict[str, Any], list[dict[str, str]], str]] = [
 @pytest.mark.parametrize(
     ("state", "changes", "message"), [row[1:] for row in READ_BACK], ids=[row[0] for row in READ_BACK]
 )
-def test_a_list_that_is_read_back_shows_every_change_or_the_task_fails(
+def test_with_verify_the_list_shows_every_change_or_the_task_fails(
     zapi: RunningEmulator, state: dict[str, Any], changes: list[dict[str, str]], message: str
 ) -> None:
     zapi.emulator.instance("instance-1").patch(state)
@@ -222,7 +222,7 @@ def test_a_value_cannot_be_read_back(zapi: RunningEmulator) -> None:
 @pytest.mark.parametrize(
     "operator", [operators.SetLastSeenPrivacyOperator, ApplyPrivacyPolicyOperator], ids=lambda kind: str(kind.__name__)
 )
-def test_a_task_that_writes_names_the_pool_that_it_lacks(
+def test_a_task_that_writes_without_a_pool_logs_a_warning_that_names_one(
     zapi: RunningEmulator,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -235,13 +235,13 @@ def test_a_task_that_writes_names_the_pool_that_it_lacks(
     assert log.count("airflow pools set zapi_default 1") == (pool == "default_pool")
 
 
-def test_the_reason_for_a_pool_stands_where_the_warning_says() -> None:
+def test_the_reason_for_a_pool_is_where_the_warning_says() -> None:
     page, anchor = POOL_REASON.split("#")
     headings = re.findall(r"^#+ (.*)$", (PROJECT / page).read_text(), re.MULTILINE)
     assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
 
 
-def test_a_mistake_in_a_policy_file_is_told_with_the_files_name(zapi: RunningEmulator) -> None:
+def test_a_mistake_in_a_policy_file_is_reported_with_the_files_name(zapi: RunningEmulator) -> None:
     operator = policy_task("support.yaml")
     operator.policy = "photo: CONTACT\npho: ALL\n"  # Airflow replaces the file's name with its content
     with pytest.raises(ZApiInvalidRequestError) as caught:
@@ -265,7 +265,7 @@ SUCCESSES: list[tuple[Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("operator", "said"), SUCCESSES, ids=[said for _, said in SUCCESSES])
-def test_a_success_names_the_connection_and_counts_only_lists(
+def test_the_log_of_a_success_names_the_connection_and_counts_only_list_changes(
     zapi: RunningEmulator,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],

@@ -57,9 +57,7 @@ def changes(body: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("before", ["NONE", "ALL", "CONTACTS", "CONTACT_BLACKLIST"])
 @pytest.mark.parametrize("list_after_leaving", ["kept", "hidden", "empty", "stale"])
-def test_the_first_write_carries_every_wanted_contact(
-    zapi: RunningEmulator, before: str, list_after_leaving: str
-) -> None:
+def test_the_first_write_has_every_wanted_contact(zapi: RunningEmulator, before: str, list_after_leaving: str) -> None:
     patch(
         zapi,
         switches={"list_after_leaving": list_after_leaving},
@@ -91,7 +89,7 @@ def test_after_a_refused_first_write_only_the_difference_is_sent(
     assert (results["last_seen"].rounds, results["last_seen"].added) == (2, 1)
 
 
-def test_a_list_that_a_rival_changed_after_it_was_read_back_is_set_right(zapi: RunningEmulator) -> None:
+def test_a_list_that_another_writer_changed_after_it_was_read_back_is_corrected(zapi: RunningEmulator) -> None:
     rival = {"setting": "last_seen", "changes": [{"action": "add", "phone": RIVALS}]}
     patch(zapi, switches={"other_writer": [{"setting": "photo"}, rival]})
     results, _ = apply(zapi, {"last_seen": listed(ANA), "online": "ALL"})
@@ -100,7 +98,7 @@ def test_a_list_that_a_rival_changed_after_it_was_read_back_is_set_right(zapi: R
     assert results["last_seen"].verified_at is not None
 
 
-def test_a_rival_in_every_round_is_a_conflict_that_names_what_is_done(zapi: RunningEmulator) -> None:
+def test_another_writer_in_every_round_is_a_conflict_that_names_what_is_done(zapi: RunningEmulator) -> None:
     rivals = [
         {"setting": "last_seen", "changes": [{"action": "add", "phone": f"55413222900{number}"}]} for number in range(9)
     ]
@@ -125,7 +123,7 @@ def test_a_contact_that_left_whatsapp_is_left_out_and_named(
     assert BEN not in caplog.text
 
 
-def test_a_phone_that_z_api_refuses_and_whatsapp_knows_is_named_as_a_mistake(zapi: RunningEmulator) -> None:
+def test_a_refused_phone_that_is_on_whatsapp_is_reported_as_a_mistake(zapi: RunningEmulator) -> None:
     patch(zapi, switches={"refused_phones": [BEN]})
     with pytest.raises(ZApiInvalidRequestError, match=r"Z-API refused a phone number.*Done: photo"):
         apply(zapi, {"last_seen": listed(ANA, BEN), "photo": "NONE"})
@@ -164,7 +162,7 @@ def test_an_error_of_the_whole_instance_ends_the_run_at_once(zapi: RunningEmulat
     assert len(zapi.emulator.requests) == 1
 
 
-def test_a_mass_removal_of_a_list_that_comes_back_is_refused(zapi: RunningEmulator) -> None:
+def test_a_mass_removal_from_a_restored_list_is_refused(zapi: RunningEmulator) -> None:
     patch(
         zapi,
         switches={"list_after_leaving": "hidden"},
@@ -178,14 +176,14 @@ def test_a_mass_removal_of_a_list_that_comes_back_is_refused(zapi: RunningEmulat
 
 
 @pytest.mark.parametrize("lagging_reads", [1, 2, 4])
-def test_reads_that_lag_are_waited_for(zapi: RunningEmulator, lagging_reads: int) -> None:
+def test_a_run_waits_for_reads_that_lag(zapi: RunningEmulator, lagging_reads: int) -> None:
     patch(zapi, switches={"read_lag": lagging_reads})
     results, clock = apply(zapi, {"last_seen": listed(ANA)})
     assert results["last_seen"].verified is True
     assert sum(clock.slept) <= 60
 
 
-def test_a_setting_that_is_refused_three_times_is_not_waited_for_any_longer(zapi: RunningEmulator) -> None:
+def test_a_run_does_not_wait_for_a_setting_that_was_refused_three_times(zapi: RunningEmulator) -> None:
     patch(zapi, switches={"conflicts": 3})
     with pytest.raises(ZApiRefusedError, match=r"Failed: photo"):
         apply(zapi, {"photo": "NONE"})
@@ -206,7 +204,7 @@ def test_whatsapp_is_asked_about_each_phone_once_in_a_run(zapi: RunningEmulator)
     assert sorted(asked) == [ANA, BEN]
 
 
-def test_settling_reads_every_list_once_more_after_the_time_given(zapi: RunningEmulator) -> None:
+def test_settle_reads_every_list_once_more_after_the_given_time(zapi: RunningEmulator) -> None:
     results, clock = apply(zapi, {"last_seen": listed(ANA), "photo": listed(BEN), "online": "ALL"}, settle=30)
     assert sum(clock.slept) == 30
     last = [request["path"].rsplit("/", 1)[1] for request in zapi.emulator.requests][-2:]

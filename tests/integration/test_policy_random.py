@@ -137,7 +137,7 @@ def start(running: RunningEmulator, rng: random.Random, pool: list[str]) -> None
 
 
 @pytest.mark.parametrize("seed", range(RUNS), ids=lambda seed: f"seed{seed}-")
-def test_a_run_succeeds_and_the_lists_are_the_policys_or_it_fails_and_says_so(zapi: RunningEmulator, seed: int) -> None:
+def test_a_run_succeeds_only_if_the_lists_match_the_policy(zapi: RunningEmulator, seed: int) -> None:
     rng = random.Random(seed)
     pool = list({contact_of(number): number for number in (phone(rng) for _ in range(30))}.values())
     start(zapi, rng, pool)
@@ -160,7 +160,7 @@ def test_a_run_succeeds_and_the_lists_are_the_policys_or_it_fails_and_says_so(za
 
 
 @pytest.mark.parametrize("seed", range(20), ids=lambda seed: f"seed{seed}-")
-def test_two_policies_at_once_never_both_claim_what_is_not(zapi: RunningEmulator, seed: int) -> None:
+def test_two_policies_at_the_same_time_never_both_report_a_false_success(zapi: RunningEmulator, seed: int) -> None:
     rng = random.Random(1000 + seed)
     pool = list({contact_of(number): number for number in (phone(rng) for _ in range(12))}.values())
     policies = [
@@ -193,7 +193,7 @@ def test_a_plan_sends_no_write(zapi: RunningEmulator) -> None:
     assert writes(zapi) == []
 
 
-def test_normal_forms_are_what_the_emulator_takes(zapi: RunningEmulator) -> None:
+def test_the_emulator_accepts_normalized_contacts(zapi: RunningEmulator) -> None:
     rng = random.Random(3)
     for _ in range(50):
         number = phone(rng)

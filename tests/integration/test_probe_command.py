@@ -96,7 +96,7 @@ def test_reads_change_nothing_and_write_a_report_that_was_shown(
     assert not [each for each in (OWN, *OTHERS) if each in text + told]
 
 
-def test_every_level_puts_back_what_was_there(
+def test_every_level_restores_the_state_before(
     number: RunningEmulator, here: Path, capfd: pytest.CaptureFixture[str], nothing_leaks: None
 ) -> None:
     before = seen_by_owner(number)
@@ -104,14 +104,14 @@ def test_every_level_puts_back_what_was_there(
     told = capfd.readouterr().err
     assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
     assert list(here.iterdir()) == []
-    for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "What was there before"):
+    for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "The earlier state"):
         assert f"\n{heading}" in told
     assert "If the next one is not refused: nobody can add this number to a group." in told
     assert "mode 0600" in told
     assert not [each for each in (OWN, CONTACT, *OTHERS) if each in text + told]
 
 
-def test_a_terminal_is_asked_for_what_is_missing_and_for_a_yes(
+def test_a_terminal_is_asked_for_missing_input_and_for_confirmation(
     number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = seen_by_owner(number)
@@ -125,9 +125,7 @@ def test_a_terminal_is_asked_for_what_is_missing_and_for_a_yes(
     assert "was not written" in text
 
 
-def test_a_report_that_was_said_yes_to_is_written(
-    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "yes")
     run(number, "--report", "report.json")
     assert (here / "report.json").exists()
@@ -143,7 +141,7 @@ def test_a_report_that_was_said_yes_to_is_written(
         (["--writes", "--contact", CONTACT], None, "--writes needs --current"),
         (["--writes", "--contact", "123"], ["ALL"], "--contact cannot be used"),
         (["--writes", "--contact", "123456789012345@lid"], ["ALL"], "must be a phone number"),
-        (["--writes", "--contact", CONTACT], ["EVERYBODY"], "none of its values"),
+        (["--writes", "--contact", CONTACT], ["EVERYBODY"], "not one of its values"),
         (["--current", "last_seen"], None, "SETTING=VALUE"),
         (["--current", "lastseen=ALL"], None, "SETTING=VALUE"),
         (["--current", "group_add=NONE"], None, "another value"),
@@ -153,7 +151,7 @@ def test_a_report_that_was_said_yes_to_is_written(
         (["--restore", "bad.json"], None, "not a journal"),
     ],
 )
-def test_what_cannot_be_run_is_said_and_nothing_is_sent(
+def test_invalid_arguments_are_an_error_and_nothing_is_sent(
     words: list[str],
     lines: list[str] | None,
     why: str,
@@ -170,13 +168,13 @@ def test_what_cannot_be_run_is_said_and_nothing_is_sent(
     assert number.emulator.requests == []
 
 
-def test_another_phone_than_the_expected_one_is_not_probed_by_writes(number: RunningEmulator, here: Path) -> None:
+def test_a_phone_other_than_the_expected_one_is_not_probed_with_writes(number: RunningEmulator, here: Path) -> None:
     with pytest.raises(ZApiConfigurationError, match="is expected"):
         run(number, *WRITES, expected_phone=CONTACT)
     assert [request["path"].rpartition("/")[2] for request in number.emulator.requests] == ["device"]
 
 
-def test_differences_from_a_report_are_named_and_are_exit_code_1(number: RunningEmulator, here: Path) -> None:
+def test_differences_from_a_report_are_printed_with_exit_code_1(number: RunningEmulator, here: Path) -> None:
     run(number, "--report", "report.json")
     data, text, code = run(number, "--compare", "report.json")
     assert (data["differences"], text, code) == ([], "0 differences from the report.\n", 0)
@@ -199,19 +197,19 @@ def test_a_journal_is_restored_and_deleted(number: RunningEmulator, here: Path) 
     )
     data, text, code = run(number, "--restore", "journal")
     assert (data, code) == ({"settings": ["last_seen"], "problems": []}, 0)
-    assert text == "Put back: last_seen.\nThe journal journal is deleted.\n"
+    assert text == "Restored: last_seen.\nThe journal journal is deleted.\n"
     assert seen_by_owner(number) == before
     assert not journal.path.exists()
 
 
-def test_a_journal_whose_state_cannot_be_put_back_is_kept(number: RunningEmulator, here: Path) -> None:
+def test_a_journal_whose_state_cannot_be_restored_is_kept(number: RunningEmulator, here: Path) -> None:
     settings = {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS))}
     Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN)).write_follows("last_seen")
     number.emulator.instance("instance-1").patch({"switches": {"conflicts": 1000}})
     data, text, code = run(number, "--restore", "journal")
     assert code == 3
     assert data["problems"]
-    assert "NOT put back: last seen" in text
+    assert "NOT restored: last seen" in text
     assert stat.S_IMODE((here / "journal").stat().st_mode) == 0o600
 
 
@@ -222,7 +220,7 @@ def test_a_journal_of_another_instance_is_refused(number: RunningEmulator, here:
     assert number.emulator.requests == []
 
 
-def test_what_is_not_put_back_is_said_with_how_to_try_again(number: RunningEmulator, here: Path) -> None:
+def test_the_output_names_what_was_not_restored_and_how_to_try_again(number: RunningEmulator, here: Path) -> None:
     number.emulator.instance("instance-1").patch({"switches": {"probed": {"remove": "refused"}}})
     data, text, code = run(number, *WRITES)
     assert (data["put_back"], code) == (False, 3)
@@ -249,7 +247,7 @@ def test_a_dry_run_prints_every_request_and_sends_none(
     assert main(["probe", "zapi_default", "--dry-run", "--current", "last_seen=EVERYBODY"]) == 2
 
 
-def test_the_emulator_starts_as_the_account_of_a_report(number: RunningEmulator, here: Path) -> None:
+def test_the_emulator_can_start_as_the_account_in_a_report(number: RunningEmulator, here: Path) -> None:
     number.emulator.instance("instance-1").patch({"switches": {"probed": {"wrong_method": "404 empty"}}})
     run(number, "--report", "report.json")
     command = [
@@ -272,7 +270,7 @@ def test_the_emulator_starts_as_the_account_of_a_report(number: RunningEmulator,
     assert instance["switches"]["phone_exists_answer"] == "list"
 
 
-def test_the_emulator_refuses_what_is_no_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_emulator_refuses_a_file_that_is_not_a_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "bad.json").write_text("[]")
     assert [emulator_main(["--as-in", name]) for name in ("bad.json", "none.json")] == [2, 2]
     assert re.search("not a report of the probe.*\n.*none.json cannot be read: No such file", capsys.readouterr().err)

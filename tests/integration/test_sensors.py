@@ -111,7 +111,7 @@ RESCHEDULED = {"too many errors": 10, "too many errors later": 11, "too many err
 @pytest.mark.parametrize(
     ("case", "answers", "parameters", "result", "requests"), OUTCOMES, ids=[row[0] for row in OUTCOMES]
 )
-def test_all_modes_behave_alike_but_for_the_count_of_errors(
+def test_all_modes_behave_the_same_except_for_counting_errors(
     zapi: RunningEmulator,
     mode: str,
     case: str,
@@ -128,7 +128,7 @@ def test_all_modes_behave_alike_but_for_the_count_of_errors(
     assert {request["method"] for request in zapi.emulator.requests} == {"GET"}
 
 
-def test_a_trigger_is_a_connection_id_and_plain_numbers() -> None:
+def test_a_trigger_serializes_to_a_connection_id_and_numbers() -> None:
     path, arguments = InstanceConnectedTrigger("zapi_default", 30.0, 5, 1).serialize()
     assert path == "airflow_provider_zapi.triggers.instance.InstanceConnectedTrigger"
     assert arguments == {
@@ -140,7 +140,7 @@ def test_a_trigger_is_a_connection_id_and_plain_numbers() -> None:
     }
 
 
-def test_a_connection_that_is_gone_ends_the_wait(zapi: RunningEmulator) -> None:
+def test_a_deleted_connection_ends_the_wait(zapi: RunningEmulator) -> None:
     trigger = Impatient("zapi_gone", 30.0, 5)
     trigger.waits = []
     error = error_of(fired(trigger))
@@ -152,11 +152,11 @@ def test_a_connection_that_is_gone_ends_the_wait(zapi: RunningEmulator) -> None:
 @pytest.mark.parametrize(
     "event", [None, [], {"error": None}, {"error": {"type": "ZApiError"}}, {"error": {"type": "log"}}]
 )
-def test_an_event_that_cannot_be_understood_is_an_error(event: Any) -> None:
+def test_an_invalid_event_is_an_error(event: Any) -> None:
     assert isinstance(error_of(event), exceptions.ZApiUnexpectedAnswerError)
 
 
-def test_deferrable_is_what_airflow_says_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_of_deferrable_is_airflows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ZApiInstanceConnectedSensor(task_id="wait").deferrable is False
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
     assert ZApiInstanceConnectedSensor(task_id="wait").deferrable is True
@@ -220,7 +220,7 @@ def test_bad_parameters_are_refused_before_sending(
     assert not zapi.emulator.requests
 
 
-def test_a_disconnected_instance_is_no_question_of_its_phone(
+def test_the_phone_of_a_disconnected_instance_is_not_read(
     zapi: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(

@@ -61,7 +61,7 @@ SERVERS: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_call_is_one_span_of_ours_without_an_address(name: str) -> None:
+def test_a_call_is_one_span_without_a_url(name: str) -> None:
     EXPORTER.clear()
     with FaultServer(*SERVERS[name]) as server:
         error = call(server)
@@ -111,7 +111,7 @@ def reports(request: pytest.FixtureRequest) -> Iterator[Reports]:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_sentrys_spans_breadcrumbs_and_local_variables_hold_no_secret(reports: Reports, name: str) -> None:
+def test_sentrys_spans_breadcrumbs_and_local_variables_have_no_secret(reports: Reports, name: str) -> None:
     with FaultServer(*SERVERS[name]) as server, sentry_sdk.start_transaction(name="task"):
         error = call(server)
         sentry_sdk.capture_exception(error) if error else sentry_sdk.capture_message("done")
@@ -121,7 +121,7 @@ def test_sentrys_spans_breadcrumbs_and_local_variables_hold_no_secret(reports: R
     assert not leaks(*reports.texts)
 
 
-def test_requests_are_not_printed_where_a_process_prints_all_of_them(
+def test_our_requests_are_not_printed_even_if_a_process_prints_all_requests(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
@@ -168,5 +168,5 @@ def test_no_frame_of_a_call_shows_a_secret() -> None:
     assert found
 
 
-def test_json_of_a_report_can_be_made() -> None:
+def test_a_report_can_be_serialized_as_json() -> None:
     assert json.loads(json.dumps(scrub_event({"a": [1, None, True, {"b": "c"}]}))) == {"a": [1, None, True, {"b": "c"}]}

@@ -1,1 +1,1 @@
-"""Ends the probe's level 2 at random moments, and looks whether everything is put back: ``python -m tests.killing``."""
+"""Kill the probe's level 2 at random moments, and check that everything is restored: ``python -m tests.killing``."""

@@ -1,4 +1,4 @@
-"""``python -m tests.killing``: 1,000 simulated kills of random accounts, and 200 real ones."""
+"""Run 1,000 simulated kills with random accounts, and 200 real ones: ``python -m tests.killing``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.probing import state
 
 
 def main() -> int:
-    """Print how many runs were put back; return 1 unless all were."""
+    """Print how many runs were restored, and return 1 unless all were."""
     parser = argparse.ArgumentParser(prog="python -m tests.killing", description=__doc__)
     parser.add_argument("--simulated", type=int, default=1000, help="how many (default: %(default)s)")
     parser.add_argument("--real", type=int, default=200, help="how many that strike (default: %(default)s)")
@@ -26,7 +26,7 @@ def main() -> int:
             wrong += 1
         struck += killed
         seed += 1
-    print(f"simulated kills: {struck}, not put back: {wrong}", flush=True)
+    print(f"simulated kills: {struck}, not restored: {wrong}", flush=True)
     with real.emulator() as emulated:
         longest = real.seconds_of_a_run(emulated)
         ends: collections.Counter[str] = collections.Counter()

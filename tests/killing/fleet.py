@@ -1,6 +1,6 @@
-"""`make kills-fleet`: end fleet runs with SIGKILL at random moments, run them again, and count what was sent twice.
+"""Kill fleet runs at random moments, run them again, and count the calls that were sent twice: `make kills-fleet`.
 
-Only calls that were under way at the kill may be sent a second time: the ledger knows all others.
+Only calls that were under way at the kill may be sent a second time, because the ledger knows all others.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from airflow_provider_zapi.reconcile.account import AccountRun, parse_fleet
 from airflow_provider_zapi.reconcile.ledger import Ledger
 
 NUMBERS, CONCURRENCY = 200, 8
-#: Seconds that each answer takes, so that a run lasts about half a second.
+#: Seconds that each answer takes, so that a run takes about half a second.
 DELAY = 0.02
 
 
 class FileStore:
-    """Keeps values in a file, which is replaced as a whole."""
+    """A store that keeps its values in a file, which is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class FileStore:
 
 
 class CountingEmulator(Emulator):
-    """Counts the writes of each instance."""
+    """A server that counts the writes to each instance."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class CountingEmulator(Emulator):
 
 
 def child(url: str, store: Path) -> None:
-    """Run over all numbers, and say when the run begins."""
+    """Handle all numbers, and signal when the run begins."""
     account = ZApiAccountClient(AccountCredentials("demo-partner-token", "demo-client-token", url))
     parameters = parse_fleet({"last_seen": "NONE"}, max_concurrency=CONCURRENCY)
     sys.stdout.write("begin\n")
@@ -84,7 +84,7 @@ def start(url: str, store: Path) -> subprocess.Popen[str]:
 
 
 def one(seed: int) -> str | None:
-    """Kill one run at a random moment and run it again; return what is wrong, if something is."""
+    """Kill a run at a random moment, and run it again. Return a description of the problem, if there is one."""
     rng = random.Random(seed)
     emulator = CountingEmulator()
     emulator.replace_all(fleet_emulator(NUMBERS).snapshot())
@@ -112,7 +112,7 @@ def one(seed: int) -> str | None:
 
 
 def main() -> int:
-    """Print what was found, and return 1 if something is wrong."""
+    """Print the problems, and return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="make kills-fleet", description=__doc__)
     parser.add_argument("--seed", type=int, default=15)
     parser.add_argument("--count", type=int, default=100)

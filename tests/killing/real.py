@@ -1,4 +1,4 @@
-"""Kills with SIGKILL: the probe in a process of its own, against an emulator in another one."""
+"""Kill the probe with SIGKILL. The probe and the emulator run in separate processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wire_to(url: str) -> Wire:
 
 
 class Emulated:
-    """An emulator in a process of its own, with one instance."""
+    """An emulator in its own process, with one instance."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -47,7 +47,7 @@ class Emulated:
         return self._settings("PUT", {**INSTANCE, "settings": settings, "switches": switches})
 
     def settings(self) -> dict[str, Any]:
-        """Return the instance's settings, with lists in no order."""
+        """Return the instance's settings, with unordered lists."""
         return self._settings("GET", None)
 
     def _settings(self, method: str, body: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Emulated:
 
 @contextmanager
 def emulator() -> Iterator[Emulated]:
-    """Run an emulator in a process of its own."""
+    """Run an emulator in its own process."""
     command = [sys.executable, "-m", "airflow_provider_zapi.emulator", "--port", "0", "--quiet"]
     process = Popen(command, stdout=PIPE, stderr=DEVNULL, text=True)
     try:
@@ -78,9 +78,9 @@ def emulator() -> Iterator[Emulated]:
 
 
 def killed_once(emulated: Emulated, seed: int, longest: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Kill level 2 at a random moment of the seconds that it takes, and restore.
+    """Kill level 2 at a random moment, and restore the settings.
 
-    :return: how far it came, and the settings before and after
+    :return: how far the probe came, and the settings before and after
     """
     before = emulated.put(seed)
     with tempfile.TemporaryDirectory() as folder:

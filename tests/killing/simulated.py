@@ -1,4 +1,4 @@
-"""Simulated kills: after some call, the process is dead. Accounts and their states are random."""
+"""Simulate kills of the process after a random call. Accounts and their states are random."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_zapi.probe.journal import read_journal
 from airflow_provider_zapi.probe.run import Plan, probe, restored_from
 from tests.probing import CONTACT, OTHERS, emulated, state, wire_to
 
-#: More calls than any run makes.
+#: A number of calls that no run reaches.
 CALLS = 80
 
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Case:
-    """One account, and the moments at which the probe and the first restoring are killed."""
+    """One account, and the moments at which the probe and the first restore are killed."""
 
     value: str
     contacts: tuple[str, ...]
@@ -40,7 +40,7 @@ def random_case(seed: int) -> Case:
     choose = random.Random(seed)
     leaving = choose.choice(["kept", "hidden", "empty", "stale"])
     value = choose.choice(["CONTACT_BLACKLIST", "CONTACT_BLACKLIST", "ALL", "NONE", "CONTACTS"])
-    # Where leaving CONTACT_BLACKLIST loses the list, an account with another value has none.
+    # If leaving CONTACT_BLACKLIST loses the list, an account with another value does not have one.
     holds = value == "CONTACT_BLACKLIST" or leaving in ("kept", "hidden")
     contacts = tuple(choose.sample([*OTHERS, "5511987654321", "123456789012345@lid"], choose.randint(0, 4)))
     probed = {
@@ -75,9 +75,9 @@ def random_case(seed: int) -> Case:
 
 
 def run_case(case: Case) -> tuple[bool, Emulator, dict[str, Any]]:
-    """Run a case: the probe until it is killed, then ``--restore`` until nothing is left to do.
+    """Run the probe until it is killed, then ``--restore`` until there is nothing left to restore.
 
-    :return: whether the kill struck, the emulator, and its settings before
+    :return: whether the probe was killed, the emulator, and its settings before
     """
     emulator = emulated(case.value, list(case.contacts), **case.switches)
     before = state(emulator)
@@ -96,7 +96,7 @@ def run_case(case: Case) -> tuple[bool, Emulator, dict[str, Any]]:
                     restored_from(
                         read_journal(journal), wire_to(emulator, around=dead_from(case.kill_restoring_at, True))
                     )
-            # Of another setting's value, which nobody stated, the last call of level 1 may be unknown.
+            # The last call of level 1 may change another setting, whose value nobody stated. It cannot be restored.
             assert "last_seen" not in restored_from(read_journal(journal), wire_to(emulator))
     return True, emulator, before
 

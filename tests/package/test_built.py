@@ -1,4 +1,4 @@
-"""The wheel and the sdist in `dist/`: what is in them, and their use in an empty environment. `make build` runs this."""
+"""The wheel and the sdist in `dist/` are complete, and work in an empty environment. `make build` runs these tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME = "airflow_provider_zapi"
 WHEEL = PROJECT / "dist" / f"{NAME}-{__version__}-py3-none-any.whl"
 SDIST = PROJECT / "dist" / f"{NAME}-{__version__}.tar.gz"
 DIST_INFO = f"{NAME}-{__version__}.dist-info"
-#: What the wheel has besides the tracked files of the package.
+#: The files of the wheel that are not tracked files of the package.
 ADDED = {
     f"{NAME}/policy.schema.json",
     *(f"{DIST_INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")),
@@ -34,7 +34,7 @@ ADDED = {
 UV = (sys.executable, "-m", "uv")
 BUILD_CONSTRAINTS = ("--build-constraints", PROJECT / "constraints" / "build.txt")
 
-#: A user's code with one mistake in it. Without the package's types mypy would see another one, or none.
+#: A user's code with one type error. Without the package's types, mypy would report another error, or none.
 TYPED = """\
 from airflow_provider_zapi.client import ZApiClient
 def phones(client: ZApiClient) -> int:
@@ -44,7 +44,7 @@ TYPE_ERROR = 'Incompatible return value type (got "str", expected "int")'
 
 
 def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run a command in a folder from where nothing of the checkout can be imported, and return what it prints."""
+    """Run a command in a folder where the checkout cannot be imported, and return its output."""
     env = env or clean_environment(os.environ)
     done = subprocess.run(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert not done.returncode, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -53,7 +53,7 @@ def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None
 
 @pytest.fixture(scope="module")
 def tracked() -> set[str]:
-    """The files that git knows and that are there."""
+    """Return the tracked files that exist."""
     names = run("git", "ls-files", "-z", folder=PROJECT).split("\0")
     return {name for name in names if name and (PROJECT / name).exists()}
 
@@ -64,7 +64,7 @@ def metadata() -> Message:
         return email.message_from_bytes(archive.read(f"{DIST_INFO}/METADATA"))
 
 
-def test_the_same_code_makes_the_same_files_elsewhere_and_at_another_time(tmp_path: Path) -> None:
+def test_a_build_is_reproducible_elsewhere_and_at_another_time(tmp_path: Path) -> None:
     shutil.unpack_archive(SDIST, tmp_path, filter="data")
     [source] = tmp_path.iterdir()
     for path in source.rglob("*"):
@@ -72,7 +72,7 @@ def test_the_same_code_makes_the_same_files_elsewhere_and_at_another_time(tmp_pa
             os.utime(path, (1e9, 1e9))
             path.chmod(0o777 if os.access(path, os.X_OK) else 0o600)
     out = tmp_path / "out"
-    # `dist/` has a wheel that was built from the sdist; this one is built from the files.
+    # The wheel in `dist/` was built from the sdist. This one is built from the files.
     run(*UV, "build", "-q", *BUILD_CONSTRAINTS, "--sdist", "--wheel", "-o", out, source, folder=tmp_path)
     for built in (WHEEL, SDIST):
         assert (out / built.name).read_bytes() == built.read_bytes()
@@ -81,7 +81,7 @@ def test_the_same_code_makes_the_same_files_elsewhere_and_at_another_time(tmp_pa
 def test_the_wheel_has_the_package_and_nothing_else(tracked: set[str]) -> None:
     with zipfile.ZipFile(WHEEL) as archive:
         assert set(archive.namelist()) == {name for name in tracked if name.startswith(f"{NAME}/")} | ADDED
-    assert f"{NAME}/py.typed" in tracked  # without it the package would have no types for its users
+    assert f"{NAME}/py.typed" in tracked  # without this file, users would not get the package's types
 
 
 def test_the_sdist_has_what_git_has(tracked: set[str]) -> None:
@@ -89,13 +89,13 @@ def test_the_sdist_has_what_git_has(tracked: set[str]) -> None:
         assert {name.partition("/")[2] for name in archive.getnames()} == tracked | {"PKG-INFO"}
 
 
-def test_the_metadata_says_name_version_license_and_the_extra_for_users(metadata: Message) -> None:
+def test_the_metadata_has_name_version_license_and_the_extra_for_users(metadata: Message) -> None:
     said = (metadata["Name"], metadata["Version"], metadata["License-Expression"])
     assert said == ("airflow-provider-zapi", __version__, "Apache-2.0")
     assert metadata.get_all("Provides-Extra") == ["emulator"]
 
 
-def test_the_long_description_has_no_link_that_an_index_cannot_follow(metadata: Message) -> None:
+def test_every_link_in_the_long_description_works_on_a_package_index(metadata: Message) -> None:
     links = re.findall(r"\]\(([^)]*)\)", str(metadata.get_payload()))
     assert links
     assert [link for link in links if "://" not in link] == []
@@ -103,7 +103,7 @@ def test_the_long_description_has_no_link_that_an_index_cannot_follow(metadata: 
 
 @pytest.fixture(scope="module", params=[WHEEL, SDIST], ids=["wheel", "sdist"])
 def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of an environment that has nothing but the built package and what it asks for."""
+    """Return the `bin` folder of an environment with only the built package and its dependencies."""
     folder = tmp_path_factory.mktemp("bare")
     run(sys.executable, "-m", "venv", "--without-pip", folder / "env", folder=folder)
     constraints = PROJECT / "constraints" / f"airflow-{NEWEST}.txt"
@@ -112,7 +112,7 @@ def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder / "env" / "bin"
 
 
-def test_airflow_runs_the_readmes_dag_with_it_and_its_emulator_sees_the_task(bare: Path, tmp_path: Path) -> None:
+def test_airflow_runs_the_readmes_dag_with_the_built_package_and_its_emulator(bare: Path, tmp_path: Path) -> None:
     readme = (PROJECT / "README.md").read_text()
     [dag] = re.findall(r"^## A DAG\n.*?```python\n(.*?)```", readme, re.DOTALL | re.MULTILINE)
     dags = tmp_path / "dags"

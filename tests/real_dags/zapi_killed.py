@@ -1,4 +1,4 @@
-"""One task a way to be ended: `test_killed.py` sends the signals, the last ones are ended by their `execution_timeout`."""
+"""Tasks that are ended in different ways: by signals of `test_killed.py`, or by their `execution_timeout`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 
 class Watched(SetLastSeenPrivacyOperator):
-    """The operator, which leaves a file when Airflow calls its `on_kill`."""
+    """An operator that creates a file when Airflow calls its `on_kill`."""
 
     def on_kill(self) -> None:
         super().on_kill()

@@ -1,4 +1,4 @@
-"""One task a connection: each leads to a server that would make a careless client tell the credentials."""
+"""A task for each connection. Each server's answers would make a careless client reveal the credentials."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, BaseHook, task
 
+from airflow_provider_zapi.operators.fleet import ApplyFleetPolicyOperator
 from airflow_provider_zapi.operators.privacy import SetLastSeenPrivacyOperator
 
 PREFIX = "AIRFLOW_CONN_ZAPI_CASE_"
 
-#: A scheduler runs it unasked, and once; the commands find it under another name, since a scheduler begins with what it
-#: finds in the database.
+#: A scheduler runs this DAG once, automatically. The commands use another name, because a scheduler starts with the DAGs
+#: that it finds in the database.
 scheduled = "ZAPI_TEST_SCHEDULED" in os.environ
 
 with DAG(
@@ -23,11 +24,20 @@ with DAG(
     for name in sorted(os.environ):
         if name.startswith(PREFIX):
             case = name.removeprefix(PREFIX).lower()
+            if case == "account":
+                ApplyFleetPolicyOperator(
+                    task_id=case,
+                    policy={"last_seen": "NONE"},
+                    select="Store 00*",
+                    canary=0,
+                    zapi_conn_id="zapi_case_account",
+                )
+                continue
             SetLastSeenPrivacyOperator(task_id=case, visualization_type="NONE", zapi_conn_id=f"zapi_case_{case}")
 
     @task
     def control() -> str:
-        """Tell a password, so that the tests see that nothing but this provider hides the others."""
+        """Print a password, to show the tests that only this provider hides the other secrets."""
         password = str(BaseHook.get_connection("zapi_control").password)
         print(f"The control says {password}")  # noqa: T201
         return f"The control returns {password}"

@@ -1,4 +1,4 @@
-"""A plan, an approval, a rival meanwhile, and the plan applied if it is still the approved one."""
+"""Simulate a plan, its approval, changes by another writer in between, and the run that applies the approved plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROFILES = (
 #: Virtual seconds until somebody approves.
 ANSWER_SECONDS = 3600.0
 
-#: By setting with a list: who would be added, who would be removed, and who cannot be added.
+#: For each setting with a list: who would be added, who would be removed, and who cannot be added.
 Changes = dict[str, tuple[frozenset[int], frozenset[int], frozenset[int]]]
 
 
@@ -31,11 +31,11 @@ Changes = dict[str, tuple[frozenset[int], frozenset[int], frozenset[int]]]
 class Approval:
     """The result of one approval.
 
-    :param moves: what the rival did, in words
-    :param matters: whether the plan is another one since, by the number itself
-    :param refused: whether the run refused to apply it
-    :param writes: writes that reached the number
-    :param wrong: what was applied and not approved
+    :param moves: descriptions of the other writer's changes
+    :param matters: whether the plan has changed since, according to the number's state
+    :param refused: whether the run refused to apply the plan
+    :param writes: the writes that reached the number
+    :param wrong: descriptions of changes that were applied but not approved
     """
 
     seed: int
@@ -86,12 +86,12 @@ def approve(seed: int) -> Approval:
 
 
 def another(rng: random.Random, name: str, now: Any) -> str:
-    """Return another value than a policy wants of a setting."""
+    """Return a value of a setting that the policy does not want."""
     return rng.choice([value for value in SETTINGS[name][2] if value not in (BLACKLIST, now)])
 
 
 def changes(world: World, wanted: dict[str, tuple[str, list[int]]]) -> Changes:
-    """Return by the number itself what the policy changes now: whom its lists show, and who is on WhatsApp."""
+    """Return the changes of the policy according to the number's state: its lists, and who is on WhatsApp."""
     number = world.number
     found: Changes = {}
     for name, (value, numbers) in wanted.items():
@@ -106,12 +106,12 @@ def changes(world: World, wanted: dict[str, tuple[str, list[int]]]) -> Changes:
 def not_approved(
     before: dict[str, Record], after: dict[str, Record], wanted: dict[str, tuple[str, list[int]]], approved: Changes
 ) -> list[str]:
-    """Return what happened to the number beside the approved changes."""
+    """Return the changes to the number that were not approved."""
     found = [f"{name} was changed" for name in before if name not in wanted and before[name] != after[name]]
     for name, (value, _) in wanted.items():
         if after[name].value != value:
             found.append(f"{name} is {after[name].value}")
-        # Of a list that another value hid, what comes back is not known beforehand.
+        # If another value hid a list, it is not known in advance what comes back.
         if value == BLACKLIST == before[name].value:
             added, removed, _ = approved[name]
             old, new = set(before[name].people), set(after[name].people)
@@ -123,7 +123,7 @@ def not_approved(
 class Rival:
     """A person who changes settings on the phone.
 
-    :param policy: the names of the settings that the policy is about
+    :param policy: the names of the settings in the policy
     """
 
     def __init__(self, world: World, policy: list[str]) -> None:
@@ -132,7 +132,7 @@ class Rival:
         self._policy = [name for name in LISTED if name in policy]
 
     def act(self, moves: list[str]) -> None:
-        """Change one to three things, and now and then put them all back."""
+        """Change one to three settings, and sometimes restore all of them."""
         before = self._number.snapshot()
         for _ in range(self._rng.randint(1, 3)):
             self._world.now += 1
@@ -140,7 +140,7 @@ class Rival:
         if self._rng.random() < 0.25:
             for name, record in before.items():
                 self._restore(name, record)
-            moves.append("put back")
+            moves.append("restored")
 
     def _move(self, moves: list[str]) -> None:
         kind = self._rng.random()
@@ -165,7 +165,7 @@ class Rival:
         moves.append(f"{name} {value} {' '.join(action for action, _ in writes)}".strip())
 
     def _restore(self, name: str, record: Record) -> None:
-        """Make a setting what it was, as far as a number can be made so."""
+        """Restore a setting, as far as that is possible."""
         self._world.now += 1
         lists = record.people if record.value == BLACKLIST else record.left
         if name in LISTED:

@@ -78,7 +78,7 @@ class World:
 
 
 class SimulatedNetwork(BaseAdapter):
-    """A transport in place of the network. It answers for the world's number."""
+    """A transport that replaces the network. It answers for the world's number."""
 
     world: World
 
@@ -231,7 +231,7 @@ class _Clock:
 
 
 def client_of(world: World) -> ZApiClient:
-    """Return the client, which talks to this world from now on."""
+    """Connect the client to this world, and return it."""
     _NETWORK.world = world
     if not _clients:
         clock = _Clock()
@@ -316,7 +316,7 @@ def run_again(outcome: Outcome) -> Outcome:
 
 
 def run_policy(number: Number, wanted: dict[str, tuple[str, list[int]]], *, mass_removal_allowed: bool) -> Outcome:
-    """Run a given policy against a given number, with nothing that goes wrong."""
+    """Run a given policy against a given number, without faults."""
     world = World(number, Profile("nothing", number.rules), random.Random(0), mass_removal_allowed=mass_removal_allowed)
     policy: dict[str, Any] = {
         name: {"visible_to": value, "except": [number.people[each].registered for each in numbers]}

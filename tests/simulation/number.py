@@ -84,7 +84,7 @@ class Rules:
 
 
 class InvalidPhoneError(Exception):
-    """The call contains a phone that is refused."""
+    """A call contains a phone that is refused."""
 
 
 class Number:

@@ -44,7 +44,7 @@ def a_green_run_has_the_values_of_the_policy(outcome: Outcome) -> Iterator[str]:
 
 
 def no_moment_shows_more_than_the_plan_says(outcome: Outcome) -> Iterator[str]:
-    """Between two writes nobody sees more than both the old and the wanted state show, except whom the plan named."""
+    """Between two writes, nobody sees more than in the old or the wanted state, except people that the plan named."""
     world = outcome.world
     if outcome.profile.rival:
         return
@@ -57,7 +57,7 @@ def no_moment_shows_more_than_the_plan_says(outcome: Outcome) -> Iterator[str]:
         if write.outcome != "applied":
             continue
         for name in ("last_seen", "photo", "description", "group_add", "online"):
-            # If the first write is refused, the next write sends only the difference (docs: what this rests on).
+            # If the first write is refused, the next write sends only the difference (see the assumptions in the docs).
             base = "last_seen" if write.after[name].value == "SAME_LAST_SEEN" else name
             if first.get(base) in ("refused", "invalid"):
                 continue
@@ -115,7 +115,7 @@ def every_setting_is_tried(outcome: Outcome) -> Iterator[str]:
     text = str(outcome.error)
     tried = {write.name for write in outcome.world.writes}
     if "Not tried:" in text or "Failed:" not in text:
-        # The instance itself, such as 429; or a look-up of the plan's.
+        # The error is about the whole instance, such as 429, or a call of the plan failed.
         if outcome.profile.busy or outcome.profile.batch_fails or outcome.profile.read_fails:
             return
         yield f"not all were tried: {text[:200]}"

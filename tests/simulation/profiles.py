@@ -105,7 +105,7 @@ PROFILES = (
     Profile("rival once", rival="once"),
     Profile("rival after the read-back", rival="after read-back"),
     Profile("rival that undoes", rival="undoes"),
-    Profile("rival with a policy of its own", rival="periodic"),
+    Profile("rival with its own policy", rival="periodic"),
     Profile("rival, and lag", rival="once", lag=_between(1, 3)),
     Profile("killed", kill=True),
     Profile("killed, list does not come back", GONE_BACK, kill=True, lids=True),

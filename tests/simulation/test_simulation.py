@@ -18,7 +18,7 @@ EACH = -(-RUNS // len(PROFILES))
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
-def test_every_promise_holds_in_every_run(profile: Profile) -> None:
+def test_every_oracle_holds_in_every_run(profile: Profile) -> None:
     for seed in range(EACH):
         outcome = run(seed, profile)
         assert violations(outcome) == []
@@ -27,7 +27,7 @@ def test_every_promise_holds_in_every_run(profile: Profile) -> None:
             assert (again.error, violations(again)) == (None, [])
 
 
-def test_profiles_do_what_they_are_named_for() -> None:
+def test_profiles_cause_the_faults_in_their_names() -> None:
     """Each profile that can fail a run does fail some, so that the oracles have something to check."""
     assert len({profile.name for profile in PROFILES}) == len(PROFILES) >= 25
     assert any(run(seed, PROFILES[-3]).killed for seed in range(20))
@@ -52,7 +52,7 @@ def test_a_list_names_people_as_whatsapp_registered_them() -> None:
     assert one.read("photo", 1.0) == ["554491111111", "901@lid"]
 
 
-def test_a_removal_matches_only_the_exact_text_that_was_read() -> None:
+def test_a_removal_matches_only_the_exact_string_that_was_read() -> None:
     one = number()
     one.write("photo", BLACKLIST, [("add", ANA.forms[0])], 1.0)
     one.write("photo", BLACKLIST, [("remove", ANA.forms[0])], 2.0)
@@ -70,7 +70,7 @@ def test_a_removal_matches_only_the_exact_text_that_was_read() -> None:
         ("nothing", False, [], []),
     ],
 )
-def test_a_list_that_is_left_may_read_as_it_was_and_may_not_come_back(
+def test_a_list_may_still_be_readable_under_another_value_and_may_not_be_restored(
     away_reads: str, comes_back: bool, away: list[str], back: list[str]
 ) -> None:
     one = number(away_reads=away_reads, comes_back=comes_back)
@@ -81,7 +81,7 @@ def test_a_list_that_is_left_may_read_as_it_was_and_may_not_come_back(
     assert one.read("photo", 3.0) == back
 
 
-def test_a_read_that_lags_shows_what_was() -> None:
+def test_a_read_that_lags_shows_the_old_list() -> None:
     one = number()
     one.write("photo", BLACKLIST, [("add", ANA.forms[0])], 10.0)
     assert (one.read("photo", 9.9), one.read("photo", 10.0)) == ([], ["554491111111"])
@@ -112,7 +112,9 @@ PAIRS = [
 
 @pytest.mark.parametrize("before", ["the same list", "another list", "no list"])
 @pytest.mark.parametrize(("name", "old", "new", "size"), PAIRS)
-def test_at_every_moment_whoever_sees_more_was_announced(name: str, old: str, new: str, size: int, before: str) -> None:
+def test_the_plan_names_everybody_who_sees_more_at_any_moment(
+    name: str, old: str, new: str, size: int, before: str
+) -> None:
     people = [
         Person(each, (f"4915{each:08d}",), f"4915{each:08d}", f"{each}@lid", f"4915{each:08d}") for each in range(2500)
     ]
@@ -152,7 +154,7 @@ def test_two_hundred_kills_at_counted_requests_converge() -> None:
             return
 
 
-def test_a_seed_makes_the_same_run_again() -> None:
+def test_a_seed_repeats_the_same_run() -> None:
     first, second = (run(7, PROFILES[-1]) for _ in range(2))
     assert [(write.name, write.changes) for write in first.world.writes] == [
         (write.name, write.changes) for write in second.world.writes

@@ -1,4 +1,4 @@
-"""Airflow's connection form in a real browser: the dialog of Airflow 3 and the page of Airflow 2, used in one way."""
+"""Use Airflow's connection form in a real browser, with one interface for Airflow 3's dialog and Airflow 2's page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from airflow_provider_zapi.connection.form import AIRFLOW_2_PLACEHOLDER, CONNECTION_TYPE, FIELDS, HOOK_NAME
 from tests.programs import program
 
-#: Where Debian installs it.
+#: The path where Debian installs the browser.
 CHROMIUM = "/usr/bin/chromium"
 #: Options to work as root, without a display and without requests to the Internet.
 ARGUMENTS = (
@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser) -> Page:
-    """Open a page that shares nothing with the others, and looks the same on every machine."""
+    """Open a page that shares no data with other pages, and looks the same on every machine."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 900},
         color_scheme="light",
@@ -67,7 +67,7 @@ class ConnectionForm(ABC):
 
     #: The placeholder that a reopened form shows for each stored secret.
     stored_as: ClassVar[Mapping[str, str]]
-    #: What belongs to a field, as expressions on its input: its label, and the text that explains a field of Extra.
+    #: Locators of a field's label, and of the help text of a field of Extra, relative to the field's input.
     _label: str
     _explanation: str
 
@@ -78,12 +78,12 @@ class ConnectionForm(ABC):
     @property
     @abstractmethod
     def whole(self) -> Locator:
-        """The form, while it is open."""
+        """Return the open form."""
 
     @property
     @abstractmethod
     def conn_id(self) -> Locator:
-        """The input of the connection's id."""
+        """Return the input of the connection's id."""
 
     @abstractmethod
     def add(self, conn_id: str) -> None:
@@ -95,7 +95,7 @@ class ConnectionForm(ABC):
 
     @abstractmethod
     def field(self, name: str) -> Locator:
-        """Return the input of a field, by its name in ``connection_form.FIELDS``, and see to it that it is shown."""
+        """Return the input of a field by its name in the connection form's ``FIELDS``, and make it visible."""
 
     @abstractmethod
     def save(self) -> None:
@@ -107,14 +107,14 @@ class ConnectionForm(ABC):
 
     @abstractmethod
     def save_and_test(self, conn_id: str) -> str | None:
-        """Save, and click the Test button; return None where it was content, else what it said."""
+        """Save, and click the Test button. Return None if the test succeeds, or else its message."""
 
     @property
     def save_button(self) -> Locator:
         return self.whole.get_by_role("button", name="Save")
 
     def described(self, name: str) -> tuple[str, str]:
-        """Return a field's label and the text that explains it: within it, or below it for a field of Extra."""
+        """Return a field's label and its help text, which is inside the field, or below it for a field of Extra."""
         explanation = self._explanation if name in CUSTOM else "field.placeholder"
         label, text = self.field(name).evaluate(f"field => [{self._label}.textContent, {explanation}]")
         return label.strip(), text
@@ -134,7 +134,7 @@ class Airflow3Form(ConnectionForm):
     """The dialog over the list of connections."""
 
     stored_as: ClassVar = {"password": "***", "client_token": "***"}
-    # Its labels of Extra's fields name inputs that are not there.
+    # The labels of Extra's fields refer to inputs that do not exist.
     _label = "field.closest('[data-scope=field][data-part=root]').querySelector('label')"
     _explanation = "document.getElementById(field.getAttribute('aria-describedby')).textContent"
 
@@ -164,7 +164,7 @@ class Airflow3Form(ConnectionForm):
         return self.whole.locator(f"input[name={'element_' if name in CUSTOM else ''}{name}]")
 
     def section(self, name: str) -> None:
-        """Open a section of the form; Airflow closes the one that was open."""
+        """Open a section of the form. Airflow closes the section that was open."""
         button = self.whole.get_by_role("button", name=name, exact=True)
         if button.get_attribute("aria-expanded") != "true":
             button.click()
@@ -197,7 +197,7 @@ class Airflow3Form(ConnectionForm):
 
 
 class Airflow2Form(ConnectionForm):
-    """A page of Flask-AppBuilder, with the Test button beside Save; it tests what is typed."""
+    """A page of Flask-AppBuilder. Its Test button, next to Save, tests the values as typed."""
 
     stored_as: ClassVar = {"password": "", "client_token": AIRFLOW_2_PLACEHOLDER}
     _label = "field.labels[0]"
@@ -216,7 +216,7 @@ class Airflow2Form(ConnectionForm):
         self._open_list(conn_id)
         self.page.goto(f"{self.url}/connection/add")
         self.conn_id.fill(conn_id)
-        # A script hides the page's own list and draws another one over it.
+        # A script hides the page's list and draws another one over it.
         self.page.locator("#conn_type").select_option(CONNECTION_TYPE, force=True)
         self._wait_for_script()
 
@@ -244,7 +244,7 @@ class Airflow2Form(ConnectionForm):
         return said
 
     def test(self) -> str | None:
-        """Click the Test button; return None where it was content, else what it said."""
+        """Click the Test button. Return None if the test succeeds, or else its message."""
         with self.page.expect_response(re.compile("/connections/test$")) as response:
             self.page.locator("#test-connection").click()
         answer = response.value.json()
@@ -255,5 +255,5 @@ class Airflow2Form(ConnectionForm):
         self.page.goto(f"{self.url}/connection/list/?_flt_3_conn_id={conn_id}")
 
     def _wait_for_script(self) -> None:
-        # As long as it has not run, the page shows the fields of every type, under Airflow's own names.
+        # Until the script has run, the page shows the fields of every type, with Airflow's own names.
         expect(self.page.locator("#schema")).to_be_hidden()

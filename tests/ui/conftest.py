@@ -1,6 +1,6 @@
-"""A real Airflow, an emulator and a browser, once for all tests; and what they show is looked through for secrets.
+"""Run a real Airflow, an emulator and a browser for all tests, and search everything that they show for secrets.
 
-``--pictures`` writes the documentation's pictures on the way.
+``--pictures`` also writes the documentation's pictures.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tests.support import CLIENT_TOKEN, TOKEN, leaks
 from tests.ui.browser import Airflow2Form, Airflow3Form, ConnectionForm, chromium, new_page
 
 IMAGES = PROJECT / "docs" / "images"
-#: Larger ones make the pages slow.
+#: The largest answer that is searched, because larger ones make the pages slow.
 MAX_BYTES = 150_000
 
-#: Connection -> instance: the numbers of the examples.
+#: The numbers of the examples: the instance for each connection.
 NUMBERS = {"zapi_default": "demo-instance", "zapi_sales": "sales-instance", "zapi_support": "support-instance"}
 
 
@@ -59,19 +59,19 @@ def emulator_server() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def emulator(emulator_server: RunningEmulator) -> RunningEmulator:
-    """The emulator with the numbers as they are at first."""
+    """Yield the emulator with the numbers in their initial state."""
     put_numbers(emulator_server.emulator)
     return emulator_server
 
 
 @pytest.fixture(scope="session")
 def airflow(emulator_server: RunningEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    """An Airflow that has run long enough to be used; at its end its files are looked through."""
+    """Yield an Airflow that is ready to use. At the end, search its files for secrets."""
     home = tmp_path_factory.mktemp("ui") / "home"
     home.mkdir()
-    # Airflow 3 needs no login by its settings, Airflow 2 by this.
+    # Airflow 3's settings disable the login. This disables it in Airflow 2.
     (home / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = "Admin"\n')
-    # The first number's connection is left to be typed.
+    # The tests type the first number's connection into the form.
     env = {
         f"AIRFLOW_CONN_{conn_id.upper()}": connection(emulator_server.url, instance)
         for conn_id, instance in list(NUMBERS.items())[1:]
@@ -96,7 +96,7 @@ def browser() -> Iterator[Browser]:
 
 
 def keep(answers: dict[str, str], request: Request) -> None:
-    """Read what was answered to a page, while it can still be read."""
+    """Read an answer to a page while the browser still has it."""
     response = request.response()
     if (
         response is not None
@@ -108,7 +108,7 @@ def keep(answers: dict[str, str], request: Request) -> None:
 
 @contextlib.contextmanager
 def watched_page(browser: Browser) -> Iterator[Page]:
-    """Open a page; at the end nothing that was answered to it, and nothing that it shows, holds a secret."""
+    """Yield a page. At the end, check that its answers and its content have no secret."""
     page = new_page(browser)
     answers: dict[str, str] = {}
     page.context.on("requestfinished", lambda request: keep(answers, request))
@@ -136,7 +136,7 @@ def form(page: Page, airflow: RunningAirflow) -> ConnectionForm:
 
 @pytest.fixture(scope="session")
 def picture(request: pytest.FixtureRequest) -> Picture:
-    """Writes a picture of a page or of a part of it, where pictures are asked for."""
+    """Write a picture of a page or a part of it, if ``--pictures`` is given."""
 
     def take(name: str, what: Page | Locator) -> None:
         if request.config.getoption("--pictures"):
@@ -150,7 +150,7 @@ def picture(request: pytest.FixtureRequest) -> Picture:
 def default_connection_said(
     browser: Browser, airflow: RunningAirflow, emulator_server: RunningEmulator, picture: Picture
 ) -> str | None:
-    """Add the connection of the examples through the form, and return what the Test button says of it."""
+    """Add the connection of the examples through the form, and return the result of the Test button."""
     with watched_page(browser) as page:
         form = form_on(page, airflow)
         form.add("zapi_default")

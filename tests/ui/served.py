@@ -1,4 +1,4 @@
-"""An API server of Airflow below a path, with a login, on a database that was filled beforehand."""
+"""Run Airflow's API server below a path, with a login, and with a prepared database."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from scripts.background import BackgroundProcess, free_ports
 from scripts.standalone import airflow_environment
 
 PATH = "/below/a-path"
-#: Name and role of the users; the password of each is its name.
+#: The name and the role of each user. The password is the same as the name.
 USERS = {"anna": "admin", "vera": "viewer"}
 
-#: Fills the database: reads a list of numbers from stdin, each with its URI, its state and its events.
+#: A script that fills the database. It reads a list of numbers from stdin, each with its URI, state and events.
 FILL = """
 import json, sys
 from datetime import datetime, UTC
@@ -32,7 +32,7 @@ from airflow.models.dagbundle import DagBundleModel
 from importlib.util import find_spec
 
 with create_session() as session:
-    # Events are shown to who may see their DAG, so that there has to be one.
+    # Events are shown only to users who may see their DAG, so there must be a DAG.
     session.add(DagBundleModel(name="bundle"))
     session.flush()
     session.add(DagModel(dag_id="night", bundle_name="bundle", fileloc="night.py", relative_fileloc="night.py"))
@@ -54,7 +54,7 @@ with create_session() as session:
 
 
 class Server:
-    """A running API server, by its address, which ends with a slash."""
+    """A running API server. Its address ends with a slash."""
 
     def __init__(self, port: int) -> None:
         self.origin = f"http://127.0.0.1:{port}"
@@ -69,7 +69,7 @@ class Server:
         return httpx.request(method, f"{self.url}{path}", headers=headers, trust_env=False, timeout=30)
 
     def visit(self, browser: Browser, user: str, **options: Any) -> BrowserContext:
-        """Return a browser's context in which a user has logged in."""
+        """Return a browser context in which a user is logged in."""
         context = browser.new_context(locale="en-GB", timezone_id="UTC", reduced_motion="reduce", **options)
         context.add_cookies([{"name": "_token", "value": self.token(user), "url": self.origin}])
         return context
@@ -77,7 +77,7 @@ class Server:
 
 @contextmanager
 def served(home: Path, numbers: Sequence[Mapping[str, Any]]) -> Iterator[Server]:
-    """Make a database in an empty folder, fill it, and serve it."""
+    """Create a database in an empty folder, fill it, and serve it."""
     ports = free_ports(3)
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({user: user for user in USERS}))

@@ -1,4 +1,4 @@
-"""A plan is approved, and another one rejected, on Airflow's page: only the approved one changes the number."""
+"""After one plan is approved and another is rejected on Airflow's page, only the approved one changes the number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.airflow.test_examples import needs_approvals
 from tests.ui.conftest import NUMBERS, Picture
 
 pytestmark = [
-    pytest.mark.skipif(AIRFLOW_2, reason="of Airflow 2 the form alone is looked at"),
+    pytest.mark.skipif(AIRFLOW_2, reason="on Airflow 2, only the form is tested"),
     needs_approvals,
     pytest.mark.usefixtures("default_connection_said"),
 ]
@@ -86,7 +86,7 @@ def test_an_approved_plan_changes_the_number_and_a_rejected_one_does_not(
     }
 
 
-def test_a_number_that_changed_after_the_question_is_left_as_it_is(
+def test_a_number_that_changed_after_the_plan_is_not_changed(
     page: Page, airflow: RunningAirflow, emulator: RunningEmulator
 ) -> None:
     run, link = asked(airflow, emulator)

@@ -1,4 +1,4 @@
-"""The emulator's own page in a browser: what it shows, and that a click changes what it says it does."""
+"""The emulator's page in a browser shows the right data, and its controls do what their labels say."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def call(running: RunningEmulator, method: str, path: str, body: object = None) 
     return requests.request(method, url, json=body, headers={"Client-Token": CLIENT_TOKEN}, timeout=10)
 
 
-def test_a_fault_is_set_seen_and_removed_with_the_keyboard(opened: Page, running: RunningEmulator) -> None:
+def test_a_fault_can_be_set_seen_and_removed_with_the_keyboard(opened: Page, running: RunningEmulator) -> None:
     opened.get_by_role("button", name="Set a fault").press("Enter")
     opened.get_by_label("Status (200 to 599)").fill("429")
     expect(opened.get_by_label("Seconds")).to_be_hidden()
@@ -52,7 +52,7 @@ def test_a_fault_is_set_seen_and_removed_with_the_keyboard(opened: Page, running
     assert call(running, "POST", "privacy/photo", {"visualizationType": "NONE"}).ok
 
 
-def test_a_wrong_fault_is_explained(opened: Page) -> None:
+def test_an_invalid_fault_shows_an_explanation(opened: Page) -> None:
     opened.get_by_role("button", name="Set a fault").click()
     opened.get_by_label("What happens").select_option("delay")
     opened.get_by_label("Seconds").fill("1")
@@ -61,15 +61,18 @@ def test_a_wrong_fault_is_explained(opened: Page) -> None:
     expect(opened.get_by_role("alert")).to_have_text("seconds of a fault must be seconds from 0 to 60")
 
 
-def test_a_switch_is_flipped_and_a_reset_brings_everything_back(opened: Page, running: RunningEmulator) -> None:
+def test_a_switch_can_be_changed_and_a_reset_restores_everything(opened: Page, running: RunningEmulator) -> None:
     demo = opened.locator(".card", has_text="demo-instance").first
     demo.get_by_role("button", name="Switches").click()
     opened.get_by_label("list_as").select_option("lid")
     opened.get_by_label("conflicts").fill("many")
     opened.get_by_label("conflicts").blur()
     expect(opened.get_by_role("alert")).to_have_text("conflicts must be JSON: a count")
-    opened.get_by_role("button", name="Close").click()
     expect(demo.get_by_text("list_as: lid")).to_be_visible()
+    opened.get_by_role("button", name="Close").press("Enter")
+    expect(demo.get_by_role("button", name="Switches")).to_be_focused()
+    running.emulator.instance("demo-instance").patch({"switches": {"probed": {"unknown_path": "404 empty"}}})
+    expect(demo.get_by_text("probed: 1")).to_be_visible()
     assert running.emulator.instance("demo-instance").switches["list_as"] == "lid"
     opened.get_by_role("button", name="Reset").click()
     opened.get_by_role("dialog").get_by_role("button", name="Reset").click()
@@ -87,6 +90,11 @@ def test_requests_and_messages_are_shown_on_demand_and_as_text(opened: Page, run
     opened.keyboard.press("Escape")
     opened.get_by_role("button", name="Messages (1)").click()
     expect(opened.get_by_role("dialog")).to_contain_text(HOSTILE)
+    opened.keyboard.press("Escape")
+    assert call(running, "POST", "send-text", {"phone": "5544991111111", "message": "long " * 1_000}).ok
+    opened.get_by_role("button", name="Messages (2)").click()
+    expect(opened.get_by_role("heading", name="Messages sent by")).to_be_in_viewport()
+    expect(opened.get_by_role("button", name="Close")).to_be_in_viewport()
     assert opened.title() == "Z-API emulator"
 
 

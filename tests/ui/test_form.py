@@ -1,4 +1,4 @@
-"""The form of a connection: on the newest Airflow, and on Airflow 2, which draws another one."""
+"""The connection form works on the newest Airflow and on Airflow 2, which has a different form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def good(emulator: RunningEmulator) -> dict[str, str]:
     return {**STANDARD, "host": emulator.url, "client_token": CLIENT_TOKEN}
 
 
-def test_each_field_has_its_label_and_is_explained(form: ConnectionForm) -> None:
+def test_each_field_has_its_label_and_its_help_text(form: ConnectionForm) -> None:
     form.add("zapi_described")
     for field in FIELDS:
         if field.hidden:
@@ -51,11 +51,11 @@ def test_a_connection_without_an_id_is_not_saved(form: ConnectionForm) -> None:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("login", "Instance ID is empty. It is listed under https://app.z-api.io/app/instances."),
-        ("password", "Instance token is empty. It is listed under https://app.z-api.io/app/instances"),
+        ("login", "Instance ID is empty. Copy it from https://app.z-api.io/app/instances."),
+        ("password", "Instance token is empty. Copy it from https://app.z-api.io/app/instances"),
     ],
 )
-def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
+def test_a_form_without_a_required_field_is_saved_but_the_test_says_what_to_do(
     form: ConnectionForm, emulator: RunningEmulator, missing: str, said: str
 ) -> None:
     """Check this, because Airflow cannot make its own fields required."""
@@ -64,7 +64,7 @@ def test_what_z_api_requires_is_saved_without_but_the_test_says_what_to_do(
     assert said in str(form.save_and_test(f"zapi_without_{missing}"))
 
 
-def test_a_good_connection_tests_green(default_connection_said: str | None) -> None:
+def test_the_test_of_a_good_connection_succeeds(default_connection_said: str | None) -> None:
     assert default_connection_said is None
 
 
@@ -73,7 +73,7 @@ def test_a_good_connection_tests_green(default_connection_said: str | None) -> N
     [
         (
             {"token": "another-token", "client_token": CLIENT_TOKEN},
-            "Z-API knows no instance with this id and token (endpoint status, HTTP 400). Compare the connection's "
+            "Z-API does not have an instance with this ID and token (endpoint status, HTTP 400). Compare the connection's "
             f"Instance ID and Instance token with {INSTANCES_PAGE}. [ZAPI-INSTANCE-NOT-FOUND]",
         ),
         (
@@ -92,7 +92,7 @@ def test_a_wrong_secret_is_not_shown_and_the_test_says_what_to_do(
     of_the_emulator: dict[str, str],
     said: str,
 ) -> None:
-    """What is typed wrongly are the canaries; the emulator repeats a wrong Client-Token, as Z-API does."""
+    """Type the canaries as wrong secrets. The emulator repeats a wrong Client-Token, as Z-API does."""
     name = request.node.callspec.id
     emulator.emulator.put(f"refusing-{name}", {**of_the_emulator, "phone": "5544999990000"})
     form.add(f"zapi_wrong_{name}")
@@ -102,7 +102,7 @@ def test_a_wrong_secret_is_not_shown_and_the_test_says_what_to_do(
     assert not leaks(told)
 
 
-def test_a_reopened_form_hides_stored_secrets_and_saved_again_it_keeps_them(
+def test_a_reopened_form_hides_stored_secrets_and_keeps_them_when_saved(
     form: ConnectionForm, emulator: RunningEmulator, airflow: RunningAirflow
 ) -> None:
     form.add("zapi_kept")
@@ -120,7 +120,7 @@ def test_a_reopened_form_hides_stored_secrets_and_saved_again_it_keeps_them(
     assert "Connection success!" in run_airflow(env, "connections test zapi_kept")
 
 
-@pytest.mark.skipif(not AIRFLOW_2, reason="the Test button of newer ones tests what is stored")
+@pytest.mark.skipif(not AIRFLOW_2, reason="in newer versions, the Test button tests the stored values")
 def test_a_reopened_form_asks_for_the_secrets_before_it_tests(form: ConnectionForm, emulator: RunningEmulator) -> None:
     assert isinstance(form, Airflow2Form)
     form.add("zapi_reopened")
@@ -129,6 +129,6 @@ def test_a_reopened_form_asks_for_the_secrets_before_it_tests(form: ConnectionFo
     form.edit("zapi_reopened")
     assert "Instance token is empty" in str(form.test())
     form.fill({"password": TOKEN})
-    assert "Type the secret itself again" in str(form.test())
+    assert "Type the secret again" in str(form.test())
     form.fill({"client_token": CLIENT_TOKEN})
     assert form.test() is None

@@ -18,18 +18,18 @@ from tests.airflow.support import PROJECT
 from tests.ui.conftest import Picture
 
 pytestmark = [
-    pytest.mark.skipif(AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page is of Airflow 3.1 and newer"),
+    pytest.mark.skipif(AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page needs Airflow 3.1"),
     pytest.mark.usefixtures("default_connection"),
 ]
 KEEPS_STATE = Version(version("apache-airflow")) >= Version("3.3")
 DOCUMENTATION = (PROJECT / "docs" / "privacy-page.md").read_text()
-#: Milliseconds: a run, and the time until the page looks again.
+#: In milliseconds: the time for a run, and the time until the page reloads its data.
 RUN = 120_000
 
 
 @pytest.fixture(scope="module")
 def default_connection(airflow: RunningAirflow, emulator_server: RunningEmulator) -> None:
-    """The connection of the examples, which other tests make by the form of the newest Airflow."""
+    """Add the connection of the examples, which other tests create with the form of the newest Airflow."""
     fields = json.loads(connection(emulator_server.url, "demo-instance"))
     if airflow.find("/connections/zapi_default") is None:
         airflow.api(
@@ -38,7 +38,7 @@ def default_connection(airflow: RunningAirflow, emulator_server: RunningEmulator
 
 
 def opened(page: Page, airflow: RunningAirflow) -> FrameLocator:
-    """Open the page as a person does, by Airflow's menu."""
+    """Open the page from Airflow's menu, as a person does."""
     page.goto(f"{airflow.url}/")
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="WhatsApp privacy").click()
@@ -59,7 +59,7 @@ def setting(card: Locator, name: str) -> Locator:
     return card.locator("table.settings tr").filter(has_text=name)
 
 
-def test_a_number_changes_on_the_page_and_a_drift_turns_red(
+def test_the_page_shows_a_change_and_marks_drift_in_red(
     page: Page, airflow: RunningAirflow, emulator: RunningEmulator, picture: Picture
 ) -> None:
     airflow.wait_for_dag("zapi_apply_policy")
@@ -75,10 +75,10 @@ def test_a_number_changes_on_the_page_and_a_drift_turns_red(
     expect(last_seen).to_contain_text("verified")
     expect(setting(card, "read receipts")).to_contain_text("asserted")
     if not KEEPS_STATE:
-        expect(frame.get_by_role("alert")).to_contain_text("keeps no state with assets")
+        expect(frame.get_by_role("alert")).to_contain_text("stores state with assets")
         return
 
-    # By hand, as the page's documentation says it; then the task that watches runs.
+    # Change the list by hand, with the command in the documentation. Then run the task that watches for drift.
     by_hand = re.search(r"PATCH \S+/instances/([a-z-]+) .*?-d '(.*?)'", DOCUMENTATION, re.DOTALL)
     assert by_hand
     emulator.emulator.instance(by_hand[1]).patch(json.loads(by_hand[2]))
@@ -103,7 +103,7 @@ def test_a_number_changes_on_the_page_and_a_drift_turns_red(
     expect(frame.locator("details.number")).to_have_count(1)
     frame.get_by_label("Find").fill("")
 
-    # Applied again, it is as wanted again; the history has both.
+    # After the policy is applied again, the list is as wanted. The history has both events.
     airflow.run_dag("zapi_apply_policy", RUN / 1000)
     frame.get_by_role("button", name="Refresh").click()
     expect(card).to_have_class("number good", timeout=RUN)
@@ -139,7 +139,9 @@ def test_the_page_can_be_used_by_keyboard_and_fits_a_phone(
     picture("privacy-page-narrow", page)
 
 
-def test_the_assets_page_shows_the_number_its_events_and_who_asserts_it(page: Page, airflow: RunningAirflow) -> None:
+def test_the_assets_page_shows_the_number_its_events_and_the_task_that_sets_it(
+    page: Page, airflow: RunningAirflow
+) -> None:
     airflow.wait_for_dag("zapi_apply_policy")
     airflow.run_dag("zapi_apply_policy", RUN / 1000)
     [asset] = airflow.api("GET", "/assets?uri_pattern=zapi://zapi_default/privacy")["assets"]

@@ -1,4 +1,4 @@
-"""The page "WhatsApp privacy" below a path, with a login: who gets it, and that nothing it shows can do anything."""
+"""The page "WhatsApp privacy" requires a login, also below a path, and hostile strings on it are harmless."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from airflow_provider_zapi.plugin import URL_PREFIX, ZApiPlugin
 from scripts.standalone import AIRFLOW_2
 from tests.ui.served import PATH, Server, served
 
-pytestmark = pytest.mark.skipif(
-    AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page is of Airflow 3.1 and newer"
-)
+pytestmark = pytest.mark.skipif(AIRFLOW_2 or not ZApiPlugin.external_views, reason="the page needs Airflow 3.1")
 
 HOSTILE = 1_000
-#: Attacks that would work if the page used the string as markup, as a script or as an address.
+#: Attacks that would work if the page used the string as markup, a script or an address.
 ATTACKS = (
     "<img src=x onerror=window.parent.hit=window.hit=1>",
     "<script>window.hit=1</script>",
@@ -54,7 +52,7 @@ ATTACKS = (
 
 
 def hostile(draw: random.Random) -> Any:
-    """Return something that nobody should have written: a string made of attacks, or what is no string."""
+    """Return a hostile value: a string made of attacks, or a value that is not a string."""
     if draw.random() < 0.1:
         return draw.choice([None, 7, -1, True, [], {}, ["<b>"], {"__proto__": {"label": "x"}}, 1e308])
     return "".join(draw.choice(ATTACKS) for _ in range(draw.randint(1, 3)))
@@ -85,7 +83,7 @@ def document(draw: random.Random) -> dict[str, Any]:
 
 
 def numbers() -> list[dict[str, Any]]:
-    """Return numbers that hold 1,000 and more hostile strings, and one that is as a person expects it."""
+    """Return numbers with more than 1,000 hostile strings, and one ordinary number."""
     draw = random.Random(20261124)
     made: list[dict[str, Any]] = []
     strings = 0
@@ -95,7 +93,7 @@ def numbers() -> list[dict[str, Any]]:
         asserted = {f"asserted.{hostile(draw)}": hostile(draw) for _ in range(20)}
         conn_id = "".join(draw.choice(ATTACKS) for _ in range(2))[:150]
         event: dict[str, Any] = {"extra": {"conn_id": conn_id, "asserted.last_seen": str(hostile(draw)), **asserted}}
-        # Events are shown to people who may see their DAG, so that its name is the one that is there.
+        # Events are shown only to users who may see their DAG, so the events use the name of an existing DAG.
         event |= {"source_dag_id": "night", "source_run_id": str(hostile(draw)), "source_task_id": str(hostile(draw))}
         made.append(
             {
@@ -136,11 +134,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page of a viewer, on which no dialog, no request elsewhere and no error of a script is left unnoticed."""
+    """Yield a viewer's page. Fail if it opens a dialog, sends a request to another site, or has a script error."""
     context = server.visit(browser, "vera")
     opened = context.new_page()
     found: list[str] = []
-    own = (server.origin, f"blob:{server.origin}")  # Airflow makes blobs of its own
+    own = (server.origin, f"blob:{server.origin}")  # Airflow creates its own blobs
 
     def on_dialog(dialog: Dialog) -> None:
         found.append(dialog.message)
@@ -163,7 +161,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     assert found == []
 
 
-def test_only_who_may_see_assets_gets_the_page(server: Server) -> None:
+def test_only_users_who_may_see_assets_get_the_page(server: Server) -> None:
     page = URL_PREFIX.strip("/")
     files = [f"{page}/", f"{page}/page.js", f"{page}/page.css"]
     others = [f"{page}/{path}" for path in ("page.js/", "static/page.js", "docs", "redoc", "openapi.json")]
@@ -190,8 +188,8 @@ def test_a_viewer_sees_the_page_in_airflow_below_a_path(page: Page, server: Serv
     assert page.frames == [page.main_frame]
 
 
-@pytest.mark.skipif(not find_spec("airflow.models.asset_state_store"), reason="state is kept from Airflow 3.3 on")
-def test_a_number_that_nobody_looked_at_for_long_is_amber(page: Page, server: Server) -> None:
+@pytest.mark.skipif(not find_spec("airflow.models.asset_state_store"), reason="stored state needs Airflow 3.3")
+def test_a_number_with_an_old_result_is_amber(page: Page, server: Server) -> None:
     page.goto(f"{server.url}{URL_PREFIX.strip('/')}/")
     page.get_by_label("Find").fill("zapi_stale")
     expect(page.locator("details.number")).to_have_class("number late")
@@ -205,7 +203,7 @@ def test_an_account_shows_how_its_last_fleet_run_ended(page: Page, server: Serve
     expect(account).to_have_count(1)
     account.locator("summary").click()
     expect(account.locator("ul.history")).to_contain_text("90 asserted, 8 not connected")
-    expect(account).to_contain_text("keeps no state of each number")
+    expect(account).to_contain_text("does not store the state of each number")
 
 
 def test_a_thousand_hostile_strings_do_nothing(page: Page, server: Server) -> None:

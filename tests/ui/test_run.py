@@ -1,4 +1,4 @@
-"""A run of an example in Airflow's pages, and in the emulator's, which follows it."""
+"""Airflow's pages and the emulator's page show the run of an example."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.standalone import AIRFLOW_2, RunningAirflow
 from tests.ui.conftest import Picture, watched_page
 
 pytestmark = [
-    pytest.mark.skipif(AIRFLOW_2, reason="of Airflow 2 the form alone is looked at"),
+    pytest.mark.skipif(AIRFLOW_2, reason="on Airflow 2, only the form is tested"),
     pytest.mark.usefixtures("default_connection_said"),
 ]
 
@@ -24,7 +24,7 @@ RUN = 240_000
 
 
 def trigger(page: Page, airflow: RunningAirflow, dag_id: str) -> str:
-    """Run a DAG by hand on its page, wait until it has succeeded there, and return the address of the run."""
+    """Trigger a DAG on its page, wait until the run has succeeded there, and return the address of the run."""
     airflow.wait_for_dag(dag_id)
     page.goto(f"{airflow.url}/dags/{dag_id}")
     page.get_by_role("button", name="Trigger").click()
@@ -36,14 +36,14 @@ def trigger(page: Page, airflow: RunningAirflow, dag_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(browser: Browser, airflow: RunningAirflow, default_connection_said: str | None) -> str:
-    """The address of a run of an example."""
+    """Return the address of an example's run."""
     with watched_page(browser) as page:
         return trigger(page, airflow, "zapi_hide_last_seen")
 
 
 @pytest.fixture
 def task_page(page: Page, run: str) -> Page:
-    """The page of the run's task, opened from the page of the run."""
+    """Open the page of the run's task from the page of the run, and return it."""
     page.goto(run)
     address = f"{urlsplit(run).path}/tasks/hide_last_seen"
     page.locator(f"a[href='{address}']").filter(has_text="hide_last_seen").click()
@@ -59,6 +59,18 @@ def test_the_log_of_a_task_says_what_it_did(task_page: Page) -> None:
     expect(
         task_page.get_by_text("Z-API accepted for connection zapi_default: last seen is set to NONE")
     ).to_be_visible()
+
+
+def test_the_log_of_a_policy_shows_its_plan(
+    page: Page, airflow: RunningAirflow, emulator: RunningEmulator, picture: Picture
+) -> None:
+    airflow.wait_for_dag("zapi_apply_policy")
+    tasks = airflow.run_dag("zapi_apply_policy", RUN / 1000)
+    page.set_viewport_size({"width": 1100, "height": 560})
+    run_id = tasks[0]["dag_run_id"]
+    page.goto(f"{airflow.url}/dags/zapi_apply_policy/runs/{run_id}/tasks/apply_to_zapi_default")
+    expect(page.get_by_text("last_seen      CONTACT_BLACKLIST  +2 -2 =0")).to_be_visible()
+    picture("plan-log", page)
 
 
 def test_the_rendered_fields_of_a_task_hold_a_connection_id_and_no_secret(task_page: Page) -> None:
@@ -86,7 +98,7 @@ def test_the_link_of_a_task_leads_to_the_panel(task_page: Page) -> None:
     expect(opened.value.locator("body")).to_have_text("The panel")
 
 
-def test_the_emulators_page_follows_a_run_without_being_loaded_again(
+def test_the_emulators_page_follows_a_run_without_a_reload(
     page: Page, airflow: RunningAirflow, emulator: RunningEmulator, picture: Picture
 ) -> None:
     watching = page.context.new_page()

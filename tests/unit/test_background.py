@@ -51,11 +51,11 @@ def test_settings_of_another_airflow_or_python_are_dropped(name: str) -> None:
     assert clean_environment({name: "x", "HOME": "/home/me"}).keys() & {name, "HOME"} == {"HOME"}
 
 
-def test_a_proxy_of_the_caller_is_not_asked_for_loopback() -> None:
+def test_a_proxy_of_the_caller_is_not_used_for_loopback() -> None:
     assert "127.0.0.1" in clean_environment({"HTTP_PROXY": "http://proxy:3128", "no_proxy": ""})["no_proxy"]
 
 
-def test_airflow_finds_its_own_parts_first_and_its_api_on_the_port_chosen(tmp_path: Path) -> None:
+def test_airflow_finds_its_own_commands_first_and_its_api_on_the_chosen_port(tmp_path: Path) -> None:
     env = airflow_environment(tmp_path, tmp_path / "dags", (4001, 4002, 4003), {"AIRFLOW_CONN_X": "{}"})
     assert env["PATH"].startswith(f"{Path(sys.executable).parent}{os.pathsep}")
     assert env["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:4001"
@@ -67,7 +67,7 @@ def test_ports_chosen_together_differ() -> None:
 
 
 @pytest.mark.parametrize(("interrupt", "grace"), [("", 5.0), (IGNORES, 0.2)], ids=["obeys", "ignores the interrupt"])
-def test_nothing_is_left_of_a_session_after_the_stop(tmp_path: Path, interrupt: str, grace: float) -> None:
+def test_stop_leaves_no_process_of_the_session(tmp_path: Path, interrupt: str, grace: float) -> None:
     with parent(tmp_path / "log", interrupt, grace) as process:
         session, child = process.pid, child_of(process)
         assert set(alive_in_session(session)) == {session, child}
@@ -84,14 +84,14 @@ def test_a_child_that_outlives_its_parent_is_stopped_too(tmp_path: Path) -> None
     assert alive_in_session(session) == []
 
 
-def test_waiting_ends_with_the_end_of_the_output_when_the_time_is_over(tmp_path: Path) -> None:
+def test_after_a_timeout_the_error_has_the_end_of_the_output(tmp_path: Path) -> None:
     with parent(tmp_path / "log") as process:
         child = child_of(process)
         with pytest.raises(BackgroundError, match=f"the sun: nothing after 0 s(.|\n)*child {child}"):
             process.wait_for("the sun", lambda: None, 0)
 
 
-def test_a_part_that_ended_is_noticed(tmp_path: Path) -> None:
+def test_the_end_of_a_part_is_noticed(tmp_path: Path) -> None:
     code = PARENT.format(interrupt="").replace("child.wait()", "signal.pause()")
     log = tmp_path / "log"
     with BackgroundProcess("x", [sys.executable, "-c", code], env=os.environ, log=log, grace=5) as process:
@@ -101,7 +101,7 @@ def test_a_part_that_ended_is_noticed(tmp_path: Path) -> None:
         assert process.wait_for("its end", lambda: process.dead_parts() or None, 5) == {child}
 
 
-def test_a_taken_port_gives_the_next_free_one() -> None:
+def test_if_a_port_is_taken_the_next_free_one_is_used() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

@@ -77,7 +77,7 @@ def test_the_page_has_a_column_for_each_supported_airflow() -> None:
     assert sorted(COLUMNS) == sorted(name.rpartition(".")[0] for name in SUPPORTED)
 
 
-def test_the_pythons_are_those_that_airflow_and_this_package_name() -> None:
+def test_the_pythons_are_those_that_airflow_and_this_package_support() -> None:
     def named(classifiers: list[str]) -> set[str]:
         return {each.rpartition(" ")[2] for each in classifiers if re.fullmatch(r".* Python :: 3\.\d+", each)}
 
@@ -157,7 +157,7 @@ def has_deferrable_wait(found: dict[str, list[str]]) -> bool:
 FEATURES: list[tuple[str, Callable[[dict[str, list[str]]], bool]]] = [
     ("deferrable wait", has_deferrable_wait),
     ("asset events", has_asset_events),
-    ("notifier](notifier.md), awaited", has_awaited_notifier),
+    ("notifier](notifier.md), asynchronous", has_awaited_notifier),
     ("approvals](howto", has_approvals),
     ("`airflow zapi`", has_command_line),
     ("`ZApiRetryPolicy`", has_retry_policy),
@@ -211,7 +211,7 @@ def test_each_check_of_the_code_has_its_row() -> None:
     assert {feature for feature in CHECKS.values() if feature} <= {feature for feature, _ in FEATURES}
 
 
-def test_each_row_of_the_page_is_asked_for() -> None:
+def test_each_row_of_the_page_is_tested() -> None:
     asked = ("Python", "all operators", "fields of a", "where Airflow reads", *(feature for feature, _ in FEATURES))
     assert [row for row in ROWS if not any(part in row for part in asked)] == []
 

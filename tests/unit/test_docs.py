@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from airflow_provider_zapi.connection.form import FIELDS
-from airflow_provider_zapi.emulator import running_emulator
+from airflow_provider_zapi.emulator import RunningEmulator, running_emulator
 from airflow_provider_zapi.emulator.__main__ import parse as parse_emulator
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
@@ -95,7 +95,7 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(path.read_text()), target
 
 
-def test_every_page_and_every_picture_is_reached() -> None:
+def test_every_page_and_every_picture_is_linked() -> None:
     index = (PROJECT / "docs" / "index.md").read_text()
     for page in PROJECT.glob("docs/**/*.md"):
         assert page.name == "index.md" or f"({page.relative_to(PROJECT / 'docs')})" in index
@@ -118,7 +118,7 @@ def test_every_term_of_the_glossary_is_linked_from_another_page_and_in_order() -
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_of_code_says_its_language_so_that_it_is_looked_at(page: Path) -> None:
+def test_every_block_of_code_has_a_language_and_a_test(page: Path) -> None:
     text = page.read_text()
     opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
     assert set(opened) <= {"python", "bash", "json", "yaml", "text"}
@@ -170,11 +170,11 @@ def test_the_connection_page_has_each_field_of_the_form() -> None:
         assert ("secret" in texts[expected[field.name]].replace("account security token", "").lower()) is secret
 
 
-REFUSED = table(section(CONNECTION, "What is refused"), "what is wrong")
+REFUSED = table(section(CONNECTION, "Mistakes in a connection"), "what is wrong")
 
 
 @pytest.mark.parametrize(("example", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_the_connection_page_quotes_what_is_said(monkeypatch: pytest.MonkeyPatch, example: str, message: str) -> None:
+def test_the_connection_page_quotes_the_messages(monkeypatch: pytest.MonkeyPatch, example: str, message: str) -> None:
     good = {"conn_type": "zapi", "login": "demo-instance", "password": "demo-token"}
     monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**good, **json.loads(code_of(example))}))
     with pytest.raises(ZApiConfigurationError) as caught:
@@ -209,7 +209,7 @@ def added_connections() -> list[Any]:
 
 
 @pytest.mark.parametrize("connection", [*exported_connections(), *added_connections()])
-def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
+def test_a_connection_on_a_page_works(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
     with running_emulator() as running:
         running.emulator.put(
             connection["login"],
@@ -224,6 +224,13 @@ def test_a_connection_as_it_stands_on_a_page_works(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DOCS", json.dumps({**connection, "host": running.url}))
         succeeded, message = ZApiHook("zapi_docs").test_connection()
     assert succeeded, message
+
+
+def demo_connection(running: RunningEmulator) -> str:
+    """Return the connection of the emulator's demo instance."""
+    [(instance, parts)] = DEMO_INSTANCE.items()
+    fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
+    return json.dumps({"conn_type": "zapi", "host": running.url, **fields})
 
 
 def test_the_connection_page_uses_the_emulators_own_values() -> None:
@@ -287,6 +294,18 @@ def test_the_operators_page_has_each_value(operator: Any) -> None:
     assert setting.endpoint in text
 
 
+@pytest.mark.parametrize("operator", SETTING_OPERATORS, ids=name_of)
+def test_the_operators_page_shows_the_result_of_its_example(operator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = section(OPERATORS, operator.__name__)
+    [example] = code_blocks(text, "python")
+    task = eval(example.partition("\n\n")[2], {operator.__name__: operator})  # noqa: S307 - the page is our own
+    shown = re.search(r"^\*\*Result:\*\*[^`]*`([^`]+)`", text, re.MULTILINE)
+    assert shown
+    with running_emulator() as running:
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
+        assert task.execute({}) == json.loads(shown[1])
+
+
 def test_the_readme_lists_each_operator() -> None:
     rows = {code_of(name): call for name, _, call in table(README, "operator")}
     assert set(rows) == {kind.__name__ for kind in OPERATOR_CLASSES}
@@ -298,18 +317,18 @@ POLICY = (PROJECT / "docs/policy.md").read_text()
 
 
 def test_the_policy_page_has_each_setting_and_value() -> None:
-    rows = table(section(POLICY, "What is written in it"), "setting")
+    rows = table(section(POLICY, "Format"), "setting")
     assert rows == [
         [f"`{setting.name}`", " ".join(f"`{value}`" for value in setting.values), "yes" if setting.list_scope else "no"]
         for setting in SETTINGS
     ]
 
 
-MISTAKES = table(section(POLICY, "What is written in it"), "mistake")
+MISTAKES = table(section(POLICY, "Format"), "mistake")
 
 
 @pytest.mark.parametrize(("example", "message"), MISTAKES, ids=[example for example, _ in MISTAKES])
-def test_the_policy_page_quotes_what_is_said(example: str, message: str) -> None:
+def test_the_policy_page_quotes_the_messages(example: str, message: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(code_of(example))
     assert code_of(message) in str(caught.value)
@@ -349,7 +368,7 @@ BAD = table(section(OPERATORS, "Errors"), "given")
 
 
 @pytest.mark.parametrize(("example", "message"), BAD, ids=[message for _, message in BAD])
-def test_the_operators_page_quotes_what_is_said(example: str, message: str) -> None:
+def test_the_operators_page_quotes_the_messages(example: str, message: str) -> None:
     task = privacy.SetLastSeenPrivacyOperator(task_id="documented", **json.loads(code_of(example)))
     with pytest.raises(ZApiInvalidRequestError) as caught:
         task.execute({})
@@ -375,11 +394,7 @@ def test_the_first_dag_logs_what_its_page_says(
     [dag] = dag_bag(tmp_path).dags.values()
     assert re.search(rf"airflow dags test {dag.dag_id}$", page, re.MULTILINE)
     with running_emulator() as running:
-        [(instance, parts)] = DEMO_INSTANCE.items()
-        fields = {"login": instance, "password": parts["token"], "extra": {"client_token": parts["client_token"]}}
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_ZAPI_DEFAULT", json.dumps({"conn_type": "zapi", "host": running.url, **fields})
-        )
+        monkeypatch.setenv("AIRFLOW_CONN_ZAPI_DEFAULT", demo_connection(running))
         for task in dag.tasks:
             task.execute({"dag": dag})
     log = "".join(capfd.readouterr()) + caplog.text

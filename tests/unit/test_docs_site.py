@@ -33,7 +33,7 @@ def test_the_reference_has_every_public_module_of_a_users_packages() -> None:
     assert modules - shown == {"operators.base", "operators.events"}
 
 
-def test_every_module_of_the_reference_names_what_is_public_and_documents_it() -> None:
+def test_every_module_of_the_reference_lists_and_documents_its_public_names() -> None:
     for _, modules in docs_site.API.values():
         for name in modules:
             module = __import__(f"{docs_site.PACKAGE}.{name}", fromlist=["__all__"])
@@ -60,25 +60,25 @@ def test_every_module_of_the_reference_names_what_is_public_and_documents_it() -
         ("../airflow_provider_zapi/client", "docs/x.md", "api/client.md#airflow_provider_zapi.client"),
     ],
 )
-def test_a_link_of_the_repository_leads_to_a_place_of_the_site(target: str, source: str, expected: str) -> None:
+def test_a_link_of_the_repository_becomes_a_link_of_the_site(target: str, source: str, expected: str) -> None:
     assert docs_site.site_target(target, source) == expected
 
 
 @pytest.mark.parametrize(
     "target", ["../Makefile", "../README.md", "../airflow_provider_zapi/operators/base.py", "../tests"]
 )
-def test_a_link_to_what_the_site_does_not_have_is_an_error(target: str) -> None:
+def test_a_link_that_the_site_does_not_have_is_an_error(target: str) -> None:
     with pytest.raises(ValueError, match=re.escape(target.removeprefix("../"))):
         docs_site.site_target(target, "docs/index.md")
 
 
-def test_links_are_changed_outside_of_code_alone() -> None:
+def test_links_are_changed_only_outside_of_code() -> None:
     page = "[one](../LICENSE)\n\n  ```text\n  [two](../LICENSE)\n  ```\n![three](../LICENSE)\n"
     expected = "[one](LICENSE.txt)\n\n  ```text\n  [two](../LICENSE)\n  ```\n![three](LICENSE.txt)\n"
     assert docs_site.relinked(page, "docs/index.md") == expected
 
 
-def test_the_page_of_examples_has_every_file_of_them_whole() -> None:
+def test_the_page_of_examples_has_every_file_completely() -> None:
     page = docs_site.examples_page()
     for file in (docs_site.PROJECT / docs_site.EXAMPLES).glob("[!_.]*.*"):
         assert f"\n{file.read_text()}```" in page

@@ -61,7 +61,7 @@ def test_a_code_is_explained_below_its_class(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(USED))
-def test_a_code_belongs_to_the_class_that_carries_it(code: str) -> None:
+def test_a_code_belongs_to_the_class_that_uses_it(code: str) -> None:
     assert {class_of(code)} >= USED[code].classes
 
 
@@ -87,7 +87,7 @@ def every_text() -> set[str]:
     return set().union(*(use.strings for use in USED.values()))
 
 
-def test_the_table_has_each_class_and_what_its_task_does() -> None:
+def test_the_table_has_each_class_and_its_effect_on_the_task() -> None:
     rows = {code_of(name): (code_of(code), outcome) for code, name, outcome in table(PAGE, "code begins with")}
     assert rows == {
         name: (

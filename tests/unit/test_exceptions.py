@@ -48,19 +48,19 @@ def test_an_error_before_anything_was_sent_took_no_attempt_and_no_time() -> None
 
 
 def test_an_error_says_what_was_done_before_it() -> None:
-    error = ZApiError("It broke", "Try again.", status=503).after("500 of 900 changes were made before, and stay")
-    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before, and stay. Try again. [ZAPI]"
+    error = ZApiError("It broke", "Try again.", status=503).after("500 of 900 changes were made before this, and stay")
+    assert str(error) == "It broke (HTTP 503). 500 of 900 changes were made before this, and stay. Try again. [ZAPI]"
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_permanent_errors_alone_take_the_tasks_retries(kind: type[ZApiError]) -> None:
+def test_only_permanent_errors_skip_the_tasks_retries(kind: type[ZApiError]) -> None:
     permanent = issubclass(kind, ZApiPermanentError)
     assert issubclass(kind, AirflowFailException) is permanent
     if kind is not ZApiError:
         assert permanent is not issubclass(kind, ZApiTransientError)
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_the_tree_in_the_docstring_matches_the_classes() -> None:
     assert exceptions.__doc__ is not None
     for kind in CLASSES:
         depth = len([base for base in kind.__mro__ if issubclass(base, ZApiError)]) - 1

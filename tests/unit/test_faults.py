@@ -177,7 +177,7 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("name", DRIPS)
-def test_a_drip_comes_in_many_pieces_and_ends_with_the_connections_lifetime(name: str) -> None:
+def test_a_drip_arrives_in_many_pieces_and_ends_with_the_connections_lifetime(name: str) -> None:
     factory, pattern = DRIPS[name]
     started = time.monotonic()
     with FaultServer(factory(interval=0.002), lifetime=0.3) as server, connect(server.port) as sock:
@@ -191,7 +191,7 @@ def test_a_drip_comes_in_many_pieces_and_ends_with_the_connections_lifetime(name
 
 
 @pytest.mark.parametrize("name", ["silent_before_request", "silent", "drip_headers", "drip_body", "body_huge"])
-def test_closing_the_server_ends_what_is_under_way(name: str) -> None:
+def test_closing_the_server_ends_running_behaviours(name: str) -> None:
     server = FaultServer(FAULTS[name])
     with server, connect(server.port) as sock:
         sock.sendall(REQUEST)
@@ -215,7 +215,7 @@ def test_an_idle_connection_and_a_half_sent_request_end_with_the_server() -> Non
 
 
 @pytest.mark.parametrize("name", ["body_huge", "body_huge_without_length"])
-def test_a_huge_body_is_never_held(name: str) -> None:
+def test_the_server_never_holds_a_huge_body(name: str) -> None:
     block = bytearray(1 << 20)
     count = 0
     tracemalloc.start()

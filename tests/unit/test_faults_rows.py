@@ -71,7 +71,7 @@ def test_every_status_is_answered_with_every_recorded_body() -> None:
         assert "Retry-After" not in headers
 
 
-def test_retry_after_says_each_of_its_values_under_each_status() -> None:
+def test_retry_after_has_each_of_its_values_with_each_status() -> None:
     now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
     read = answers(retry_after_rows(clock=lambda: now))
     expected = {
@@ -92,7 +92,7 @@ def test_retry_after_says_each_of_its_values_under_each_status() -> None:
     }
 
 
-def test_a_date_is_worked_out_when_the_answer_is_sent() -> None:
+def test_a_date_is_computed_when_the_answer_is_sent() -> None:
     times = iter(datetime.datetime(2030, 1, 1, hour, tzinfo=datetime.UTC) for hour in (1, 2))
     row = answer(503, headers=(("Retry-After", http_date(0, lambda: next(times))),))
     read = answers({"first": row, "second": row})
@@ -110,7 +110,7 @@ DECODERS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_an_echo_gives_path_and_tokens_back_in_each_encoding(encoding: str) -> None:
+def test_an_echo_returns_path_and_tokens_in_each_encoding(encoding: str) -> None:
     rows = {name: row for name, row in FAULTS.items() if re.fullmatch(rf"echo_(json|page)(_200)?_{encoding}", name)}
     assert len(rows) == 4
     for name, (_, _, _, body) in answers(rows).items():
@@ -148,6 +148,6 @@ def test_a_redirect_row_names_the_same_path_at_another_port(status: int) -> None
     assert (seen, headers["Location"]) == (status, f"http://127.0.0.1:9{TARGET}")
 
 
-def test_bodies_travel_unchanged_under_200() -> None:
+def test_bodies_are_sent_unchanged_with_status_200() -> None:
     for name, (status, _, _, body) in answers({name: FAULTS[name] for name in BODIES}).items():
         assert (status, body) == (200, BODIES[name]), name

@@ -119,7 +119,7 @@ def test_a_proxy_records_and_tunnels(made: Certificates) -> None:
     assert [seen.target for seen in target.requests] == [TARGET]
 
 
-def test_a_proxy_takes_any_name_to_the_port_it_was_given() -> None:
+def test_a_proxy_forwards_any_name_to_the_given_port() -> None:
     with FaultServer(good()) as target, ProxyServer(to=target.port) as proxy, connect(proxy.port) as sock:
         sock.sendall(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")
         assert read_answer(sock)[:2] == (200, "Connection established")
@@ -136,7 +136,7 @@ def test_a_proxy_refuses(status: int) -> None:
     assert [seen.target for seen in proxy.requests] == ["api.example:443"]
 
 
-def test_a_proxy_records_what_should_not_have_come_to_it() -> None:
+def test_a_proxy_records_requests_that_it_should_not_receive() -> None:
     with ProxyServer() as proxy, connect(proxy.port) as sock:
         sock.sendall(REQUEST.replace(b"POST /", b"POST http://127.0.0.1/"))
         assert read_answer(sock)[0] == 405

@@ -71,8 +71,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"login": None, "extra": {"partner_token": PARTNER_TOKEN}},
         "Integrator token cannot be used together with Instance token",
     ),
-    ({**ACCOUNT, "extra": {"partner_token": f"Bearer {PARTNER_TOKEN}"}}, "Integrator token holds a space"),
-    ({**ACCOUNT, "extra": {"partner_token": "***"}}, "Integrator token holds the placeholder"),
+    ({**ACCOUNT, "extra": {"partner_token": f"Bearer {PARTNER_TOKEN}"}}, "Integrator token contains a space"),
+    ({**ACCOUNT, "extra": {"partner_token": "***"}}, "Integrator token is the placeholder"),
     ({**ACCOUNT, "extra": {"partner_token": 5}}, "Integrator token is not a string"),
     (
         {**ACCOUNT, "extra": {"partner_token": PARTNER_TOKEN, "phone": "5544991111111"}},
@@ -80,8 +80,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({**ACCOUNT, "extra": {"partner_token": PARTNER_TOKEN, "timeout": 0}}, "Read timeout (seconds)"),
     ({"password": None}, "Instance token is empty"),
-    ({"password": "***"}, "Instance token holds the placeholder"),
-    ({"extra": {"client_token": "a b"}}, "Account security token holds a space"),
+    ({"password": "***"}, "Instance token is the placeholder"),
+    ({"extra": {"client_token": "a b"}}, "Account security token contains a space"),
     ({"extra": {"client_token": 12345678}}, "Account security token is not a string"),
     ({"extra": {"timeout": "soon"}}, "Read timeout (seconds)"),
     ({"extra": {"timeout": 0}}, "Read timeout (seconds)"),
@@ -96,11 +96,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"extra": {"phone": []}}, "Expected phone number (extra 'phone') cannot be used: a list"),
     ({"extra": {"phone": "12"}}, "Expected phone number (extra 'phone') cannot be used: it has 2 digits"),
     ({"extra": {"phone": "None"}}, "Expected phone number (extra 'phone') cannot be used"),
-    ({"password": "***"}, "Instance token holds the placeholder that Airflow shows"),
-    ({"extra": {"client_token": "***"}}, "Account security token holds the placeholder that Airflow shows"),
+    ({"password": "***"}, "Instance token is the placeholder that Airflow shows"),
+    ({"extra": {"client_token": "***"}}, "Account security token is the placeholder that Airflow shows"),
     (
         {"extra": {"client_token": "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"}},
-        "Account security token holds the placeholder that Airflow shows",
+        "Account security token is the placeholder that Airflow shows",
     ),
     ({"port": 8765}, "Port (unused) must be empty"),
     ({"host": "http://127.0.0.1:8765", "port": 8766}, "Port (unused) must be empty"),
@@ -110,7 +110,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "text"), REFUSED, ids=[row[1] for row in REFUSED])
-def test_a_connection_that_cannot_be_used_is_refused_by_field(
+def test_the_error_about_an_invalid_connection_names_the_field(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], text: str
 ) -> None:
     hook = hook_of(monkeypatch, {**CONNECTION, **changes})
@@ -136,19 +136,19 @@ class HookOf(ZApiHook):
 
 
 @pytest.mark.parametrize("extra", ["[1]", "{", "no JSON", "null", "[" * 100_000], ids=lambda extra: extra[:7])
-def test_an_extra_that_is_no_object_is_refused(extra: str) -> None:
+def test_an_extra_that_is_not_an_object_is_refused(extra: str) -> None:
     hook = HookOf("zapi_test")
     hook.connection = SimpleNamespace(**{**CONNECTION, "host": None, "port": None, "extra": extra})
     with pytest.raises(ZApiConfigurationError, match="Extra is not a JSON object"):
         hook.get_conn()
 
 
-def test_an_unknown_key_of_extra_is_said_in_the_log(
+def test_an_unknown_key_in_extra_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hook = hook_of(monkeypatch, {**CONNECTION, "extra": {"clientToken": CLIENT_TOKEN}})
     hook.get_conn()
     # Airflow 2 logs with the standard library, and Airflow 3 prints with structlog.
     said = caplog.text + "".join(capfd.readouterr())
-    assert "'clientToken', which is not used. Used are client_token, partner_token, phone, timeout." in said
+    assert "'clientToken'. Known keys: client_token, partner_token, phone, timeout." in said
     assert not leaks(said)

@@ -1,4 +1,4 @@
-"""A string from a server or a user cannot block the process: the time to read it is in proportion to its length."""
+"""A string from a server or a user cannot block the process: the time to read it is proportional to its length."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from airflow_provider_zapi import exceptions as errors
 from benchmarks.growth import NAMES, PARTIAL, TOKEN, worst
 from tests.support import Canned, client_with, given_up_after
 
-#: At this length, code whose time grows with the square of the length takes at least some minutes.
+#: At this length, code with quadratic time takes at least some minutes.
 LONG = 1 << 19
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_worst_texts_are_read_in_a_moment(name: str) -> None:
+def test_the_worst_strings_are_read_quickly(name: str) -> None:
     row = worst()[name]
     for text in row.texts(LONG):
         with given_up_after(minutes=1):
             row.read(text)
 
 
-def test_the_rows_are_named_once() -> None:
+def test_row_names_are_unique() -> None:
     assert tuple(worst()) == NAMES
 
 
@@ -51,7 +51,7 @@ def test_every_expression_of_the_package_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 25_000])
-def test_a_part_of_a_token_in_an_answer_is_read_in_a_moment(times: int) -> None:
+def test_a_part_of_a_token_in_an_answer_is_read_quickly(times: int) -> None:
     """Check a regression: the first 28 of 32 characters took seconds, and each further character doubled the time."""
     client, _, _ = client_with(Canned({"error": f"No instance {PARTIAL} " * times}, 400), instance_token=TOKEN)
     with given_up_after(minutes=1), pytest.raises(errors.ZApiInvalidRequestError, match="No instance ") as caught:
@@ -59,7 +59,7 @@ def test_a_part_of_a_token_in_an_answer_is_read_in_a_moment(times: int) -> None:
     assert PARTIAL not in str(caught.value)
 
 
-def test_half_a_secret_at_the_place_of_the_cut_is_not_shown() -> None:
+def test_half_a_secret_at_the_cut_is_not_shown() -> None:
     for before in range(16_384 - len(TOKEN), 16_384):
         client, _, _ = client_with(Canned(json.dumps({"error": " " * before + TOKEN * 9}), 400), instance_token=TOKEN)
         with pytest.raises(errors.ZApiInvalidRequestError) as caught:

@@ -44,7 +44,7 @@ def test_every_target_is_explained_by_help_and_so_phony() -> None:
     assert {line.split()[0] for line in answer.stdout.splitlines() if re.match(r"[a-z-]+ +\S", line)} == TARGETS
 
 
-def test_an_airflow_without_constraints_is_refused_by_naming_those_that_have_some() -> None:
+def test_an_airflow_without_constraints_is_an_error_that_lists_the_supported_ones() -> None:
     answer = subprocess.run(
         ["make", "test", "AIRFLOW=1.10.15"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
@@ -63,7 +63,7 @@ def set_up(python: Path, airflow: str, **env: str) -> str:
     return answer.stderr
 
 
-def test_a_python_that_an_airflow_does_not_support_is_refused_with_the_pairs_that_are(tmp_path: Path) -> None:
+def test_a_python_that_an_airflow_does_not_support_is_an_error_that_lists_the_supported_pairs(tmp_path: Path) -> None:
     python = tmp_path / "python-takes-itself-for-another"
     code = "import sys; sys.version_info = (3, 13); exec(sys.argv[1])"
     python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' \"$2\"\n")
@@ -73,7 +73,7 @@ def test_a_python_that_an_airflow_does_not_support_is_refused_with_the_pairs_tha
     assert "  Airflow 3.0.6 on Python 3.11, 3.12\n  Airflow 3.1.8 on Python 3.11, 3.12, 3.13\n" in said
 
 
-def test_a_set_up_that_fails_leaves_no_environment(tmp_path: Path) -> None:
+def test_a_failed_setup_leaves_no_environment(tmp_path: Path) -> None:
     python = tmp_path / "python-without-packages"
     python.symlink_to(Path(sys.base_exec_prefix, "bin", "python3").resolve())
     said = set_up(python, NEWEST, UV_OFFLINE="1", UV_CACHE_DIR=str(tmp_path / "cache"))

@@ -62,7 +62,7 @@ print(json.dumps(counted))
 """
 
 
-def test_calls_retries_drift_and_proofs_are_counted_in_airflows_own_metrics() -> None:
+def test_calls_retries_drift_and_verified_lists_are_counted_in_airflows_metrics() -> None:
     busy = answer(503, b"{}", (("Content-Type", "application/json"), ("Retry-After", "0")))
     with FaultServer(busy, good()) as server, FaultServer(good({"success": False})) as refusing:
         env = {
@@ -84,7 +84,7 @@ def test_calls_retries_drift_and_proofs_are_counted_in_airflows_own_metrics() ->
     }
 
 
-def test_each_error_has_an_outcome_of_its_own_and_a_name_that_metrics_accept() -> None:
+def test_each_error_has_its_own_outcome_with_a_name_that_metrics_accept() -> None:
     outcomes = {name: _outcome(name) for name in exceptions.__all__ if name.startswith("ZApi")}
     assert len(set(outcomes.values())) == len(outcomes)
     assert all(re.fullmatch("[a-z_]+", outcome) for outcome in outcomes.values())

@@ -39,7 +39,9 @@ def connection(**fields: Any) -> SimpleNamespace:
 @example("a", "b", "https://[:::]", None, "")
 @example("a", "b", "", None, '{"timeout": ' + "9" * 400 + "}")
 @example("a", "b", "", None, "[" * 100_000)
-def test_of_a_connections_fields(login: str, password: str, host: str, port: int | None, extra: str) -> None:
+def test_reading_any_connection_raises_only_our_errors(
+    login: str, password: str, host: str, port: int | None, extra: str
+) -> None:
     given_connection = connection(login=login, password=password, host=host, port=port, extra=extra)
     with suppress(ZApiConfigurationError):
         ZApiHook("zapi_test").client_of(given_connection, mask=False).close()
@@ -58,7 +60,7 @@ PROXIES = st.builds(
 @example("https_proxy", "socks5://127.0.0.1:1")
 @example("https_proxy", "http://")
 @example("all_proxy", "http://127.0.0.1:99999")
-def test_of_proxy_variables(variable: str, proxy: str) -> None:
+def test_any_proxy_variable_raises_only_our_errors(variable: str, proxy: str) -> None:
     with pytest.MonkeyPatch.context() as environment:
         for name in ("https_proxy", "all_proxy", "no_proxy"):
             environment.delenv(name, raising=False)
@@ -98,7 +100,7 @@ PAYLOADS = JSON | st.fixed_dictionaries(
 @given(STATUSES | st.just(200), PAYLOADS)
 @example(200, {"connected": True, "paymentStatus": "PAID", "due": "0001-01-01T00:00:00+14:00"})
 @example(200, {"connected": True, "paymentStatus": "PAID", "due": "9999-12-31T23:59:59-14:00"})
-def test_of_an_answer(status: int, payload: Any) -> None:
+def test_any_answer_raises_only_our_errors(status: int, payload: Any) -> None:
     for call in CALLS:
         with suppress(ZApiError):
             call(client_with(Canned(json.dumps(payload), status))[0])

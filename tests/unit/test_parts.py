@@ -36,7 +36,7 @@ def test_each_part_is_ready_after_some_time_and_takes_memory(tmp_path: Path) -> 
     assert [alive_in_session(session) for session in sessions] == [[], []]
 
 
-def test_a_part_that_does_not_get_ready_is_told_with_its_output(tmp_path: Path) -> None:
+def test_the_error_about_a_part_that_does_not_get_ready_has_its_output(tmp_path: Path) -> None:
     code = "import time; print('starting', flush=True); time.sleep(60)"
     with Parts() as parts:
         quick, slow = part(tmp_path, "quick"), part(tmp_path, "slow", ready=False, code=code)
@@ -45,7 +45,7 @@ def test_a_part_that_does_not_get_ready_is_told_with_its_output(tmp_path: Path) 
         assert parts.ready_after.keys() == {"quick"}
 
 
-def test_a_part_that_ends_by_itself_ends_every_waiting(tmp_path: Path) -> None:
+def test_a_part_that_ends_by_itself_ends_every_wait(tmp_path: Path) -> None:
     with Parts() as parts:
         parts.start(part(tmp_path, "one"), part(tmp_path, "two"))
         os.kill(parts.pid("two"), signal.SIGTERM)
@@ -53,7 +53,7 @@ def test_a_part_that_ends_by_itself_ends_every_waiting(tmp_path: Path) -> None:
             parts.wait_for("the sun", lambda: None, 10)
 
 
-def test_a_part_that_was_killed_is_not_missed(tmp_path: Path) -> None:
+def test_a_part_that_was_killed_on_purpose_is_not_an_error(tmp_path: Path) -> None:
     with Parts() as parts:
         parts.start(part(tmp_path, "one"), part(tmp_path, "two"))
         session = parts.pid("two")
@@ -62,7 +62,7 @@ def test_a_part_that_was_killed_is_not_missed(tmp_path: Path) -> None:
         assert parts.wait_for("the moon", lambda: True, 10)
 
 
-def test_a_child_in_a_session_of_its_own_belongs_to_the_part(tmp_path: Path) -> None:
+def test_a_child_in_its_own_session_belongs_to_the_part(tmp_path: Path) -> None:
     with Parts() as parts:
         leader = part(tmp_path, "leader", code=LEADER)
         parts.start(leader)
@@ -78,14 +78,14 @@ def test_a_process_that_ended_takes_no_memory() -> None:
     assert proportional_size(pid) == 0
 
 
-def test_the_newest_of_the_programs_that_are_there_is_taken(tmp_path: Path) -> None:
+def test_the_newest_installed_program_is_used(tmp_path: Path) -> None:
     for version in ("9", "15", "13"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "server").touch()
     assert program(str(tmp_path / "*" / "server")) == tmp_path / "15" / "server"
 
 
-def test_a_program_that_is_missing_ends_the_tests_with_what_installs_it(tmp_path: Path) -> None:
+def test_a_missing_program_ends_the_tests_with_the_command_to_install_it(tmp_path: Path) -> None:
     with pytest.raises(pytest.exit.Exception, match=r"server is missing.*make system-packages") as end:
         program(str(tmp_path / "*" / "server"))
     assert end.value.returncode == 1

@@ -25,7 +25,7 @@ AIRFLOW = Version(version("apache-airflow"))
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT")
 
-has_a_page = pytest.mark.skipif(Version("3.1") > AIRFLOW, reason="the page is of Airflow 3.1 and newer")
+has_a_page = pytest.mark.skipif(Version("3.1") > AIRFLOW, reason="the page needs Airflow 3.1")
 
 
 def test_airflow_finds_the_plugin() -> None:
@@ -33,7 +33,7 @@ def test_airflow_finds_the_plugin() -> None:
     assert found.load() is ZApiPlugin
 
 
-#: Does what a task's process does with plugins, and prints what the import of ours loads, and then whether FastAPI is.
+#: Loads plugins as a task's process does. Prints the modules that importing our plugin loads, then whether FastAPI is loaded.
 AS_A_TASK = """
 import sys
 import airflow.providers.common.compat.sdk as sdk
@@ -53,7 +53,7 @@ print(*{"fastapi", "airflow_provider_zapi.plugin.app"} & set(sys.modules) - befo
 """
 
 
-def test_the_plugin_costs_a_task_no_web_framework_and_reads_nothing_of_the_page() -> None:
+def test_loading_the_plugin_in_a_task_does_not_import_a_web_framework_or_read_the_page() -> None:
     command = [sys.executable, "-W", "ignore", "-c", AS_A_TASK]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     imported, loaded = done.stdout.splitlines()[-2:]
@@ -62,7 +62,7 @@ def test_the_plugin_costs_a_task_no_web_framework_and_reads_nothing_of_the_page(
 
 
 @has_a_page
-def test_the_app_and_the_menu_name_one_address() -> None:
+def test_the_app_and_the_menu_have_the_same_address() -> None:
     [view] = ZApiPlugin.external_views
     [app] = ZApiPlugin.fastapi_apps
     assert f"/{view['href']}" == f"{app['url_prefix']}/"
@@ -70,7 +70,7 @@ def test_the_app_and_the_menu_name_one_address() -> None:
 
 @has_a_page
 @pytest.mark.parametrize("path", ["", "page.js", "page.css", "page.js/", "/", "docs", "openapi.json", "../page.js"])
-def test_no_path_and_no_method_answers_anyone_who_is_not_logged_in(path: str) -> None:
+def test_every_path_and_method_requires_a_login(path: str) -> None:
     [app] = [each["app"] for each in ZApiPlugin.fastapi_apps]
 
     async def statuses() -> dict[str, int]:
@@ -81,7 +81,7 @@ def test_no_path_and_no_method_answers_anyone_who_is_not_logged_in(path: str) ->
 
 
 @pytest.mark.parametrize("wanted", ["True", "False"])
-def test_the_page_can_be_left_out(wanted: str) -> None:
+def test_the_page_can_be_disabled(wanted: str) -> None:
     code = (
         "from airflow_provider_zapi.plugin import ZApiPlugin; "
         "print(len(ZApiPlugin.fastapi_apps), len(ZApiPlugin.external_views))"
@@ -109,11 +109,11 @@ def test_the_script_has_the_settings_the_key_and_the_schema_of_the_package() -> 
     "way",
     ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "eval(", "Function(", "srcdoc"],
 )
-def test_the_script_makes_no_markup_of_a_string(way: str) -> None:
+def test_the_script_does_not_turn_a_string_into_markup(way: str) -> None:
     assert way not in SCRIPT
 
 
-def test_the_page_has_nothing_inline_and_nothing_from_elsewhere() -> None:
+def test_the_page_has_no_inline_code_and_loads_nothing_from_other_sites() -> None:
     page = (STATIC / "index.html").read_text()
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["page.css", "page.js"]
     assert not re.search(r"<style|\son\w+=|\sstyle=|<script>", page)

@@ -58,7 +58,7 @@ def read(status: int, body: bytes, retry_after: str | None = None) -> Any:
 @example(200, {"success": True})
 @example(200, {"success": 1})
 @example(299, {"success": True, "error": 0})
-def test_a_success_is_an_object_that_says_so_and_nothing_else(status: int, payload: Any) -> None:
+def test_only_an_object_with_success_true_is_a_success(status: int, payload: Any) -> None:
     succeeds = (
         200 <= status < 300
         and isinstance(payload, dict)
@@ -93,7 +93,7 @@ def test_a_status_and_a_list_are_never_guessed(payload: Any) -> None:
 @given(STATUSES, st.binary(max_size=200), st.none() | st.text(max_size=20))
 @example(200, b"\xff\xfe{", "9" * 400)
 @example(503, b'{"error": "\\ud800 {text} {0}"}', "Mon, 99 Foo 99999 99:99:99 GMT")
-def test_no_bytes_are_too_odd_to_be_read(status: int, body: bytes, retry_after: str | None) -> None:
+def test_any_bytes_can_be_read(status: int, body: bytes, retry_after: str | None) -> None:
     result = read(status, body, retry_after)
     if not isinstance(result, Failure):
         # Hypothesis takes constants such as '{"success":true}' from the code.
@@ -105,7 +105,7 @@ def test_no_bytes_are_too_odd_to_be_read(status: int, body: bytes, retry_after: 
 
 
 @given(STATUSES, TEXTS)
-def test_no_error_text_is_too_odd_to_be_said(status: int, text: str) -> None:
+def test_any_error_string_can_be_shown(status: int, text: str) -> None:
     client = client_with(Canned(json.dumps({"error": text, "success": False}), status))[0]
     with pytest.raises(ZApiError) as caught:
         client.set_privacy(LAST_SEEN, "ALL")
@@ -127,7 +127,7 @@ VALUES = st.sampled_from([*LAST_SEEN.values, " contact_blacklist"]) | JSON
 
 
 def set_last_seen(value: Any, changes: Any) -> list[Any]:
-    """Do what the operator does, and return the bodies of the requests."""
+    """Run the same steps as the operator, and return the bodies of the requests."""
     client, adapter, _ = client_with(GOOD)
     spelled = parse_value(LAST_SEEN, value, "visualization_type")
     client.set_privacy(LAST_SEEN, spelled, parse_changes(LAST_SEEN, spelled, changes, "contacts_blacklist"))
@@ -138,7 +138,7 @@ def set_last_seen(value: Any, changes: Any) -> list[Any]:
 @example(CONTACT_BLACKLIST, [{"action": "add", "phone": 10**6000}])
 @example(CONTACT_BLACKLIST, json.dumps([{"action": "add", "phone": "5544991111111"}]))
 @example(CONTACT_BLACKLIST, "[" + "1" * 5000 + "]")
-def test_parameters_end_in_a_request_by_the_contract_or_in_an_error_that_names_them(value: Any, changes: Any) -> None:
+def test_parameters_lead_to_a_valid_request_or_to_an_error_that_names_them(value: Any, changes: Any) -> None:
     refused, bodies = "", []
     try:
         bodies = set_last_seen(value, changes)
@@ -168,7 +168,7 @@ def test_parameters_end_in_a_request_by_the_contract_or_in_an_error_that_names_t
 @given(PHONES)
 @example("+55 (44) 9.9111-1111")
 @example("123456789012345@lid")
-def test_a_normal_contact_stays_as_it_is(value: Any) -> None:
+def test_a_normalized_contact_does_not_change(value: Any) -> None:
     try:
         once = normalize_contact(value)
     except ValueError:
@@ -200,7 +200,7 @@ ENCODERS: list[Callable[[bytes], bytes]] = [base64.b64encode, base64.urlsafe_b64
 
 
 @given(SECRETS, st.binary(max_size=5), st.binary(max_size=5), st.sampled_from(ENCODERS))
-def test_scrubbing_leaves_no_base64_of_a_text_with_the_secret(
+def test_scrubbing_leaves_no_base64_of_a_string_with_the_secret(
     secret: str, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
 ) -> None:
     scrubbed = Redactor([secret]).scrub(encode(before + secret.encode() + after).decode())
@@ -210,6 +210,6 @@ def test_scrubbing_leaves_no_base64_of_a_text_with_the_secret(
 
 
 @given(SECRETS.filter(lambda secret: len(secret) > 3), TEXTS)
-def test_a_text_without_a_secret_stays_as_it_is(secret: str, text: str) -> None:
+def test_a_string_without_a_secret_does_not_change(secret: str, text: str) -> None:
     if not any(mark in text.lower() for mark in ("token", secret.lower(), "%", "&", "\\")):
         assert Redactor([secret]).scrub(text) == text

@@ -61,7 +61,7 @@ def test_every_phrase_has_an_example() -> None:
     assert {instead for _, instead in prose.PHRASES} - found == {"a word of today", "does not know"}
 
 
-def test_a_phrase_over_the_end_of_a_line_is_found() -> None:
+def test_a_phrase_across_a_line_break_is_found() -> None:
     [find] = prose.finds_in("It is\nno number.", "page.md")
     assert (find.line, find.phrase) == (1, "is\nno".replace("\n", " "))
 
@@ -81,7 +81,7 @@ def test_comments_docstrings_and_sentences_of_python_are_prose_and_names_are_not
     assert prose.finds_in("x = 1  # it is done, shall it be\n", "module.py")[0].line == 1
 
 
-def test_a_file_may_have_no_more_than_it_is_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_may_not_have_more_finds_than_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text("Alone.\n")
     assert prose.main([str(page)]) == 1
@@ -90,6 +90,6 @@ def test_a_file_may_have_no_more_than_it_is_allowed(tmp_path: Path, capsys: pyte
     assert prose.main([str(page)]) == 0
 
 
-def test_the_project_has_no_more_than_is_allowed() -> None:
+def test_the_project_has_no_more_finds_than_allowed() -> None:
     done = subprocess.run([sys.executable, "-m", "scripts.prose"], capture_output=True, text=True, cwd=prose.PROJECT)
     assert (done.returncode, done.stdout) == (0, "")

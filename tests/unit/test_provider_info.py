@@ -25,7 +25,7 @@ def airflow_schema(name: str) -> Any:
     return json.loads(files("airflow").joinpath(name).read_text())
 
 
-def test_the_info_is_what_airflow_discovers() -> None:
+def test_airflow_discovers_the_info() -> None:
     [found] = [entry for entry in entry_points(group="apache_airflow_provider") if "zapi" in entry.value]
     assert found.load() is get_provider_info
     assert INFO["package-name"] == "airflow-provider-zapi"
@@ -59,7 +59,7 @@ def test_the_form_methods_agree_with_the_info() -> None:
 
 
 def test_the_form_widgets_agree_with_the_info() -> None:
-    pytest.importorskip("flask_appbuilder", reason="this Airflow comes without FAB's forms")
+    pytest.importorskip("flask_appbuilder", reason="this Airflow does not include FAB's forms")
     widgets = ZApiHook.get_connection_form_widgets()
     fields = INFO["connection-types"][0]["conn-fields"]
     assert list(widgets) == list(fields)
@@ -71,9 +71,9 @@ def test_the_form_widgets_agree_with_the_info() -> None:
         assert (unbound.field_class.__name__ == "PasswordField") is hidden
 
 
-def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_stored_one() -> None:
+def test_the_form_of_airflow_2_shows_a_placeholder_that_keeps_the_stored_secret() -> None:
     """Airflow 2.11 deletes a stored extra if its field is submitted empty. The form never repeats a secret."""
-    pytest.importorskip("flask_appbuilder", reason="this Airflow comes without FAB's forms")
+    pytest.importorskip("flask_appbuilder", reason="this Airflow does not include FAB's forms")
     form = type("Form", (importlib.import_module("wtforms").Form,), ZApiHook.get_connection_form_widgets())
     secret = {"client_token": "demo-client-token"}
     typed = importlib.import_module("werkzeug.datastructures").MultiDict(secret)
@@ -81,13 +81,13 @@ def test_the_form_of_airflow_2_shows_a_stored_secret_as_what_it_takes_for_the_st
         assert f'type="password" value="{shown}"' in filled["client_token"]()
 
 
-def test_optional_fields_have_no_default_and_accept_nothing() -> None:
+def test_optional_fields_have_no_default_and_can_be_empty() -> None:
     for described in INFO["connection-types"][0]["conn-fields"].values():
         assert described["schema"]["type"] == ["string", "null"]
         assert "default" not in described["schema"]
 
 
-def test_secrets_carry_a_name_that_airflow_masks() -> None:
+def test_secrets_have_names_that_airflow_masks() -> None:
     for field in FIELDS:
         assert field.secret is (field.custom and "token" in field.name)
 

@@ -28,7 +28,7 @@ class Store(dict[str, Any]):
 
 class Broken(Store):
     def set(self, key: str, value: Any) -> None:
-        raise RuntimeError("a text that names the database")
+        raise RuntimeError("a message that names the database")
 
 
 def record(store: Any) -> StateRecord:
@@ -36,7 +36,7 @@ def record(store: Any) -> StateRecord:
     return StateRecord(context, "zapi_sales", "apply")
 
 
-def test_the_name_of_an_error_is_kept_and_the_error_goes_on() -> None:
+def test_the_name_of_an_error_is_stored_and_the_error_is_raised() -> None:
     store = Store()
     with pytest.raises(ZApiNotConnectedError), record(store).failures():
         raise ZApiNotConnectedError("The text", "of the error")
@@ -44,14 +44,14 @@ def test_the_name_of_an_error_is_kept_and_the_error_goes_on() -> None:
     assert "The text" not in str(store)
 
 
-def test_a_store_that_fails_is_said_and_fails_no_task(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_fails_is_logged_and_does_not_fail_the_task(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         record(Broken()).applied({}, changed=False)
-    assert "was not kept with its asset (RuntimeError); the task is not affected" in caplog.text
+    assert "was not stored with its asset (RuntimeError). The task is not affected" in caplog.text
     assert "database" not in caplog.text
 
 
 @pytest.mark.parametrize("context", [{}, {"asset_state_store": Stores()}], ids=["before 3.3", "asset not active"])
-def test_without_a_store_nothing_is_kept(context: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_store_nothing_is_stored(context: Any, caplog: pytest.LogCaptureFixture) -> None:
     StateRecord(context, "zapi_sales", "apply").applied({}, changed=False)
     assert not caplog.text

@@ -95,7 +95,7 @@ KINDS = pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
 @pytest.mark.parametrize(
     "plain", [PHONE, "None", "1_000", "[1, 2]", "two\r\nlines\n", "} and }} and %}", "{ x }", "# x", "", "é"]
 )
-def test_a_text_without_jinja_stays_what_it_is(nest: Callable[[Any], Any], plain: str, native: bool) -> None:
+def test_a_string_without_jinja_does_not_change(nest: Callable[[Any], Any], plain: str, native: bool) -> None:
     assert rendered(Ours, nest(plain), render_template_as_native_obj=native) == nest(plain)
 
 
@@ -113,7 +113,7 @@ JINJA: list[tuple[str, Any, Any]] = [
 @KINDS
 @pytest.mark.parametrize("nest", [row[1] for row in NESTINGS], ids=ids(NESTINGS))
 @pytest.mark.parametrize(("template", "text", "native_object"), JINJA, ids=ids(JINJA))
-def test_a_text_with_jinja_is_rendered(
+def test_a_string_with_jinja_is_rendered(
     nest: Callable[[Any], Any], template: str, text: str, native_object: Any, native: bool
 ) -> None:
     expected = nest(native_object if native else text)
@@ -134,7 +134,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_the_result_is_that_of_airflow(value: Any) -> None:
+def test_the_result_is_the_same_as_airflows(value: Any) -> None:
     assert outcome(Ours, value) == outcome(Theirs, value)
 
 
@@ -156,7 +156,7 @@ def outcome(operator: Any, value: Any) -> Any:
         ({"line_comment_prefix": "##"}, "yes ## no", "yes"),
     ],
 )  # fmt: skip
-def test_the_dags_own_delimiters_count(options: dict[str, str], template: str, expected: str) -> None:
+def test_the_dags_own_delimiters_are_used(options: dict[str, str], template: str, expected: str) -> None:
     assert rendered(Ours, [template], jinja_environment_kwargs=options) == [expected]
 
 
@@ -167,7 +167,7 @@ class Shouting(Extension):
         return source.upper()
 
 
-def test_the_dags_own_extensions_read_each_text() -> None:
+def test_the_dags_own_extensions_process_each_string() -> None:
     assert rendered(Ours, ["plain"], jinja_environment_kwargs={"extensions": [Shouting]}) == ["PLAIN"]
 
 
@@ -181,7 +181,7 @@ def test_the_dags_own_extensions_read_each_text() -> None:
     ],
     ids=["plain", "Jinja"],
 )
-def test_a_file_is_read_and_its_text_is_rendered_if_it_holds_jinja(
+def test_a_file_is_read_and_its_content_is_rendered_if_it_has_jinja(
     tmp_path: Path, content: str, text: str, native: bool
 ) -> None:
     (tmp_path / "list.json").write_text(content)
@@ -192,7 +192,7 @@ def test_a_file_is_read_and_its_text_is_rendered_if_it_holds_jinja(
     assert rendered(Ours, {"inside": "list.json"}, **options) == rendered(Theirs, {"inside": "list.json"}, **options)
 
 
-def test_what_resolves_itself_does() -> None:
+def test_values_that_resolve_themselves_are_resolved() -> None:
     where = (
         "airflow.utils.template" if version("apache-airflow").startswith("2.") else "airflow.sdk.definitions.template"
     )
@@ -212,7 +212,7 @@ WITH_TEMPLATES: list[tuple[type[Any], str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "field", "others"), WITH_TEMPLATES, ids=lambda cell: getattr(cell, "__name__", ""))
-def test_every_template_field_is_rendered_so(kind: type[Any], field: str, others: dict[str, Any]) -> None:
+def test_every_template_field_is_rendered_this_way(kind: type[Any], field: str, others: dict[str, Any]) -> None:
     with DAG("rendering", schedule=None, start_date=BEGIN, render_template_as_native_obj=True) as dag:
         task_id = {} if kind is ZApiNotifier else {"task_id": "task"}
         subject = kind(**task_id, **others, **{field: ["1_000", "of {{ name }}"]})

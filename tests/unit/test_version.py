@@ -11,7 +11,7 @@ PLACES = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 SAY_VERSIONS = {"/CHANGELOG.md", "/constraints"}
 
 
-def test_the_version_is_said_in_one_file() -> None:
+def test_only_one_file_states_the_version() -> None:
     own = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])".encode())
     files = [
         path

@@ -1,19 +1,19 @@
 // The page "WhatsApp privacy". It owns no data: it asks Airflow's public REST API with the visitor's own session.
 //
-// Whatever the API answers was written by somebody: ids, names, classes of errors. It reaches the page as text nodes
-// only, never as markup, and links are built from encoded parts below Airflow's own address.
+// The API's answers contain strings that somebody wrote: ids, names, classes of errors. The page shows them only as text
+// nodes, never as markup, and builds links from encoded parts below Airflow's own address.
 "use strict";
 
-const AIRFLOW = new URL("../", location.href); // below a base URL with a path too
+const AIRFLOW = new URL("../", location.href); // also works if the base URL has a path
 const API = new URL("api/v2/", AIRFLOW);
 const KEY = "zapi_privacy"; // reconcile/state.py
 const SCHEMA = 1;
-const PAGE = 100; // assets that the API gives at once
+const PAGE = 100; // assets in one answer of the API
 const AT_ONCE = 6; // requests
 const EVENTS = 20;
-const MAX_TEXT = 300; // characters of a text that is shown
+const MAX_TEXT = 300; // the most characters of a string that are shown
 
-// The settings' names for people. privacy/settings.py has the same; a test compares them.
+// The settings' names for people. They are the same as in privacy/settings.py, and a test compares them.
 const TITLES = new Map([
   ["last_seen", "last seen"],
   ["photo", "profile photo"],
@@ -24,7 +24,7 @@ const TITLES = new Map([
   ["messages_duration", "default message duration"],
 ]);
 
-// What needs attention first comes first. Class names come from here and never from data.
+// The most urgent states come first. Class names come from here and never from data.
 const STATES = new Map([
   ["drift", { label: "drift", kind: "bad", rank: 0 }],
   ["failed", { label: "last run failed", kind: "bad", rank: 1 }],
@@ -36,7 +36,7 @@ const STATES = new Map([
 ]);
 
 const byId = (id) => document.getElementById(id);
-const shown = new Set(); // states that are filtered for; empty for all
+const shown = new Set(); // the states to show; empty for all
 const cards = new Map(); // asset id -> { node, same }
 let numbers = [];
 let timer = 0;
@@ -59,7 +59,7 @@ function el(tag, attributes, ...children) {
   return node;
 }
 
-// bdi: a name written from right to left must not turn what stands beside it.
+// bdi: a name that is written from right to left must not change the direction of the text next to it.
 const name = (value) => el("bdi", {}, text(value));
 
 function when(value) {
@@ -84,7 +84,7 @@ function age(moment) {
 
 // Links to Airflow's own pages
 
-// Null for a part that would lead to another place: browsers resolve ".." in whatever form it is written.
+// Null for a part that would lead to another place, because browsers resolve ".." in every encoding.
 function path(...parts) {
   if (parts.some((part) => /^\.{1,2}$/.test(String(part)))) return null;
   return new URL(parts.map((part) => encodeURIComponent(String(part))).join("/"), AIRFLOW).href;
@@ -95,8 +95,8 @@ function link(href, label) {
   const anchor = el("a", { href }, label);
   anchor.addEventListener("click", (event) => {
     if (window.parent === window || event.button !== 0) return;
-    // Airflow shows this page in a frame that may neither navigate the window nor open another one. The frame is of
-    // the same origin, so the click is handed to the document around it.
+    // Airflow shows this page in a frame that may not navigate the window or open another one. The frame has the same
+    // origin, so the click is passed to the document around it.
     try {
       const outside = window.parent.document;
       const copy = outside.createElement("a");
@@ -161,7 +161,7 @@ async function each(things, work) {
 }
 
 async function stored(asset) {
-  // The whole list: a single key that is not there would be an error in the browser's console.
+  // Read the whole list, because reading a single key that does not exist would be an error in the browser's console.
   const entries = list((await ask(`assets/${whole(asset.id)}/state-store`, { limit: PAGE })).asset_state_store);
   const value = object(object(entries.find((entry) => object(entry).key === KEY)).value);
   return value.schema === SCHEMA ? value : null;
@@ -172,7 +172,7 @@ async function events(asset, limit) {
   return list(answer.asset_events).map(ofEvent);
 }
 
-// What an event says, in the form of a kept state: a change, and no drift.
+// Return an event in the form of a stored state. It shows a change, but not drift.
 function ofEvent(event) {
   const extra = new Map(Object.entries(object(event.extra)));
   const who = {
@@ -181,7 +181,7 @@ function ofEvent(event) {
   };
   const settings = new Map();
   const lists = {};
-  const outcomes = new Map(); // of a fleet run: how many numbers ended how
+  const outcomes = new Map(); // for a fleet run: the number of instances with each outcome
   for (const [key, value] of extra) {
     if (key.startsWith("outcome.")) outcomes.set(key.slice("outcome.".length), value);
     if (!key.startsWith("asserted.")) continue;
@@ -214,7 +214,7 @@ async function read() {
     const connection = asset.uri.slice("zapi://".length).replace(/\/privacy$/, "");
     found.push({ asset, source, active: ids.has(asset.id), connection: decoded(connection), state: object(state) });
   });
-  // What no task names any more, and of which nothing is known, is not a number to look after.
+  // Leave out numbers that no task names any longer and about which nothing is stored.
   return { keepsState, numbers: found.filter((number) => number.active || number.state.last) };
 }
 
@@ -307,11 +307,11 @@ function body(number, staleMs) {
   const node = el("div", { class: "body" });
   const fleet = object(number.state.last).outcome === "fleet";
   if (Object.keys(settings).length) node.append(settingsTable(settings, staleMs));
-  else node.append(el("p", { class: "idle" }, fleet ? "A fleet run keeps no state of each number, only the counts below."
-    : "No run has kept anything of this number yet."));
+  else node.append(el("p", { class: "idle" }, fleet ? "A fleet run does not store the state of each number of the account, only the count of each outcome."
+    : "No run has stored anything about this number yet."));
   if (!number.active && !fleet) {
     node.append(el("p", { class: "idle" },
-      "No DAG file names this connection, so Airflow keeps no state of it. You see what the last change set."));
+      "No DAG file names this connection, so Airflow does not store its state. You see what the last change set."));
   }
   const history = list(number.state.history);
   if (history.length) {
@@ -320,7 +320,7 @@ function body(number, staleMs) {
     if (number.source === "event") {
       events(number.asset, EVENTS)
         .then((all) => holder.lastChild.replaceWith(historyList(all.map((each) => each.last))))
-        .catch(() => {}); // the newest one stays
+        .catch(() => {}); // keep showing the newest event
     }
   }
   return node;
@@ -368,7 +368,7 @@ function draw() {
   picked.sort((one, other) => STATES.get(one.state).rank - STATES.get(other.state).rank
     || one.number.connection.localeCompare(other.number.connection));
   const nodes = picked.map(({ number, state }) => {
-    // A card that would look the same stays, with whatever is open or focused in it.
+    // Keep a card that would look the same, so that its open sections and the focus stay.
     const same = JSON.stringify([number, state, limit]);
     const known = cards.get(number.asset.id);
     if (known && known.same === same) { fresh(known.node); return known.node; }
@@ -380,7 +380,7 @@ function draw() {
   const main = byId("numbers");
   if (!nodes.length) {
     main.replaceChildren(el("p", { class: "empty" }, numbers.length ? "No number matches the filters."
-      : "No number yet. A task of ApplyPrivacyPolicyOperator puts its connection here."));
+      : "No numbers yet. A task with ApplyPrivacyPolicyOperator adds its connection here."));
   } else if (nodes.length !== main.children.length || nodes.some((node, at) => main.children[at] !== node)) {
     main.replaceChildren(...nodes);
     if (main.contains(focused)) focused.focus();
@@ -421,17 +421,17 @@ async function refresh() {
   try {
     const found = await read();
     numbers = found.numbers;
-    notice(found.keepsState ? "" : "This Airflow keeps no state with assets (3.3 and newer do). Shown is what the last "
-      + "change of each number said: a drift, and a run that changed nothing, are not known here.");
+    notice(found.keepsState ? "" : "Only Airflow 3.3 and newer stores state with assets. This page shows the last change "
+      + "of each number, but not drift, and not runs that changed nothing.");
     byId("fresh").textContent = `Read at ${new Date().toLocaleTimeString()}`;
     draw();
   } catch (error) {
     const status = error instanceof Refused ? error.status : 0;
     notice(status === 401 ? "Your session has ended. Log in to Airflow again, then reload."
-      : status === 403 ? "You may not see assets in this Airflow. Ask for the permission to read assets."
+      : status === 403 ? "You are not allowed to see assets in this Airflow. Ask for the permission to read assets."
       : `Airflow's REST API could not be read (${status ? `HTTP ${status}` : "no answer"}). Trying again.`);
   }
-  // Seldom enough for a large fleet: a request a number.
+  // The interval must suit a large fleet, because each number needs a request.
   timer = setTimeout(() => (document.hidden ? wake() : refresh()), numbers.length > 50 ? 120000 : 15000);
 }
 
@@ -439,7 +439,7 @@ function wake() {
   document.addEventListener("visibilitychange", refresh, { once: true });
 }
 
-// Light and dark as in Airflow's pages around this one, else as the system says.
+// Use the light or dark mode of the Airflow page around this one, or else that of the system.
 function theme() {
   let dark = matchMedia("(prefers-color-scheme: dark)").matches;
   try {

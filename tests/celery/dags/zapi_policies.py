@@ -1,4 +1,4 @@
-"""Each policy for all numbers, by mapped tasks in one pool, and for one number, by a task in that number's own pool."""
+"""Apply each policy to all numbers with mapped tasks in one pool, and to one number with a task in the number's pool."""
 
 from __future__ import annotations
 

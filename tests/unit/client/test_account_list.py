@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from airflow_provider_zapi.client import AccountCredentials, AccountInstance, ZApiAccountClient, redaction
 from airflow_provider_zapi.exceptions import (
@@ -79,7 +82,46 @@ def test_pages_are_read_until_one_is_empty_if_nothing_says_how_many_there_are() 
     assert len(adapter.requests) == 3
 
 
-def test_a_search_goes_out_as_parameters() -> None:
+class PagesTogether(CannedAdapter):
+    """Answers with pages of one instance. A page after the first is answered when as many were asked for as in `waves`."""
+
+    def __init__(self, pages: int, *waves: int) -> None:
+        super().__init__()
+        self.pages = pages
+        self.waves = [threading.Barrier(size, timeout=10) for size in waves]
+        self.order = [wave for wave in self.waves for _ in range(wave.parties)]
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        number = int(parse_qs(urlsplit(request.url or "").query)["page"][0])
+        if number > 1:
+            self.order[number - 2].wait()
+        answer = page(row(number), total=self.pages, pages=self.pages)
+        self.requests.append(request)
+        return CannedAdapter(answer).send(request, **options)
+
+
+def test_pages_are_read_at_the_same_time_after_the_first_and_listed_in_order() -> None:
+    adapter = PagesTogether(8, 3, 3, 1)
+    account = ZApiAccountClient(AccountCredentials(PARTNER_TOKEN), adapter=adapter)
+    assert ids(account.instances(at_once=3)) == [f"id-{number}" for number in range(1, 9)]
+    assert len(adapter.requests) == 8
+
+
+def test_an_error_of_one_of_several_pages_is_the_error_of_the_list() -> None:
+    account, _ = account_with(page(row(1), total=3, pages=3), Canned("", 401))
+    with pytest.raises(ZApiAuthenticationError, match="Z-API refused the integrator token"):
+        next(account.instances(at_once=2))
+
+
+def test_several_pages_end_with_a_kill() -> None:
+    account, adapter = account_with(page(row(1), total=9, pages=9), Canned("", 503))
+    adapter.before = lambda: account.cancel() if len(adapter.requests) == 2 else None
+    with pytest.raises(ZApiTransientError, match="cancelled"):
+        next(account.instances(at_once=4))
+    assert len(adapter.requests) <= 5
+
+
+def test_a_search_is_sent_as_query_parameters() -> None:
     account, adapter = account_with(page(row(1)))
     assert ids(account.instances("São & Paulo", "web")) == ["id-1"]
     assert asked(adapter) == ["instances?page=1&pageSize=50&query=S%C3%A3o+%26+Paulo&middleware=web"]
@@ -91,13 +133,13 @@ def test_an_account_may_have_no_instance() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201])
-def test_both_documented_statuses_are_a_list(status: int) -> None:
+def test_both_documented_statuses_are_accepted_for_a_list(status: int) -> None:
     answer = page(row(1))
     account, _ = account_with(Canned(answer.body, status))
     assert ids(account.instances()) == ["id-1"]
 
 
-def test_an_instance_that_two_pages_show_comes_once_and_none_is_missed() -> None:
+def test_an_instance_on_two_pages_is_listed_once_and_none_is_missed() -> None:
     first = [page(row(1), row(2), total=3, pages=2), page(row(2), total=3, pages=2)]
     second = [page(row(2), row(3), total=3, pages=2), page(row(3), total=3, pages=2)]
     account, adapter = account_with(*first, *second)
@@ -105,7 +147,7 @@ def test_an_instance_that_two_pages_show_comes_once_and_none_is_missed() -> None
     assert len(adapter.requests) == 4
 
 
-def test_a_total_that_changes_while_the_list_is_read_has_it_read_again() -> None:
+def test_the_list_is_read_again_if_its_total_changes() -> None:
     changing = [page(row(1), total=2, pages=2), page(row(2), total=3, pages=2)]
     whole = [page(row(1), total=3, pages=2), page(row(2), row(3), total=3, pages=2)]
     account, adapter = account_with(*changing, *whole)
@@ -113,7 +155,7 @@ def test_a_total_that_changes_while_the_list_is_read_has_it_read_again() -> None
     assert len(adapter.requests) == 4
 
 
-def test_what_an_earlier_reading_showed_and_is_gone_is_not_listed() -> None:
+def test_an_instance_that_was_deleted_between_readings_is_not_listed() -> None:
     account, _ = account_with(
         page(row(1), row(2), total=3),
         page(row(3), row(4), total=3),
@@ -122,7 +164,7 @@ def test_what_an_earlier_reading_showed_and_is_gone_is_not_listed() -> None:
     assert ids(account.instances()) == ["id-3", "id-4", "id-5"]
 
 
-def test_two_readings_without_one_that_is_gone_complete_each_other() -> None:
+def test_two_incomplete_readings_complete_each_other() -> None:
     account, adapter = account_with(
         page(row(1), row(2), total=3),
         page(row(3), row(4), total=3),
@@ -142,15 +184,15 @@ def test_two_readings_without_one_that_is_gone_complete_each_other() -> None:
     ],
     ids=["one is missing", "one too many", "the total changes", "none is shown"],
 )
-def test_a_list_that_is_never_whole_is_an_error_after_three_readings(answers: list[Canned]) -> None:
+def test_a_list_that_is_never_complete_is_an_error_after_three_readings(answers: list[Canned]) -> None:
     account, adapter = account_with(*answers)
-    with pytest.raises(ZApiTransientError, match="changed while it was read, 3 times") as caught:
+    with pytest.raises(ZApiTransientError, match="was read 3 times, and changed every time") as caught:
         next(account.instances())
     assert len(adapter.requests) <= 6
     check_error(caught.value)
 
 
-def test_a_server_that_ignores_the_page_is_not_asked_for_ever() -> None:
+def test_reading_ends_even_if_the_server_ignores_the_page_number() -> None:
     account, adapter = account_with(page(row(1), total=2, pages=10**9))
     with pytest.raises(ZApiTransientError):
         next(account.instances())
@@ -171,18 +213,22 @@ NO_PAGE: list[tuple[Canned, type[ZApiError], str]] = [
     (page(1), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
     (page(row(1, id="")), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
     (page(row(1, token=None)), ZApiUnexpectedAnswerError, "lacks its 'id' or 'token'"),
-    (Canned({"error": "NOT_FOUND"}), ZApiUnexpectedAnswerError, "no such endpoint"),
+    (Canned({"error": "NOT_FOUND"}), ZApiUnexpectedAnswerError, "does not have this endpoint"),
     (Canned({"error": "some reason", "total": 0, "content": []}), ZApiRefusedError, "some reason"),
-    (Canned("", 302), ZApiUnexpectedAnswerError, "leads to another address"),
-    (Canned({"error": "slow down"}, 429), ZApiRateLimitError, "no more calls"),
-    (Canned({"error": "10.1.2.3 not allowed"}, 403), ZApiAuthenticationError, "no calls from the address 10.1.2.3"),
+    (Canned("", 302), ZApiUnexpectedAnswerError, "the answer is a redirect"),
+    (Canned({"error": "slow down"}, 429), ZApiRateLimitError, "received too many calls"),
+    (
+        Canned({"error": "10.1.2.3 not allowed"}, 403),
+        ZApiAuthenticationError,
+        "does not accept calls from the address 10.1.2.3",
+    ),
     (Canned({"error": "Unauthorized"}, 401), ZApiAuthenticationError, "Z-API refused the integrator token"),
     (Canned({"error": PARTNER_TOKEN}, 403), ZApiAuthenticationError, "Z-API refused the integrator token"),
 ]
 
 
 @pytest.mark.parametrize(("answer", "kind", "text"), NO_PAGE)
-def test_an_answer_that_is_no_page_is_never_an_empty_account(answer: Canned, kind: type[ZApiError], text: str) -> None:
+def test_an_invalid_page_never_counts_as_an_empty_account(answer: Canned, kind: type[ZApiError], text: str) -> None:
     for read in (lambda account: ids(account.instances()), lambda account: account.count()):
         account, _ = account_with(answer)
         with pytest.raises(kind, match=text) as caught:
@@ -198,7 +244,7 @@ def test_the_error_about_the_integrator_token_names_the_field() -> None:
         account.count()
 
 
-def test_the_count_is_read_with_a_page_of_one() -> None:
+def test_the_count_is_read_with_a_page_size_of_one() -> None:
     account, adapter = account_with(page(row(1), total=1234, pages=1234))
     assert account.count() == 1234
     assert asked(adapter) == ["instances?page=1&pageSize=1"]
@@ -218,7 +264,7 @@ def test_the_count_is_read_with_a_page_of_one() -> None:
         ({"name": None, "paymentStatus": None}, True, True),
     ],
 )
-def test_what_a_row_says(changes: dict[str, Any], connected: bool, paid: bool | None) -> None:
+def test_a_row_becomes_an_instance(changes: dict[str, Any], connected: bool, paid: bool | None) -> None:
     account, _ = account_with(page(row(1, **changes)))
     instance = next(account.instances())
     assert (instance.connected, instance.paid) == (connected, paid)
@@ -239,7 +285,7 @@ def test_an_instance_becomes_a_client_with_the_accounts_client_token() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"token": ROW_TOKEN}, {"id": ".."}])
-def test_a_row_that_cannot_stand_in_a_path_harms_no_other(changes: dict[str, Any]) -> None:
+def test_a_row_with_an_invalid_id_or_token_does_not_affect_others(changes: dict[str, Any]) -> None:
     account, _ = account_with(page(row(1, **changes), row(2)))
     bad, good = account.instances()
     assert good.credentials().instance_id == "id-2"
@@ -248,7 +294,7 @@ def test_a_row_that_cannot_stand_in_a_path_harms_no_other(changes: dict[str, Any
     assert ROW_TOKEN not in "".join(traces(caught.value))
 
 
-def test_nothing_that_an_instance_can_be_turned_into_shows_a_secret() -> None:
+def test_no_string_form_of_an_instance_shows_a_secret() -> None:
     account, _ = account_with(page(row(1, token=ROW_TOKEN)))
     instance = next(account.instances())
     shown = [repr(instance), str(instance), repr(account), repr(account.redactor), repr(instance._token)]
@@ -264,7 +310,7 @@ ECHOED = [ROW_TOKEN, PARTNER_TOKEN, CLIENT_TOKEN, CALLBACK]
 
 @pytest.mark.parametrize("form", ["raw", "URL-encoded", "JSON", "HTML"])
 @pytest.mark.parametrize("secret", ECHOED)
-def test_what_the_server_says_later_is_without_secrets_of_the_list(secret: str, form: str) -> None:
+def test_later_errors_of_the_server_show_no_secret_of_the_list(secret: str, form: str) -> None:
     from tests.support import FORMS
 
     text = f"no {FORMS[form](secret)} here"
@@ -279,7 +325,7 @@ def test_what_the_server_says_later_is_without_secrets_of_the_list(secret: str, 
 
 
 @pytest.mark.parametrize("secret", ECHOED)
-def test_a_name_is_without_secrets(secret: str) -> None:
+def test_a_name_shows_no_secret(secret: str) -> None:
     account, _ = account_with(page(row(1, token=ROW_TOKEN), row(2, name=f"Store {secret}", paymentStatus=secret)))
     second = list(account.instances())[1]
     assert (second.name, second.payment_status) == ("Store ***", "***")
@@ -294,7 +340,7 @@ def test_local_variables_of_a_failed_listing_show_no_secret() -> None:
     assert "canary" not in str(below)
 
 
-def test_a_report_of_others_keeps_its_addresses_while_an_account_is_in_use() -> None:
+def test_an_error_report_keeps_the_urls_of_other_programs_while_an_account_is_in_use() -> None:
     account, _ = account_with(page(row(1)))
     assert ids(account.instances())
     assert redaction.scrub_event({"request": "https://shop.example/cart"}) == {"request": "https://shop.example/cart"}

@@ -22,9 +22,8 @@ from airflow_provider_zapi.client.answers import (
     read_answer,
     success_is_true,
 )
-from airflow_provider_zapi.client.broken import _EXCHANGES, broken_exchange
+from airflow_provider_zapi.client.broken import _EXCHANGES, STOPPED, broken_exchange
 from airflow_provider_zapi.client.redaction import Redactor
-from airflow_provider_zapi.client.transport import _STOPPED
 from tests.support import CANARIES, CLIENT_TOKEN, leaks
 
 NOW = 1_800_000_000.0
@@ -33,19 +32,19 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 FAILURES: list[tuple[str, int, bytes, type[errors.ZApiError], Again, str]] = [
     # answer, status, body, error, whether the same call retries it, a part of the message
     ("no such path", 200, b'{"error":"NOT_FOUND","message":"Unable to find matching target resource method"}',
-     errors.ZApiUnexpectedAnswerError, Again.NEVER, "no such endpoint"),
+     errors.ZApiUnexpectedAnswerError, Again.NEVER, "does not have this endpoint"),
     ("success false", 200, b'{"success": false}', errors.ZApiRefusedError, Again.NEVER, "success: false"),
     ("error under 200", 200, b'{"error": "Blocked for now"}', errors.ZApiRefusedError, Again.NEVER, "Blocked for now"),
-    ("error beside success", 200, b'{"success": true, "error": "x"}', errors.ZApiRefusedError, Again.NEVER, "refused: x"),
+    ("error beside success", 200, b'{"success": true, "error": "x"}', errors.ZApiRefusedError, Again.NEVER, "refused the call: x"),
     ("error without text", 200, b'{"success": true, "error": {"a": 1}}', errors.ZApiRefusedError, Again.NEVER, "an object"),
     ("blank error", 200, b'{"error": "\\u0007"}', errors.ZApiRefusedError, Again.NEVER, "no reason given"),
     ("HTML", 200, b"<html>Sign in</html>", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "not JSON"),
     ("empty", 200, b"", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "it is empty"),
     ("no content", 204, b"", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "it is empty"),
     ("list", 200, b'[{"success": true}]', errors.ZApiUnreachableError, Again.IF_REPEATABLE, "a list"),
-    ("text", 200, b'"success"', errors.ZApiUnreachableError, Again.IF_REPEATABLE, "a text"),
+    ("text", 200, b'"success"', errors.ZApiUnreachableError, Again.IF_REPEATABLE, "a string"),
     ("number", 200, b"1", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "a number"),
-    ("true alone", 200, b"true", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "true or false"),
+    ("only true", 200, b"true", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "true or false"),
     ("null", 200, b"null", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "null"),
     ("success missing", 200, b"{}", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "'success' is missing"),
     ("success as text", 200, b'{"success": "true"}', errors.ZApiUnreachableError, Again.IF_REPEATABLE, "'success'"),
@@ -66,10 +65,10 @@ FAILURES: list[tuple[str, int, bytes, type[errors.ZApiError], Again, str]] = [
     ("IPv6 address", 400, b'{"error": "2001:db8::7 not allowed"}', errors.ZApiAuthenticationError, Again.NEVER, "2001:db8::7"),
     ("subscription", 400, b'{"error": "To continue sending a message, you must subscribe to this instance again"}',
      errors.ZApiSubscriptionError, Again.NEVER, "subscription"),
-    ("instance", 400, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "no instance"),
-    ("instance, 404", 404, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "no instance"),
-    ("instance, 200", 200, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "no instance"),
-    ("instance, 500", 500, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "no instance"),
+    ("instance", 400, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "not have an instance"),
+    ("instance, 404", 404, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "not have an instance"),
+    ("instance, 200", 200, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "not have an instance"),
+    ("instance, 500", 500, b'{"error": "Instance not found"}', errors.ZApiInstanceNotFoundError, Again.NEVER, "not have an instance"),
     ("phone", 400, b'{"error": "Invalid phone"}', errors.ZApiInvalidRequestError, Again.NEVER, "phone number"),
     ("not connected", 400, b'{"error": "You are not connected."}', errors.ZApiNotConnectedError, Again.NEVER, "no WhatsApp session"),
     ("restore", 200, b'{"error": "You need to restore the session."}', errors.ZApiNotConnectedError, Again.NEVER, "restore"),
@@ -82,11 +81,11 @@ FAILURES: list[tuple[str, int, bytes, type[errors.ZApiError], Again, str]] = [
     ("404", 404, b"<html>", errors.ZApiUnexpectedAnswerError, Again.NEVER, "does not know"),
     ("405", 405, b"", errors.ZApiInvalidRequestError, Again.NEVER, "form of the request"),
     ("415", 415, b"", errors.ZApiInvalidRequestError, Again.NEVER, "form of the request"),
-    ("429", 429, b"", errors.ZApiRateLimitError, Again.ALWAYS, "no more calls"),
+    ("429", 429, b"", errors.ZApiRateLimitError, Again.ALWAYS, "received too many calls"),
     *((str(status), status, b"", errors.ZApiUnreachableError, Again.IF_REPEATABLE, "could not answer")
       for status in (408, 409, 425, 500, 502, 503, 504, 520)),
     *((str(status), status, b"", errors.ZApiUnexpectedAnswerError, Again.NEVER, "does not know") for status in (501, 505, 103)),
-    *((str(status), status, b"", errors.ZApiUnexpectedAnswerError, Again.NEVER, "another address")
+    *((str(status), status, b"", errors.ZApiUnexpectedAnswerError, Again.NEVER, "a redirect")
       for status in (300, 301, 302, 303, 307, 308)),
 ]  # fmt: skip
 
@@ -98,7 +97,7 @@ def read(status: int, body: bytes, headers: dict[str, str] | None = None) -> Any
 @pytest.mark.parametrize(
     ("status", "body", "error", "again", "text"), [row[1:] for row in FAILURES], ids=[row[0] for row in FAILURES]
 )
-def test_an_answer_that_is_no_success(
+def test_a_failure_has_its_error_class_and_message(
     status: int, body: bytes, error: type[errors.ZApiError], again: Again, text: str
 ) -> None:
     failure = read(status, body)
@@ -117,7 +116,7 @@ def test_an_answer_that_is_no_success(
         (b"<html>", "it is not JSON"),
         (DEEP, "its JSON is nested too deeply"),
         (b"[]", "JSON, but a list instead of an object"),
-        (b'"x"', "JSON, but a text instead of an object"),
+        (b'"x"', "JSON, but a string instead of an object"),
         (b"true", "JSON, but true or false instead of an object"),
         (b"null", "JSON, but null instead of an object"),
         (b"1.5", "JSON, but a number instead of an object"),
@@ -125,8 +124,8 @@ def test_an_answer_that_is_no_success(
     ],
     ids=lambda cell: cell if isinstance(cell, str) else "",
 )
-def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None:
-    assert read(200, body).what == f"the answer is not one of Z-API's: {said}"
+def test_an_answer_that_is_not_from_z_api_is_described(body: bytes, said: str) -> None:
+    assert read(200, body).what == f"the answer is not from Z-API: {said}"
 
 
 @pytest.mark.parametrize(
@@ -138,14 +137,14 @@ def test_what_is_no_answer_of_z_api_is_described(body: bytes, said: str) -> None
         ("\a", "no reason given"),
     ],
 )
-def test_an_error_without_a_text_is_described(error: Any, said: str) -> None:
-    assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused: {said}"
+def test_an_error_that_is_not_a_string_is_described(error: Any, said: str) -> None:
+    assert read(200, json.dumps({"error": error}).encode()).what == f"Z-API refused the call: {said}"
 
 
 @pytest.mark.parametrize(
     "body", [b'{"success": true}', b'\xef\xbb\xbf{"success": true, "more": [1]}', b'{"success":true,"error":null}']
 )
-def test_success_is_true_alone(body: bytes) -> None:
+def test_only_true_is_a_success(body: bytes) -> None:
     assert read(200, body) is None
 
 
@@ -166,7 +165,7 @@ def test_success_is_true_alone(body: bytes) -> None:
         ("Mon, 99 Foo 99999 99:99:99 GMT", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_future_date(header: str, seconds: float | None) -> None:
     assert read(503, b"", {"Retry-After": header}).retry_after == seconds
 
 
@@ -174,16 +173,16 @@ def test_retry_after_is_seconds_or_a_date_to_come(header: str, seconds: float | 
 ASSUMED = re.compile(r"\b(task|next try|worker|Host|Login|Password)\b")
 
 
-def test_no_error_assumes_its_caller_or_names_a_field_otherwise_than_the_form() -> None:
+def test_no_error_assumes_its_caller_or_uses_other_field_names_than_the_form() -> None:
     failures = [row for _, row in TEXTS]
     failures += [*STATUSES.values(), NOT_ZAPI, NO_SUCH_PATH, REFUSED, SUCCESS_FALSE, read(302, b""), read(599, b"")]
-    failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), _STOPPED]
+    failures += [read(404, b""), broken_exchange(OSError("Tunnel connection failed: 407")), STOPPED]
     said = [f"{failure.what} {failure.advice}" for failure in failures]
     said += [f"{what} {advice}" for _, what, advice, *_ in _EXCHANGES]
     assert [text for text in said if ASSUMED.search(text)] == []
 
 
-def test_the_servers_text_is_scrubbed_whole_and_then_cut() -> None:
+def test_the_servers_string_is_scrubbed_before_it_is_cut() -> None:
     text = "x" * 190 + CLIENT_TOKEN + "\x1b[31m\u202eEnd"
     failure = read(400, json.dumps({"error": text}).encode())
     said = failure.what.split(": ", 1)[1]

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
+from urllib3.exceptions import ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from airflow_provider_zapi.client import Transport
-from airflow_provider_zapi.client.deadline import Deadline, DeadlineAdapter
+from airflow_provider_zapi.client.broken import STOPPED, broken_exchange
+from airflow_provider_zapi.client.deadline import CancelledError, Deadline, DeadlineAdapter
 from tests.support import Clock, credentials
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
@@ -63,7 +66,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_an_answer_is_read_as_it_comes(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_an_answer_is_read_as_it_arrives(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(HEAD + b"go")
     response = opened(ours)
@@ -73,7 +76,7 @@ def test_an_answer_is_read_as_it_comes(opened: Open, ends: tuple[socket.socket, 
     assert response.read() == b"on"
 
 
-def test_each_read_waits_no_longer_than_the_call_may(
+def test_no_read_waits_longer_than_the_deadline(
     opened: Open, ends: tuple[socket.socket, socket.socket], clock: Clock
 ) -> None:
     ours, theirs = ends
@@ -87,7 +90,7 @@ def test_each_read_waits_no_longer_than_the_call_may(
     assert ours.gettimeout() == 0.5
     clock.sleep(0.5)
     theirs.sendall(b"on")
-    with pytest.raises(TimeoutError, match=r"^the call's time is over$"):
+    with pytest.raises(TimeoutError, match=r"^the call's deadline has passed$"):
         response.read(2)
 
 
@@ -102,9 +105,7 @@ def test_a_connection_without_a_read_timeout_ends_with_the_call(
     assert ours.gettimeout() == 3
 
 
-def test_what_is_left_unread_does_not_keep_the_socket_open(
-    opened: Open, ends: tuple[socket.socket, socket.socket]
-) -> None:
+def test_unread_data_does_not_keep_the_socket_open(opened: Open, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(HEAD)
     response = opened(ours)
@@ -115,7 +116,30 @@ def test_what_is_left_unread_does_not_keep_the_socket_open(
     assert theirs.recv(1) == b""
 
 
-def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[socket.socket, socket.socket]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_was_cancelled_while_its_connection_opened_is_not_sent(
+    way: str, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    cancelled: list[bool] = []
+    deadline = Deadline(Clock(), lambda: bool(cancelled))
+    connection = pools(DeadlineAdapter(deadline, CONTEXT, credentials()))[way].ConnectionCls("127.0.0.1")
+
+    def connect() -> None:
+        connection.sock = ours
+        cancelled.append(True)
+
+    connection.connect = connect
+    connection.putrequest("GET", "/status")
+    with pytest.raises(CancelledError) as caught:
+        connection.endheaders()
+    assert broken_exchange(requests.ConnectionError(ProtocolError("Connection aborted.", caught.value))) is STOPPED
+    ours.close()
+    theirs.settimeout(2)
+    assert theirs.recv(1) == b""
+
+
+def test_the_reader_of_an_answer_gets_the_connections_arguments(ends: tuple[socket.socket, socket.socket]) -> None:
     pool = pools(DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()))["plain"]
     ours, theirs = ends
     theirs.sendall(HEAD)
@@ -126,12 +150,12 @@ def test_an_answers_reader_is_opened_with_what_the_connection_gives(ends: tuple[
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "plain"])
-def test_a_server_is_verified_with_the_context_given(way: str) -> None:
+def test_a_server_is_verified_with_the_given_context(way: str) -> None:
     adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     assert pools(adapter)[way].conn_kw["ssl_context"] is CONTEXT
 
 
-def test_one_connection_is_kept() -> None:
+def test_one_connection_is_kept_open() -> None:
     manager = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials()).poolmanager
     first, second = (manager.connection_from_url(f"http://127.0.0.1:{port}") for port in (9, 10))
     assert len(manager.pools) == 1
@@ -139,7 +163,7 @@ def test_one_connection_is_kept() -> None:
     assert second.pool.maxsize == 1
 
 
-def test_the_wishes_of_requests_reach_urllib3() -> None:
+def test_the_options_of_requests_reach_urllib3() -> None:
     adapter = DeadlineAdapter(Deadline(Clock()), CONTEXT, credentials())
     adapter.init_poolmanager(1, 1, block=True)
     assert adapter.poolmanager.connection_from_url("http://127.0.0.1:9").block is True
@@ -149,7 +173,7 @@ def test_the_wishes_of_requests_reach_urllib3() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://127.0.0.1:9"])
-def test_a_transport_opens_its_connections_this_way(url: str, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_transport_uses_connections_with_a_deadline(url: str, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     pool = Transport(credentials())._session.get_adapter(url).poolmanager.connection_from_url(url)  # type: ignore[attr-defined]  # HTTPAdapter has it
     theirs.sendall(HEAD)
@@ -161,7 +185,7 @@ def test_a_transport_opens_its_connections_this_way(url: str, ends: tuple[socket
         assert pool.conn_kw["ssl_context"].check_hostname
 
 
-def test_before_the_first_call_nothing_is_cut() -> None:
+def test_there_is_no_deadline_before_the_first_call() -> None:
     clock = Clock()
     deadline = Deadline(clock)
     assert deadline.remaining() == float("inf")

@@ -7,7 +7,9 @@ import gc
 import logging
 import pickle
 import sys
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +21,14 @@ from tests.support import CANARIES, CLIENT_TOKEN, FORMS, TOKEN, certain_part, gi
 MASKED = {"a/b+c=50%", "a%2Fb%2Bc%3D50%25", "a%2fb%2bc%3d50%25", "a/b%2Bc%3D50%25", "a/b%2bc%3d50%25", "a\\/b+c=50%"}
 
 
-def test_the_common_writings_of_a_secret_are_listed() -> None:
+def test_the_common_encodings_of_a_secret_are_listed() -> None:
     assert set(encodings("a/b+c=50%")) > MASKED
     assert "YS9iK2M9NTAl" in set(encodings("a/b+c=50%"))
     # Some characters are always escaped and others only sometimes. Each combination is a different encoding.
     assert {'a"/b', 'a\\"/b', 'a\\"\\/b'} < set(encodings('a"/b'))
 
 
-def test_base64_too_short_to_be_told_from_any_text_is_not_listed() -> None:
+def test_base64_that_is_too_short_to_be_distinctive_is_not_listed() -> None:
     assert set(encodings("abcd")) == {"abcd"}
     assert set(encodings("abcde")) == {"abcde", "YWJjZG", "hYmNkZ", "FiY2Rl"}
 
@@ -57,12 +59,26 @@ def test_one_of_many_secrets_is_hidden_in_every_form(secret: str, form: str) -> 
 
 
 @pytest.mark.parametrize("cut", range(9, 24))
-def test_the_beginning_of_one_of_many_secrets_is_hidden_whole(cut: int) -> None:
+def test_the_whole_beginning_of_one_of_many_secrets_is_hidden(cut: int) -> None:
     shown = Redactor([*OTHERS, CLIENT_TOKEN]).scrub(f"a {CLIENT_TOKEN[:cut]} b")
     assert shown == (f"a {CLIENT_TOKEN[:cut]} b" if cut < 12 else "a *** b")
 
 
-def test_what_is_learned_while_a_text_is_scrubbed_is_hidden_in_the_next() -> None:
+def test_secrets_that_two_threads_learn_at_the_same_time_are_hidden() -> None:
+    redactor = Redactor([])
+    other = threading.Thread(target=redactor.learn, args=([CLIENT_TOKEN],))
+
+    def secrets() -> Iterator[str]:
+        other.start()
+        other.join(0.05)  # it has to wait for this one
+        yield TOKEN
+
+    redactor.learn(secrets())
+    other.join()
+    assert redactor.scrub(f"{TOKEN} {CLIENT_TOKEN}") == "*** ***"
+
+
+def test_a_secret_that_is_learned_during_a_scrub_is_hidden_in_the_next_one() -> None:
     redactor = Redactor([TOKEN])
     assert redactor.scrub(CLIENT_TOKEN) == CLIENT_TOKEN
     redactor.learn([CLIENT_TOKEN, None, ""])
@@ -78,7 +94,7 @@ def test_what_is_learned_while_a_text_is_scrubbed_is_hidden_in_the_next() -> Non
         ("ratio 1://2", "ratio 1://2"),
     ],
 )
-def test_addresses_are_hidden_where_that_is_asked_for(text: str, hidden: str) -> None:
+def test_urls_are_hidden_on_request(text: str, hidden: str) -> None:
     assert Redactor([], urls=True).scrub(text) == hidden
     assert Redactor([]).scrub(text) == text
 
@@ -95,12 +111,12 @@ MIXED = [
 
 
 @pytest.mark.parametrize("written", MIXED)
-def test_a_known_secret_is_hidden_where_each_character_is_escaped_in_another_way(written: str) -> None:
+def test_a_known_secret_is_hidden_even_if_each_character_is_escaped_differently(written: str) -> None:
     assert Redactor([CLIENT_TOKEN]).scrub(f"a {written} b") == "a *** b"
 
 
 @pytest.mark.parametrize("secret", [*CANARIES[1:], "50%25+/=", "a%2525b", "&amp;&lt;x", r"\u0041\/\x"])
-def test_what_airflows_masker_is_told_is_also_hidden_here(secret: str) -> None:
+def test_every_form_that_airflows_masker_gets_is_also_hidden_here(secret: str) -> None:
     assert [form for form in encodings(secret) if Redactor([secret]).scrub(f"a {form} b") != "a *** b"] == []
 
 
@@ -118,7 +134,7 @@ def test_what_airflows_masker_is_told_is_also_hidden_here(secret: str) -> None:
         ("your client-token is not configured", "your client-token is not configured"),
     ],
 )
-def test_what_is_shaped_like_a_secret_is_hidden(text: str, hidden: str) -> None:
+def test_a_string_that_looks_like_a_secret_is_hidden(text: str, hidden: str) -> None:
     assert Redactor([]).scrub(text) == hidden
 
 
@@ -130,7 +146,7 @@ def test_a_secret_that_begins_with_another_one_is_hidden_whole() -> None:
     ("secret", "text"),
     [("ab*", "abab**"), ("*", "a*b"), ("***", "*****"), ("=*", "Client-Token=x"), ("/*", "/token/x")],
 )
-def test_hiding_forms_no_secret_anew(secret: str, text: str) -> None:
+def test_hiding_a_secret_does_not_form_another_one(secret: str, text: str) -> None:
     assert secret not in Redactor([secret]).scrub(text)
 
 
@@ -139,7 +155,7 @@ BUSY = ["\\", "%", "%25", "&#", "&#00", "Client-Token a ", "Client-Token: ", "/t
 
 
 @pytest.mark.parametrize("piece", BUSY)
-def test_no_text_keeps_the_search_busy(piece: str) -> None:
+def test_no_string_keeps_the_search_busy(piece: str) -> None:
     with given_up_after(minutes=2):
         Redactor([*CANARIES, "Fa" * 16]).scrub(piece * (500_000 // len(piece)))
         Redactor([]).scrub(f"Client-Token {piece}{' ' * 500_000}x")
@@ -165,7 +181,7 @@ def test_urllib3_prints_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
     assert [(record.exc_info, record.exc_text) for record in caplog.records] == [(None, None)]
 
 
-def test_the_log_is_scrubbed_while_other_threads_make_clients() -> None:
+def test_the_log_is_scrubbed_while_other_threads_create_clients() -> None:
     """Simulate a thread switch: at every place where Python may switch threads, create another client in this one."""
     record = logging.LogRecord("x", logging.WARNING, "", 0, TOKEN, None, None)
     made = [Redactor([TOKEN])]
@@ -184,7 +200,7 @@ def test_the_log_is_scrubbed_while_other_threads_make_clients() -> None:
     assert len(made) > 10
 
 
-def test_a_redactor_that_is_gone_is_forgotten() -> None:
+def test_a_deleted_redactor_is_forgotten() -> None:
     gone = weakref.ref(Redactor(["gone-secret"]))
     gc.collect()
     assert gone() is None
@@ -200,7 +216,7 @@ EVENT: Any = {
 }
 
 
-def test_an_error_report_is_scrubbed_and_the_one_given_is_not_changed() -> None:
+def test_an_error_report_is_scrubbed_and_the_original_is_not_changed() -> None:
     redactor, before = Redactor(CANARIES), copy.deepcopy(EVENT)
     assert scrub_event(EVENT, {"hint": 1}) == {
         "request": {"url": "https://x/token/***/status", "headers": [("Client-Token", "***")]},
@@ -211,7 +227,7 @@ def test_an_error_report_is_scrubbed_and_the_one_given_is_not_changed() -> None:
     assert redactor.scrub(TOKEN) == "***"
 
 
-def test_a_redactor_shows_nothing() -> None:
+def test_the_repr_of_a_redactor_shows_no_secret() -> None:
     assert repr(Redactor(CANARIES)) == "Redactor()"
 
 

@@ -97,7 +97,7 @@ TRANSPORT_HEADERS = {
     [row[1:] for row in PUBLISHED],
     ids=[row[0] for row in PUBLISHED],
 )
-def test_a_request_is_the_published_one(
+def test_a_request_matches_the_published_example(
     call: Callable[[ZApiClient], Any],
     answer: Canned,
     method: str,
@@ -161,7 +161,7 @@ def test_the_settings_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize(("setting", "value"), [(setting, value) for setting in SETTINGS for value in setting.values])
-def test_each_documented_value_is_the_documented_request(setting: PrivacySetting, value: str) -> None:
+def test_each_documented_value_is_sent_as_documented(setting: PrivacySetting, value: str) -> None:
     path, parameter, _, place = DOCUMENTED[setting.name]
     client, adapter, _ = client_with(GOOD)
     client.set_privacy(setting, value)
@@ -194,14 +194,14 @@ SETTINGS_WITHOUT_LIST = [setting for setting in SETTINGS if not setting.list_sco
 
 
 @pytest.mark.parametrize("setting", SETTINGS_WITHOUT_LIST)
-def test_a_setting_without_a_list_has_none_to_read(setting: PrivacySetting) -> None:
+def test_reading_the_list_of_a_setting_without_one_is_an_error(setting: PrivacySetting) -> None:
     client, adapter, _ = client_with(GOOD)
-    with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of exceptions"):
+    with pytest.raises(errors.ZApiInvalidRequestError, match="has no list of excluded contacts"):
         client.disallowed_contacts(setting)
     assert not adapter.requests
 
 
-def test_more_changes_than_one_call_takes_go_out_in_order() -> None:
+def test_more_changes_than_fit_into_one_call_are_sent_in_order() -> None:
     changes = [ContactChange("add", str(554400000000 + number)) for number in range(1201)]
     client, adapter, _ = client_with(GOOD)
     seen: list[tuple[int, int]] = []
@@ -217,7 +217,7 @@ def test_more_changes_than_one_call_takes_go_out_in_order() -> None:
 def test_a_failure_in_the_middle_says_what_was_done_before() -> None:
     changes = [ContactChange("add", str(554400000000 + number)) for number in range(1201)]
     client, adapter, _ = client_with(GOOD, Canned({"success": False}))
-    with pytest.raises(errors.ZApiRefusedError, match="500 of 1201 changes were made before, and stay"):
+    with pytest.raises(errors.ZApiRefusedError, match="500 of 1201 changes were made before this, and stay"):
         client.set_privacy(LAST_SEEN, "CONTACT_BLACKLIST", changes)
     assert len(adapter.requests) == 2
 
@@ -247,7 +247,7 @@ STATUSES: list[tuple[dict[str, Any], InstanceStatus]] = [
 
 
 @pytest.mark.parametrize(("payload", "status"), STATUSES)
-def test_connected_alone_tells_the_status(payload: dict[str, Any], status: InstanceStatus) -> None:
+def test_only_connected_decides_the_status(payload: dict[str, Any], status: InstanceStatus) -> None:
     client, _, _ = client_with(Canned(payload))
     assert client.status() == status
 
@@ -267,13 +267,13 @@ def test_the_reason_of_a_status_is_scrubbed() -> None:
         (Canned([]), errors.ZApiUnreachableError),
     ],
 )
-def test_a_status_that_does_not_tell_is_an_error(answer: Canned, error: type[errors.ZApiError]) -> None:
+def test_a_status_without_connected_is_an_error(answer: Canned, error: type[errors.ZApiError]) -> None:
     client, _, _ = client_with(answer)
     with pytest.raises(error):
         client.status()
 
 
-def test_the_paired_phone_is_the_devices() -> None:
+def test_the_paired_phone_is_read_from_device() -> None:
     client, _, _ = client_with(Canned({"phone": "5544991111111", "lid": "1@lid"}))
     assert client.paired_phone() == "5544991111111"
 
@@ -291,13 +291,13 @@ BROKEN_CONTRACT: list[tuple[Read, Any, str]] = [
     (PAIRED, {}, "'phone' is missing"),
     (PAIRED, {"phone": None}, "'phone' is missing"),
     (PAIRED, {"phone": ""}, "'phone' is missing"),
-    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is no phone number"),
+    (PAIRED, {"phone": "\x1b[2J"}, "'phone' is not a phone number"),
     (PAIRED, {"phone": 5544991111111}, "'phone' is missing"),
-    (LISTED, {}, "'disallowedContacts' is no list"),
-    (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' holds something else than texts"),
-    (RESOLVE, {}, "the contacts are no list"),
+    (LISTED, {}, "'disallowedContacts' is not a list"),
+    (LISTED, {"disallowedContacts": [5]}, "'disallowedContacts' has entries that are not strings"),
+    (RESOLVE, {}, "the contacts are not a list"),
     (RESOLVE, [{}], "a contact lacks its 'inputPhone'"),
-    (RESOLVE, [{"inputPhone": "1"}], "a contact's 'exists', 'outputPhone' or 'lid' is of another type"),
+    (RESOLVE, [{"inputPhone": "1"}], "a contact's 'exists', 'outputPhone' or 'lid' has the wrong type"),
 ]
 
 
@@ -311,13 +311,13 @@ def test_an_answer_that_breaks_the_contract_is_described(read: Read, payload: An
 
 
 @pytest.mark.parametrize("read", [PAIRED, LISTED, RESOLVE], ids=["paired phone", "list", "contacts"])
-def test_an_error_in_place_of_what_is_read_is_said(read: Read) -> None:
+def test_an_error_instead_of_the_expected_answer_is_raised(read: Read) -> None:
     client, _, _ = client_with(Canned({"error": "Blocked for now", "phone": "1", "disallowedContacts": []}))
     with pytest.raises(errors.ZApiRefusedError, match="Blocked for now"):
         read(client)
 
 
-def test_a_list_is_read_exactly_as_it_is() -> None:
+def test_a_list_is_returned_unchanged() -> None:
     contacts = ["5544991111111", "123456789012345@lid"]
     client, _, _ = client_with(Canned({"disallowedContacts": contacts}))
     assert client.disallowed_contacts(LAST_SEEN) == tuple(contacts)
@@ -335,7 +335,7 @@ def test_a_list_is_read_exactly_as_it_is() -> None:
         {"disallowedContacts": ["", "5544991111111"]},
     ],
 )
-def test_a_malformed_list_is_never_an_empty_one(payload: dict[str, Any]) -> None:
+def test_a_malformed_list_never_counts_as_empty(payload: dict[str, Any]) -> None:
     client, adapter, _ = client_with(Canned(payload))
     with pytest.raises(errors.ZApiUnexpectedAnswerError, match="disallowedContacts"):
         client.disallowed_contacts(LAST_SEEN)
@@ -361,7 +361,7 @@ def test_phones_are_resolved_as_whatsapp_registered_them() -> None:
     assert json.loads(request.body or b"") == {"phones": phones}
 
 
-def test_more_phones_than_one_call_takes_go_out_in_several() -> None:
+def test_more_phones_than_fit_into_one_call_are_sent_in_several() -> None:
     client, adapter, _ = client_with(*(Canned([item]) for item in RESOLVED[:2]), Canned([]))
     resolved = client.resolve_contacts(str(554400000000 + number) for number in range(50_001))
     assert list(resolved) == [item["inputPhone"] for item in RESOLVED[:2]]
@@ -396,7 +396,7 @@ def test_malformed_contacts_are_an_unexpected_answer(payload: Any) -> None:
         client.resolve_contacts(["5544991111111"])
 
 
-def test_any_other_endpoint_is_called_with_the_same_care() -> None:
+def test_any_other_endpoint_can_be_called_in_the_same_way() -> None:
     client, adapter, _ = client_with(Canned({"value": True}))
     assert client.request("PUT", "profile-name", json={"value": "Support"}, params={"a": "b c"}) == {"value": True}
     [request] = adapter.requests
@@ -426,15 +426,15 @@ def test_any_other_endpoint_is_called_with_the_same_care() -> None:
         "x:y",
     ],
 )
-def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+def test_a_path_that_leaves_the_instance_is_refused(path: str) -> None:
     client, adapter, _ = client_with(GOOD)
-    with pytest.raises(errors.ZApiInvalidRequestError, match="path cannot be used"):
+    with pytest.raises(errors.ZApiInvalidRequestError, match="path is invalid"):
         client.request("GET", path)
     assert not adapter.requests
 
 
 @pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}])
-def test_a_body_that_is_no_json_is_refused(body: Any) -> None:
+def test_a_body_that_is_not_json_is_refused(body: Any) -> None:
     client, adapter, _ = client_with(GOOD)
     with pytest.raises(errors.ZApiInvalidRequestError, match="json cannot be sent") as caught:
         client.request("PUT", "profile-name", json=body)
@@ -455,21 +455,21 @@ def test_an_unknown_method_is_refused() -> None:
         (lambda client: client.request("get", "x"), "method is unknown. Accepted: GET, POST, PUT, DELETE."),
         (
             lambda client: client.request("GET", ".."),
-            "path cannot be used. Accepted is a relative path such as 'profile-name' or 'phone-exists/5544991111111': "
-            "letters, digits, _ . ~ @ - between single slashes, no '..', no scheme, no query.",
+            "path is invalid. Use a relative path such as 'profile-name' or 'phone-exists/5544991111111', with letters, "
+            "digits and _ . ~ @ - between single slashes. It must not have '..', a scheme or a query.",
         ),
         (
             lambda client: client.request("PUT", "x", json=object()),
-            "json cannot be sent. Accepted is what JSON can hold.",
+            "json cannot be sent. Use only values that JSON supports.",
         ),
         (
             lambda client: client.disallowed_contacts(SETTINGS_WITHOUT_LIST[0]),
-            f"{SETTINGS_WITHOUT_LIST[0].title} has no list of exceptions.",
+            f"{SETTINGS_WITHOUT_LIST[0].title} has no list of excluded contacts.",
         ),
     ],
     ids=["method", "path", "json", "list"],
 )
-def test_what_is_refused_before_it_is_sent_says_what_is_accepted(call: Callable[[ZApiClient], Any], said: str) -> None:
+def test_an_error_before_sending_says_what_is_accepted(call: Callable[[ZApiClient], Any], said: str) -> None:
     with pytest.raises(errors.ZApiInvalidRequestError) as caught:
         call(client_with(GOOD)[0])
     assert str(caught.value) == f"{said} Nothing was sent. [{caught.value.code}]"
@@ -484,7 +484,7 @@ def test_what_is_refused_before_it_is_sent_says_what_is_accepted(call: Callable[
         (Canned("5"), errors.ZApiUnreachableError),
     ],
 )
-def test_an_answer_of_any_other_endpoint_that_is_no_success(answer: Canned, error: type[errors.ZApiError]) -> None:
+def test_a_failure_of_any_other_endpoint_raises_its_error(answer: Canned, error: type[errors.ZApiError]) -> None:
     client, _, _ = client_with(answer)
     with pytest.raises(error):
         client.request("GET", "x")
@@ -494,7 +494,7 @@ def test_an_answer_of_any_other_endpoint_that_is_no_success(answer: Canned, erro
     ("method", "repeatable", "requests"),
     [("GET", None, 4), ("PUT", None, 4), ("POST", None, 1), ("POST", True, 4), ("PUT", False, 1)],
 )
-def test_a_post_of_ones_own_is_not_repeated_after_a_lost_answer(
+def test_a_post_through_request_is_not_retried_after_a_lost_answer(
     method: str, repeatable: bool | None, requests: int
 ) -> None:
     client, adapter, _ = client_with(Canned(status=504))

@@ -39,10 +39,10 @@ REFUSED = [
     ({"base_url": "https://api..z-api.io"}, "Base URL", "scheme, host and optional port only"),
     ({"base_url": "ftp://api.z-api.io"}, "Base URL", "scheme, host and optional port only"),
     ({"base_url": "https://"}, "Base URL", "scheme, host and optional port only"),
-    ({"base_url": "https://api.z-api.io:0"}, "Base URL", "outside 1 to 65535"),
-    ({"base_url": "https://api.z-api.io:65536"}, "Base URL", "outside 1 to 65535"),
-    ({"base_url": "https://[:::]"}, "Base URL", "IPv6 address in brackets"),
-    ({"base_url": "http://[127.0.0.1.]:1"}, "Base URL", "IPv6 address in brackets"),
+    ({"base_url": "https://api.z-api.io:0"}, "Base URL", "not between 1 and 65535"),
+    ({"base_url": "https://api.z-api.io:65536"}, "Base URL", "not between 1 and 65535"),
+    ({"base_url": "https://[:::]"}, "Base URL", "something other than an IPv6 address"),
+    ({"base_url": "http://[127.0.0.1.]:1"}, "Base URL", "something other than an IPv6 address"),
     ({"base_url": "http://api.z-api.io"}, "Base URL", "unencrypted"),
     ({"base_url": "http://10.0.0.5:8765"}, "Base URL", "unencrypted"),
     ({"base_url": "http://localhost.example.com"}, "Base URL", "unencrypted"),
@@ -50,7 +50,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changes", "field", "reason"), REFUSED)
-def test_a_credential_that_cannot_be_used_is_refused_by_field(
+def test_the_error_about_an_invalid_credential_names_the_field(
     changes: dict[str, object], field: str, reason: str
 ) -> None:
     with pytest.raises(ZApiConfigurationError) as caught:
@@ -68,32 +68,31 @@ FIELDS = {
     "instance_id": (
         "Instance ID",
         "letters, digits, '_' and '-'",
-        "It is listed under https://app.z-api.io/app/instances.",
+        "Copy it from https://app.z-api.io/app/instances.",
     ),
     "instance_token": (
         "Instance token",
         "letters, digits, '_' and '-'",
-        "It is listed under https://app.z-api.io/app/instances; it is not the account security token.",
+        "Copy it from https://app.z-api.io/app/instances. It is not the account security token.",
     ),
     "client_token": (
         "Account security token",
         "visible ASCII characters",
-        "It is found under https://app.z-api.io/app/security.",
+        "Copy it from https://app.z-api.io/app/security.",
     ),
 }
 HOST_ADVICE = (
-    "Leave it empty for https://api.z-api.io, or give only scheme, host and optional port, such as "
-    "https://api-v2.z-api.io: no path, user, query or token. The instance's id belongs in Instance ID and its token in "
-    "Instance token."
+    "Leave it empty for https://api.z-api.io, or enter only scheme, host and optional port, such as https://api-v2.z-api.io. It must not "
+    "have a path, user, query or token. The instance's ID belongs in Instance ID and its token in Instance token."
 )
 HOSTS = [
     ("https://x/y", "Base URL must be scheme, host and optional port only", HOST_ADVICE),
-    ("https://x:0", "Base URL names a port outside 1 to 65535", HOST_ADVICE),
+    ("https://x:0", "Base URL has a port that is not between 1 and 65535", HOST_ADVICE),
     (
         "http://x",
-        "Base URL begins with http://, which would send the credentials unencrypted",
-        "Use https://. Only a server on this machine (127.0.0.1, localhost), such as the emulator, may be called by "
-        "http://.",
+        "Base URL starts with http://, which would send the credentials unencrypted",
+        "Use https://. http:// is allowed only for a server "
+        "on this machine (127.0.0.1, localhost), such as the emulator.",
     ),
 ]
 
@@ -105,18 +104,18 @@ def refusal(**changes: object) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_refusal_says_what_a_field_may_hold_and_where_it_is_found(field: str) -> None:
+def test_the_error_says_what_a_field_accepts_and_where_to_find_its_value(field: str) -> None:
     name, accepted, source = FIELDS[field]
     assert refusal(**{field: ""}) == (f"{name} is empty", source)
-    assert refusal(**{field: "\u00e9"}) == (f"{name} holds a character other than {accepted}", source)
+    assert refusal(**{field: "\u00e9"}) == (f"{name} contains a character other than {accepted}", source)
     assert refusal(**{field: "a b"}) == (
-        f"{name} holds a space or a line break",
-        "Copy only the value, without what surrounds it.",
+        f"{name} contains a space or a line break",
+        "Copy only the value, without the characters around it.",
     )
 
 
 @pytest.mark.parametrize(("base_url", "what", "advice"), HOSTS, ids=[row[1] for row in HOSTS])
-def test_a_refusal_says_what_a_host_may_be(base_url: str, what: str, advice: str) -> None:
+def test_the_error_says_what_a_host_must_be(base_url: str, what: str, advice: str) -> None:
     assert refusal(base_url=base_url) == (what, advice)
 
 
@@ -134,18 +133,18 @@ def test_a_refusal_says_what_a_host_may_be(base_url: str, what: str, advice: str
         ("http://[::1]:8765", "http://[::1]:8765"),
     ],
 )
-def test_a_bare_base_url_is_used(given: str, used: str) -> None:
+def test_a_base_url_without_a_path_is_used(given: str, used: str) -> None:
     assert credentials(base_url=given).base_url == used
 
 
-def test_credentials_show_nothing_and_are_not_pickled() -> None:
+def test_credentials_do_not_show_secrets_and_cannot_be_pickled() -> None:
     given = credentials()
     assert not leaks(repr(given), str(given), f"{given}")
-    with pytest.raises(TypeError, match=r"^Z-API credentials are not pickled: .* where it is used$"):
+    with pytest.raises(TypeError, match=r"^Z-API credentials cannot be pickled\. .* where it is used$"):
         pickle.dumps(given)
 
 
-def test_what_is_added_on_the_wire_holds_instance_and_tokens() -> None:
+def test_the_secrets_added_on_the_wire_are_instance_and_tokens() -> None:
     given = Credentials("a", "b", "c")
     assert (given.base_url, given.path_prefix) == ("https://api.z-api.io", "/instances/a/token/b")
     assert given.secret_headers == {"Client-Token": "c"}

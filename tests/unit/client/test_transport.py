@@ -59,7 +59,7 @@ def failure_of(client: ZApiClient) -> errors.ZApiError:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_wait_is_drawn_below_a_bound_that_doubles(seed: int) -> None:
+def test_the_wait_is_random_below_a_limit_that_doubles(seed: int) -> None:
     random.seed(seed)
     client, adapter, clock = client_with(Canned("", 503))
     moments: list[float] = []
@@ -87,7 +87,7 @@ def test_the_wait_is_drawn_below_a_bound_that_doubles(seed: int) -> None:
         ([asked("30"), asked("1"), GOOD], 3, 31, None),
     ],
 )
-def test_a_wish_to_wait_is_granted_within_its_bounds(
+def test_a_requested_wait_is_used_within_limits(
     answers: list[Canned], tries: int, slept: float, retry_after: float | None
 ) -> None:
     client, adapter, clock = client_with(*answers)
@@ -100,7 +100,7 @@ def test_a_wish_to_wait_is_granted_within_its_bounds(
     assert slept <= sum(clock.slept) <= slept + 2
 
 
-def test_the_time_of_the_tries_counts_too() -> None:
+def test_the_time_of_the_attempts_counts_too() -> None:
     clock = Clock()
     client, adapter, _ = client_with(Canned("", 503), clock=clock, before=lambda: clock.sleep(50))
     error = failure_of(client)
@@ -109,7 +109,7 @@ def test_the_time_of_the_tries_counts_too() -> None:
     assert error.elapsed >= 150
 
 
-def test_each_try_gets_what_is_left_of_the_time() -> None:
+def test_each_attempt_gets_the_remaining_time() -> None:
     client, adapter, _ = client_with(asked("39"))
     failure_of(client)
     timeouts = [options["timeout"] for options in adapter.options]
@@ -118,14 +118,14 @@ def test_each_try_gets_what_is_left_of_the_time() -> None:
 
 
 @pytest.mark.parametrize(("total", "timeouts"), [(120, (5, 30)), (10, (5, 10)), (0.5, (0.5, 0.5)), (0, (0.001, 0.001))])
-def test_no_try_gets_more_than_the_call(total: float, timeouts: tuple[float, float]) -> None:
+def test_no_attempt_gets_more_time_than_the_call(total: float, timeouts: tuple[float, float]) -> None:
     clock, adapter = Clock(), CannedAdapter(GOOD)
     transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=clock.sleep, total=total)
     ZApiClient(credentials(), transport=transport).set_privacy(LAST_SEEN, "ALL")
     assert adapter.options[0]["timeout"] == timeouts
 
 
-def test_a_date_to_wait_for_is_counted_from_now() -> None:
+def test_a_date_in_retry_after_is_relative_to_now() -> None:
     client, adapter, _ = client_with(asked(formatdate(time.time() + 3600, usegmt=True)))
     assert failure_of(client).retry_after == pytest.approx(3600, abs=5)
     assert len(adapter.requests) == 1
@@ -144,7 +144,7 @@ BUNDLES: list[tuple[dict[str, str], str | bool]] = [
 @pytest.mark.parametrize(
     ("environment", "verify"), BUNDLES, ids=lambda cell: " and ".join(cell) if isinstance(cell, dict) else ""
 )
-def test_the_environment_names_who_vouches_for_the_server(
+def test_the_environment_can_set_the_trusted_authorities(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], verify: str | bool
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -156,7 +156,7 @@ def test_the_environment_names_who_vouches_for_the_server(
     assert adapter.options[0]["verify"] == verify
 
 
-def test_authorities_that_are_not_there_are_an_error_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_authorities_file_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(errors.ZApiConfigurationError) as caught:
         Transport(credentials())
@@ -175,7 +175,7 @@ def test_authorities_that_are_not_there_are_an_error_of_the_connection(monkeypat
         ("http://127.0.0.1:8765", "", False),
     ],
 )
-def test_the_environments_proxies_are_for_https_alone(
+def test_the_environments_proxies_are_used_for_https_only(
     monkeypatch: pytest.MonkeyPatch, base_url: str, excepted: str, proxied: bool
 ) -> None:
     for scheme in ("http", "https"):
@@ -209,7 +209,7 @@ PROXIES = [
 
 @pytest.mark.parametrize(("variable", "named"), [("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY")])
 @pytest.mark.parametrize(("proxy", "problem"), PROXIES, ids=ids(PROXIES))
-def test_a_proxy_that_cannot_be_used_is_refused_by_its_variable_before_anything_is_sent(
+def test_the_error_about_an_invalid_proxy_names_its_variable_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str, variable: str, named: str
 ) -> None:
     for name in ("https_proxy", "all_proxy", "no_proxy"):
@@ -224,7 +224,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_by_its_variable_before_anything_
     assert "canary-password" not in str(traces(caught.value))
 
 
-def test_no_redirect_no_retry_and_no_proxy_of_the_libraries_own() -> None:
+def test_the_libraries_own_redirects_retries_and_proxies_are_off() -> None:
     client, adapter, _ = client_with(GOOD)
     client.set_privacy(LAST_SEEN, "ALL")
     [options] = adapter.options
@@ -251,7 +251,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         lambda: requests.exceptions.ProxyError(urllib3.exceptions.NameResolutionError("x", POOL, OSError())),  # type: ignore[arg-type]
         4,
         4,
-        "failed at the proxy",
+        "the proxy did not forward the call",
     ),
     ("407", lambda: requests.exceptions.ProxyError(OSError("Tunnel connection failed: 407 Who")), 1, 1, "user and a pass"),
     (
@@ -280,7 +280,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
         lambda: requests.ConnectionError(urllib3.exceptions.NewConnectionError(POOL, URL)),  # type: ignore[arg-type]
         4,
         4,
-        "a connection could not be made (",
+        "a connection could not be established (",
     ),
     ("read timeout", lambda: requests.ReadTimeout(TimeoutError(URL)), 4, 1, "a complete answer did not arrive"),
     ("gzip", lambda: requests.exceptions.ContentDecodingError(urllib3.exceptions.DecodeError(URL)), 4, 1, "decompressed"),
@@ -295,7 +295,7 @@ BROKEN: list[tuple[str, Callable[[], Exception], int, int, str]] = [
 @pytest.mark.parametrize(
     ("error", "tries", "tries_once", "text"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
 )
-def test_a_broken_exchange_is_tried_again_where_that_cannot_do_harm(
+def test_a_broken_exchange_is_retried_if_that_is_safe(
     error: Callable[[], Exception], tries: int, tries_once: int, text: str, repeatable: bool
 ) -> None:
     clock = Clock()
@@ -313,7 +313,7 @@ def test_a_broken_exchange_is_tried_again_where_that_cannot_do_harm(
     ("answer", "tries"),
     [(Canned("", 503), 1), (Canned("", 429), 4), (Canned("<html>"), 1), (Canned({"success": False}), 1)],
 )
-def test_a_call_that_must_not_be_done_twice_is_not(answer: Canned, tries: int) -> None:
+def test_a_call_that_is_not_idempotent_is_not_retried_after_it_was_sent(answer: Canned, tries: int) -> None:
     clock = Clock()
     adapter = CannedAdapter(answer)
     transport = Transport(credentials(), adapter=adapter, clock=clock, sleep=clock.sleep)
@@ -326,7 +326,7 @@ class Killed(BaseException):
     """An exception like the one that Airflow raises at `execution_timeout`."""
 
 
-def test_what_ends_the_task_passes_through_at_once() -> None:
+def test_an_exception_that_ends_the_task_is_not_caught() -> None:
     def kill() -> None:
         raise Killed
 
@@ -357,7 +357,7 @@ def test_a_stop_ends_the_wait_with_the_slice() -> None:
     assert len(adapter.requests) == 1
 
 
-def test_a_try_that_failed_ends_its_connection_and_one_that_did_not_keeps_it() -> None:
+def test_a_failed_attempt_closes_its_connection_and_a_successful_one_keeps_it() -> None:
     client, adapter, _ = client_with(GOOD, Canned("", 503), GOOD)
     before: list[bool] = []
     adapter.before = lambda: before.append(adapter.closed)
@@ -366,7 +366,7 @@ def test_a_try_that_failed_ends_its_connection_and_one_that_did_not_keeps_it() -
     assert before == [False, False, True]
 
 
-def test_each_try_that_failed_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_failed_attempt_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     client, _, _ = client_with(asked("2"), Canned({"error": f"busy {TOKEN}"}, 500), GOOD)
     client.set_privacy(LAST_SEEN, "ALL")
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -388,7 +388,7 @@ def test_an_echoed_secret_is_hidden_in_the_error(status: int, secret: str, form:
     assert not leaks(str(error))
 
 
-def test_the_servers_text_is_one_line_of_200_characters() -> None:
+def test_the_servers_string_is_cut_to_one_line_of_200_characters() -> None:
     client, _, _ = client_with(Canned({"error": "first\nsecond\x00\x1b[31m\u202e " + "x" * 500}, 400))
     error = failure_of(client)
     assert "first second [31m xxx" in error.what
@@ -396,14 +396,14 @@ def test_the_servers_text_is_one_line_of_200_characters() -> None:
     assert len(error.what) <= 200 + len("Z-API refused the request: ")
 
 
-def test_a_body_of_exactly_the_cap_is_read() -> None:
+def test_a_body_of_exactly_the_size_limit_is_read() -> None:
     padded = json.dumps({"success": True}).encode().ljust(1 << 20)
     client, _, _ = client_with(Canned(padded))
     client.set_privacy(LAST_SEEN, "ALL")
     client, adapter, _ = client_with(Canned(padded + b" "))
     error = failure_of(client)
     assert (type(error), error.status, len(adapter.requests)) == (errors.ZApiUnreachableError, 200, 1)
-    assert error.what == "the answer is not one of Z-API's: it is larger than 1048576 bytes"
+    assert error.what == "the answer is not from Z-API: it is larger than 1048576 bytes"
 
 
 def test_a_list_may_be_larger_than_other_answers() -> None:
@@ -429,15 +429,15 @@ OPERATOR = SetLastSeenPrivacyOperator(task_id="x", visualization_type="ALL")
     ],
     ids=lambda thing: type(thing).__name__,
 )
-def test_nothing_shows_a_secret_by_its_repr(thing: Any) -> None:
+def test_no_repr_shows_a_secret(thing: Any) -> None:
     assert not leaks(repr(thing), str(thing), f"{thing}")
 
 
-def test_a_client_says_which_connection_it_uses() -> None:
+def test_the_repr_of_a_client_has_its_connection() -> None:
     assert repr(ZApiClient(GIVEN)) == "ZApiClient(Transport(conn_id='zapi_default'))"
 
 
-def test_a_pause_lasts_as_long_as_asked() -> None:
+def test_a_pause_lasts_as_long_as_requested() -> None:
     client, _, clock = client_with(GOOD)
     client.pause(0.6)
     assert clock.slept == pytest.approx([0.25, 0.25, 0.1])
@@ -445,6 +445,6 @@ def test_a_pause_lasts_as_long_as_asked() -> None:
 
 @pytest.mark.parametrize("thing", [GIVEN, CLIENT, Transport(GIVEN)], ids=lambda thing: type(thing).__name__)
 @pytest.mark.parametrize("duplicate", [pickle.dumps, copy.deepcopy])
-def test_what_holds_credentials_is_not_pickled(thing: Any, duplicate: Callable[[Any], Any]) -> None:
+def test_objects_with_credentials_cannot_be_pickled(thing: Any, duplicate: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match="pickle"):
         duplicate(thing)

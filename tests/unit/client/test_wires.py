@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
 from airflow_provider_zapi.client import Credentials, Transport, ZApiClient
@@ -28,7 +31,7 @@ def test_a_free_connection_is_lent_before_a_new_one_is_opened() -> None:
     assert len(pool) == 2
 
 
-def test_a_lent_connection_outlives_the_client_that_used_it_and_not_the_pool() -> None:
+def test_a_lent_connection_outlives_its_client_but_not_the_pool() -> None:
     adapter = CannedAdapter()
     pool = wires(adapter)
     with pool.lent() as wire, ZApiClient(credentials(), transport=Transport(credentials(), wire=wire)) as client:
@@ -38,7 +41,7 @@ def test_a_lent_connection_outlives_the_client_that_used_it_and_not_the_pool() -
     assert adapter.closed
 
 
-def test_what_follows_a_broken_answer_is_read_on_a_new_connection() -> None:
+def test_the_call_after_a_broken_answer_uses_a_new_connection() -> None:
     adapter = CannedAdapter(Canned("not JSON"), GOOD)
     with wires(adapter).lent() as wire:
         clock = Clock()
@@ -70,10 +73,16 @@ class Slow:
     def __init__(self, *delays: float) -> None:
         self.delays = list(delays)
         self.stopped = False
+        self.under_way = 0
         self.seen: list[tuple[type[Exception], float]] = []
 
-    def delay(self) -> float:
-        return self.delays.pop(0) if self.delays else 0.0
+    def begin(self) -> float:
+        delay = self.delays.pop(0) if self.delays else 0.0
+        self.under_way += delay <= 0
+        return delay
+
+    def ended(self) -> None:
+        self.under_way -= 1
 
     def failed(self, failure: Failure, sent: float) -> None:
         self.seen.append((failure.error, sent))
@@ -85,7 +94,7 @@ def paced(pace: Slow, *answers: Canned) -> tuple[ZApiClient, CannedAdapter, Cloc
     return ZApiClient(credentials(), transport=transport), adapter, clock
 
 
-def test_a_call_waits_until_the_pace_lets_it_go_out() -> None:
+def test_a_call_waits_until_the_pace_allows_it() -> None:
     pace = Slow(3.0, 0.5)
     client, adapter, clock = paced(pace)
     client.set_privacy(LAST_SEEN, "NONE")
@@ -93,7 +102,20 @@ def test_a_call_waits_until_the_pace_lets_it_go_out() -> None:
     assert len(adapter.requests) == 1
 
 
-def test_the_pace_hears_of_each_failed_attempt_and_when_it_was_sent() -> None:
+@pytest.mark.parametrize(
+    "answers", [(GOOD,), (Canned("", 503),), (ConnectionResetError(),), (RuntimeError("a defect"),)]
+)
+def test_each_attempt_is_under_way_while_it_is_sent_and_no_longer(answers: tuple[Any, ...]) -> None:
+    pace, seen = Slow(), list[int]()
+    adapter, clock = CannedAdapter(*answers, before=lambda: seen.append(pace.under_way)), Clock()
+    transport = Transport(credentials(), adapter=adapter, pace=pace, clock=clock, sleep=clock.sleep)
+    with suppress(Exception):
+        ZApiClient(credentials(), transport=transport).set_privacy(LAST_SEEN, "NONE")
+    assert set(seen) == {1}
+    assert pace.under_way == 0
+
+
+def test_the_pace_is_told_about_each_failed_attempt_and_when_it_was_sent() -> None:
     pace = Slow()
     client, _, clock = paced(pace, Canned({"error": "slow down"}, 429, {"Retry-After": "7"}), GOOD)
     client.set_privacy(LAST_SEEN, "NONE")

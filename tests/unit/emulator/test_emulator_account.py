@@ -55,7 +55,7 @@ def test_a_page_has_the_documented_form(account: httpx.Client, fleet: Emulator) 
     assert row["due"] > 1_000 * NOON
 
 
-def test_the_pages_together_are_the_account(account: httpx.Client, fleet: Emulator) -> None:
+def test_the_pages_together_have_all_instances(account: httpx.Client, fleet: Emulator) -> None:
     pages = [account.get("/instances", params={"page": page, "pageSize": 50}) for page in (1, 2, 3, 4)]
     assert [len(ids(page)) for page in pages] == [50, 50, 20, 0]
     assert [one for page in pages for one in ids(page)] == list(fleet.instances)
@@ -73,7 +73,9 @@ def test_the_pages_together_are_the_account(account: httpx.Client, fleet: Emulat
         (HEADERS, "DELETE", 405),
     ],
 )
-def test_what_is_refused(fleet: Emulator, headers: dict[str, str], method: str, status: int) -> None:
+def test_a_wrong_token_method_or_content_type_is_refused(
+    fleet: Emulator, headers: dict[str, str], method: str, status: int
+) -> None:
     with httpx.Client(base_url="http://127.0.0.1", transport=AppTransport(create_app(fleet))) as bare:
         response = bare.request(method, "/instances", headers=headers)
     assert response.status_code == status
@@ -82,9 +84,17 @@ def test_what_is_refused(fleet: Emulator, headers: dict[str, str], method: str, 
 
 @pytest.mark.parametrize(
     "query",
-    [{"page": "0"}, {"page": "x"}, {"page": "-1"}, {"pageSize": "0"}, {"pageSize": "9" * 5000}, {"middleware": "fax"}],
+    [
+        {"page": "0"},
+        {"page": "x"},
+        {"page": "-1"},
+        {"pageSize": "0"},
+        {"pageSize": "9" * 5000},
+        {"page": "0000000001" + "1" * 5000},
+        {"middleware": "fax"},
+    ],
 )
-def test_a_query_that_cannot_be_read_is_refused(account: httpx.Client, query: dict[str, str]) -> None:
+def test_an_invalid_query_is_refused(account: httpx.Client, query: dict[str, str]) -> None:
     assert account.get("/instances", params=query).status_code == 400
 
 
@@ -100,7 +110,7 @@ def test_each_instance_has_one_middleware(account: httpx.Client) -> None:
     assert min(totals) > 0
 
 
-def test_both_documented_statuses(account: httpx.Client, fleet: Emulator) -> None:
+def test_both_documented_statuses_can_be_selected(account: httpx.Client, fleet: Emulator) -> None:
     fleet.account.patch({"status": 201})
     response = account.get("/instances", params={"pageSize": 200})
     assert (response.status_code, len(ids(response))) == (201, 120)
@@ -111,7 +121,7 @@ def listed(account: httpx.Client) -> list[str]:
     return [one for page in pages for one in ids(page)]
 
 
-def test_a_shuffled_list_holds_the_same_in_another_order(account: httpx.Client, fleet: Emulator) -> None:
+def test_a_shuffled_list_has_the_same_instances_in_another_order(account: httpx.Client, fleet: Emulator) -> None:
     fleet.account.patch({"order": "shuffled"})
     first = listed(account)
     assert first != list(fleet.instances)
@@ -125,13 +135,13 @@ def test_a_shifting_list_misses_and_repeats_instances(account: httpx.Client, fle
     assert len(counted) < 120
 
 
-def test_a_total_that_changes_between_pages(account: httpx.Client, fleet: Emulator) -> None:
+def test_the_total_can_change_between_pages(account: httpx.Client, fleet: Emulator) -> None:
     fleet.account.patch({"total_changes": 3})
     totals = [account.get("/instances").json()["total"] for _ in range(5)]
     assert totals == [121, 120, 121, 120, 120]
 
 
-def test_an_asked_for_failure_is_answered_once(account: httpx.Client, fleet: Emulator) -> None:
+def test_a_requested_failure_is_answered_once(account: httpx.Client, fleet: Emulator) -> None:
     fleet.account.patch({"fail_next": [{"status": 503, "body": {}}]})
     assert [account.get("/instances").status_code for _ in range(2)] == [503, 200]
 
@@ -176,12 +186,12 @@ def test_the_page_of_the_docs_lists_the_switches_of_the_account() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -1, 100_001])
-def test_a_count_of_numbers_has_bounds(count: int) -> None:
+def test_the_count_of_numbers_is_limited(count: int) -> None:
     with pytest.raises(InvalidInputError, match="from 1 to"):
         list(fleet_numbers(count))
 
 
-def test_the_account_is_changed_over_the_interface(http: httpx.Client) -> None:
+def test_the_account_can_be_changed_through_the_interface(http: httpx.Client) -> None:
     url = "http://127.0.0.1/_emulator/account"
     before = http.get(url).json()
     assert "demo-partner-token" not in http.get(url).text

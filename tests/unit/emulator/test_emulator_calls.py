@@ -107,7 +107,7 @@ def test_a_wrong_parameter_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"ALL"', "[" * 100_000])
-def test_a_body_that_is_no_json_object_is_refused(zapi: httpx.Client, content: str) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(zapi: httpx.Client, content: str) -> None:
     response = zapi.post("privacy/last-seen", content=content, headers=JSON)
     assert response.status_code == 400
     assert "JSON" in response.json()["error"]
@@ -147,7 +147,7 @@ def test_another_method_is_405_and_a_missing_content_type_415(zapi: httpx.Client
     assert unsupported == (call.method != "GET")
 
 
-def test_content_type_may_carry_a_charset(zapi: httpx.Client) -> None:
+def test_content_type_may_have_a_charset(zapi: httpx.Client) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     body = json.dumps({"visualizationType": "NONE"})
     assert zapi.post("privacy/last-seen", content=body, headers=headers).json() == {"success": True}
@@ -208,7 +208,7 @@ def test_an_account_without_a_client_token_needs_none(http: httpx.Client, instan
         ),
     ],
 )
-def test_status_tells_the_session(
+def test_status_shows_the_session(
     zapi: httpx.Client, instance: Instance, state: dict[str, Any], expected: tuple[bool, bool, str]
 ) -> None:
     instance.patch(state)
@@ -224,7 +224,7 @@ def test_status_tells_the_session(
     ],
 )
 @pytest.mark.parametrize("call", [call for call in CALLS if call.method == "GET"], ids=lambda call: str(call.path))
-def test_a_lost_session_or_subscription_refuses_all_calls_but_those_about_it(
+def test_without_session_or_subscription_all_calls_except_those_about_it_are_refused(
     zapi: httpx.Client,
     instance: Instance,
     call: Any,
@@ -245,11 +245,11 @@ def test_a_disconnected_instance_writes_nothing(zapi: httpx.Client, instance: In
     assert instance.records["photo"].value == "ALL"
 
 
-def test_device_tells_the_paired_phone(zapi: httpx.Client) -> None:
+def test_device_shows_the_paired_phone(zapi: httpx.Client) -> None:
     assert zapi.get("device").json()["phone"] == "5544999990000"
 
 
-def test_me_contains_the_token_as_at_z_api(zapi: httpx.Client) -> None:
+def test_me_contains_the_token_as_z_api_does(zapi: httpx.Client) -> None:
     answer = zapi.get("me").json()
     assert answer["token"] == "shop-token"
     assert {"connected", "due", "paymentStatus", "receivedCallbackUrl"} <= answer.keys()
@@ -265,11 +265,11 @@ def test_each_scope_reads_its_own_list(zapi: httpx.Client, instance: Instance, s
 
 
 @pytest.mark.parametrize("query", [{}, {"type": "online"}, {"type": "last_seen"}])
-def test_a_list_of_an_unknown_scope_is_refused(zapi: httpx.Client, query: dict[str, str]) -> None:
+def test_a_list_with_an_unknown_scope_is_refused(zapi: httpx.Client, query: dict[str, str]) -> None:
     assert zapi.get("privacy/disallowed-contacts", params=query).status_code == 400
 
 
-def test_phone_exists_batch_tells_the_registered_number_and_one_lid(zapi: httpx.Client, instance: Instance) -> None:
+def test_phone_exists_batch_returns_the_registered_number_and_one_lid(zapi: httpx.Client, instance: Instance) -> None:
     instance.patch({"switches": {"ninth_digit": "without", "unregistered_phones": ["5511888887777"]}})
     phones = ["5544991111111", "554491111111", "5511888887777", "abc"]
     long, short, unregistered, invalid = zapi.post("phone-exists-batch", json={"phones": phones}).json()
@@ -299,9 +299,13 @@ def test_phone_exists_answers_in_each_recorded_form(
     assert row.keys() == {"exists", "phone", "lid"}
 
 
-def test_profile_name_is_set(zapi: httpx.Client, instance: Instance) -> None:
-    assert zapi.put("profile-name", json={"value": "Shop"}).json() == {"value": True}
-    assert instance.view()["name"] == "Shop"
+def test_the_profiles_name_is_set_and_the_instance_keeps_its_own(zapi: httpx.Client, instance: Instance) -> None:
+    instance.patch({"name": "Shop 1"})
+    assert zapi.get("device").json()["name"] == "Shop 1"
+    assert zapi.put("profile-name", json={"value": "Ana's shop"}).json() == {"value": True}
+    assert zapi.get("device").json()["name"] == "Ana's shop"
+    assert zapi.get("me").json()["name"] == "Shop 1"
+    assert instance.snapshot()["profile_name"] == "Ana's shop"
 
 
 def test_a_text_is_recorded_and_gets_ids(zapi: httpx.Client, instance: Instance) -> None:

@@ -19,13 +19,13 @@ def post(zapi: httpx.Client, path: str = "privacy/photo") -> httpx.Response:
 @pytest.mark.parametrize(
     ("given", "status", "body"),
     [
-        ({"fault": "status"}, 503, '{"error":"a fault that was asked for"}'),
+        ({"fault": "status"}, 503, '{"error":"a fault on request"}'),
         ({"fault": "status", "status": 429, "body": {"a": 1}, "headers": {"Retry-After": "2"}}, 429, '{"a":1}'),
         ({"fault": "html", "status": 502}, 502, "<html><body>Sign in to the network</body></html>"),
         ({"fault": "empty"}, 200, ""),
     ],
 )
-def test_a_fault_takes_the_place_of_the_call(
+def test_a_fault_replaces_the_call(
     zapi: httpx.Client, instance: Instance, given: dict[str, Any], status: int, body: str
 ) -> None:
     assert zapi.post(FAULT_URL, json=given).status_code == 200
@@ -37,14 +37,16 @@ def test_a_fault_takes_the_place_of_the_call(
 
 
 @pytest.mark.parametrize("kind", ["delay", "drip"])
-def test_a_slow_answer_comes_whole(zapi: httpx.Client, instance: Instance, slept: list[float], kind: str) -> None:
+def test_a_slow_answer_is_complete(zapi: httpx.Client, instance: Instance, slept: list[float], kind: str) -> None:
     zapi.post(FAULT_URL, json={"fault": kind, "seconds": 3})
     assert post(zapi).json() == {"success": True}
     assert set(slept) == {3}
     assert len(slept) == {"delay": 1, "drip": len('{"success":true}') - 1}[kind]
 
 
-def test_a_fault_strikes_as_often_as_asked_and_only_what_it_names(zapi: httpx.Client, emulator: Emulator) -> None:
+def test_a_fault_affects_only_the_calls_that_it_names_as_often_as_requested(
+    zapi: httpx.Client, emulator: Emulator
+) -> None:
     emulator.put("other", {"token": "t", "client_token": None, "phone": "554133334444"})
     given = {"fault": "status", "path": "privacy/ph*", "method": "POST", "instance": "shop", "times": 2}
     zapi.post(FAULT_URL, json=given)
@@ -55,7 +57,7 @@ def test_a_fault_strikes_as_often_as_asked_and_only_what_it_names(zapi: httpx.Cl
     assert [request["fault"] for request in emulator.requests] == [None, "status", None, "status", None]
 
 
-def test_chance_decides_by_its_seed(zapi: httpx.Client, emulator: Emulator) -> None:
+def test_the_seed_decides_which_calls_fail(zapi: httpx.Client, emulator: Emulator) -> None:
     def struck(seed: int) -> list[int]:
         emulator.remove_faults()
         emulator.add_fault({"fault": "status", "probability": 0.3, "seed": seed})
@@ -95,14 +97,14 @@ def test_faults_can_be_listed_and_removed(http: httpx.Client) -> None:
         ({"fault": "status", "path": 1}, "path"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused(http: httpx.Client, given: dict[str, Any], named: str) -> None:
+def test_an_invalid_fault_is_refused(http: httpx.Client, given: dict[str, Any], named: str) -> None:
     refused = http.post(FAULT_URL, json=given)
     assert refused.status_code == 400
     assert named in refused.json()["error"]
     assert http.get(FAULT_URL).json()["faults"] == []
 
 
-def test_so_many_faults_are_too_many(emulator: Emulator) -> None:
+def test_the_number_of_active_faults_is_limited(emulator: Emulator) -> None:
     for _ in range(1_000):
         emulator.add_fault({"fault": "reset"})
     with pytest.raises(InvalidInputError, match="1000"):
@@ -133,11 +135,11 @@ def test_requests_are_matched_and_verified(
 
 
 @pytest.mark.parametrize("asked", [{"path": 1}, {"times": -1}, {"times": True}, {"colour": 1}, {"body": []}])
-def test_a_description_that_cannot_match_is_refused(http: httpx.Client, asked: dict[str, Any]) -> None:
+def test_an_invalid_description_is_refused(http: httpx.Client, asked: dict[str, Any]) -> None:
     assert http.post("/_emulator/verify", json=asked).status_code == 400
 
 
-def test_requests_are_listed_by_what_is_asked(zapi: httpx.Client) -> None:
+def test_requests_can_be_filtered(zapi: httpx.Client) -> None:
     post(zapi)
     post(zapi, "privacy/last-seen")
     base = "http://127.0.0.1/_emulator/requests"
@@ -145,10 +147,10 @@ def test_requests_are_listed_by_what_is_asked(zapi: httpx.Client) -> None:
     assert (one["number"], one["body"]) == (2, None)
     assert zapi.get(f"{base}/2").json()["body"] == NONE
     assert zapi.get(f"{base}/3").status_code == 404
-    assert zapi.get(base, params={"colour": "red"}).json()["error"].startswith("unknown in the query: colour")
+    assert zapi.get(base, params={"colour": "red"}).json()["error"].startswith("unknown query parameters: colour")
 
 
-def test_a_reset_leads_back_to_the_start(zapi: httpx.Client, emulator: Emulator) -> None:
+def test_a_reset_restores_the_initial_state(zapi: httpx.Client, emulator: Emulator) -> None:
     emulator.keep_as_start()
     before = emulator.instance("shop").view()
     post(zapi)
@@ -161,6 +163,6 @@ def test_a_reset_leads_back_to_the_start(zapi: httpx.Client, emulator: Emulator)
     assert emulator.faults == []
 
 
-def test_health_says_what_runs(http: httpx.Client) -> None:
+def test_health_shows_the_version_and_the_instances(http: httpx.Client) -> None:
     health = http.get("/_emulator/health").json()
     assert (health["status"], health["instances"]) == ("ok", 1)

@@ -107,7 +107,7 @@ def test_a_removal_needs_the_identifier_that_a_read_returns(
         ("without", "5491112345678", "541112345678"),
     ],
 )
-def test_a_list_reads_back_the_registered_spelling(
+def test_a_list_shows_the_registered_spelling(
     instance: Instance, switch: Any, ninth_digit: str, sent: str, read_back: str
 ) -> None:
     switch(ninth_digit=ninth_digit)
@@ -118,7 +118,7 @@ def test_a_list_reads_back_the_registered_spelling(
 
 
 @pytest.mark.parametrize("switches", [{"list_as": "mixed"}, {"ninth_digit": "mixed"}])
-def test_mixed_gives_some_of_each_and_the_same_each_time(
+def test_mixed_has_some_of_each_and_is_always_the_same(
     instance: Instance, switch: Any, switches: dict[str, str]
 ) -> None:
     switch(**switches)
@@ -137,7 +137,7 @@ def test_an_lid_that_was_added_stays_an_lid(instance: Instance) -> None:
     ("mode", "while_away", "after_return"),
     [("kept", [ANA], [ANA]), ("hidden", [], [ANA]), ("empty", [], []), ("stale", [ANA], [])],
 )
-def test_leaving_and_coming_back(
+def test_a_list_after_another_value_and_back_depends_on_the_switch(
     instance: Instance, switch: Any, mode: str, while_away: list[str], after_return: list[str]
 ) -> None:
     switch(list_after_leaving=mode)
@@ -159,7 +159,7 @@ def test_an_empty_list_is_accepted_or_refused_as_a_whole(
     assert read(instance, "photo") == ([] if done else [ANA])
 
 
-def test_a_conflict_refuses_the_next_writes_alone(zapi: httpx.Client, instance: Instance, switch: Any) -> None:
+def test_a_conflict_refuses_only_the_next_writes(zapi: httpx.Client, instance: Instance, switch: Any) -> None:
     switch(conflicts=2)
     answers = [zapi.post("privacy/photo", json={"visualizationType": "NONE"}).json() for _ in range(3)]
     assert answers == [{"success": False}, {"success": False}, {"success": True}]
@@ -190,7 +190,7 @@ def test_reads_lag_behind_a_write(instance: Instance, switch: Any) -> None:
     assert [read(instance) for _ in range(3)] == [[ANA], [ANA], [ANA, BEN]]
 
 
-def test_failures_come_one_per_authenticated_call_before_anything_is_applied(
+def test_each_failure_answers_one_authenticated_call_before_anything_is_applied(
     zapi: httpx.Client, instance: Instance, switch: Any
 ) -> None:
     switch(
@@ -264,7 +264,7 @@ def test_a_list_as_long_as_whatsapp_allows_is_fast(zapi: httpx.Client, instance:
     assert answer["disallowedContacts"] == phones[-1:]
 
 
-def test_history_and_messages_are_bounded(emulator: Emulator, instance: Instance) -> None:
+def test_history_and_messages_are_limited(emulator: Emulator, instance: Instance) -> None:
     for number in range(600):
         instance.write("photo", ("NONE", "ALL")[number % 2])
         instance.send(ANA, str(number))

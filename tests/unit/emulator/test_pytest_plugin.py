@@ -51,7 +51,7 @@ def test_a_value_in_the_query_and_a_list_are_compared(zapi: ZApiDouble) -> None:
     zapi.assert_called("phone-exists-batch", phones=["5544991111111"])
 
 
-def test_so_many_calls_fail_and_change_nothing(zapi: ZApiDouble) -> None:
+def test_the_given_number_of_calls_fail_and_change_nothing(zapi: ZApiDouble) -> None:
     zapi.fail(times=2, with_=500)
     before = zapi.number("zapi_default").privacy
     body = {"visualizationType": "NONE"}
@@ -60,7 +60,7 @@ def test_so_many_calls_fail_and_change_nothing(zapi: ZApiDouble) -> None:
     assert call(zapi, "POST", "privacy/last-seen", json=body).ok
 
 
-def test_what_cannot_be_used_is_refused(zapi: ZApiDouble) -> None:
+def test_invalid_input_is_refused(zapi: ZApiDouble) -> None:
     with pytest.raises(InvalidInputError, match="only for zapi_default"):
         zapi.number("zapi_other")
     with pytest.raises(InvalidInputError, match="with_"):
@@ -69,14 +69,14 @@ def test_what_cannot_be_used_is_refused(zapi: ZApiDouble) -> None:
         zapi.fail(times=0)
 
 
-def test_each_test_has_an_emulator_of_its_own(zapi: ZApiDouble, zapi_session: ZApiDouble) -> None:
+def test_each_test_has_its_own_emulator(zapi: ZApiDouble, zapi_session: ZApiDouble) -> None:
     call(zapi_session, "POST", "privacy/last-seen", json={"visualizationType": "NONE"})
     assert zapi_session.number("zapi_default").privacy["last_seen"] == "NONE"
     assert zapi.number("zapi_default").privacy["last_seen"] != "NONE"
     assert not zapi.requests
 
 
-def test_each_added_number_has_a_connection_of_its_own(zapi: ZApiDouble) -> None:
+def test_each_added_number_has_its_own_connection(zapi: ZApiDouble) -> None:
     added = zapi.add_number("zapi_sales", phone="5544988887777")
     assert set(zapi.connection_env()) == {"AIRFLOW_CONN_ZAPI_DEFAULT", "AIRFLOW_CONN_ZAPI_SALES"}
     parts = json.loads(zapi.connection_env()["AIRFLOW_CONN_ZAPI_SALES"])
@@ -97,11 +97,11 @@ def test_calls_are_counted(zapi: ZApiDouble) -> None:
     for _ in range(2):
         call(zapi, "POST", "privacy/photo", json={"visualizationType": "NONE"})
     zapi.assert_called("privacy/photo", times=2, value="NONE")
-    with pytest.raises(AssertionError, match="called 2 and not 1 times"):
+    with pytest.raises(AssertionError, match=r"was called 2 times and not 1 times\. Its calls"):
         zapi.assert_called("privacy/photo", times=1)
 
 
-def test_a_fault_concerns_the_calls_it_names(zapi: ZApiDouble) -> None:
+def test_a_fault_affects_only_the_calls_that_it_names(zapi: ZApiDouble) -> None:
     body = {"visualizationType": "NONE"}
     zapi.fail(path="privacy/ph*", method="post", with_=502)
     assert call(zapi, "POST", "privacy/last-seen", json=body).ok
@@ -112,7 +112,7 @@ def test_a_fault_concerns_the_calls_it_names(zapi: ZApiDouble) -> None:
         call(zapi, "GET", "status")
 
 
-def test_chance_comes_back_with_its_seed(zapi: ZApiDouble) -> None:
+def test_the_same_seed_makes_the_same_calls_fail(zapi: ZApiDouble) -> None:
     def statuses() -> list[int]:
         zapi.reset()
         zapi.fail(probability=0.5, seed=7)
@@ -122,7 +122,7 @@ def test_chance_comes_back_with_its_seed(zapi: ZApiDouble) -> None:
     assert set(statuses()) == {200, 503}
 
 
-def test_a_number_can_be_set_and_its_messages_read(zapi: ZApiDouble) -> None:
+def test_a_test_can_set_a_number_and_read_its_messages(zapi: ZApiDouble) -> None:
     number = zapi.number("zapi_default")
     number.set(photo=["5544991111111"], online="SAME_LAST_SEEN")
     assert number.privacy["photo"] == "CONTACT_BLACKLIST"
@@ -132,7 +132,7 @@ def test_a_number_can_be_set_and_its_messages_read(zapi: ZApiDouble) -> None:
     assert number.messages == [("5544991111111", "Hello")]
 
 
-def test_a_reset_leads_back_to_the_start(zapi_session: ZApiDouble) -> None:
+def test_a_reset_restores_the_initial_state(zapi_session: ZApiDouble) -> None:
     zapi_session.number("zapi_default").set(last_seen="NONE")
     zapi_session.add_number("zapi_other")
     zapi_session.fail(times=5)

@@ -107,7 +107,7 @@ CHANGES_REFUSED: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "place", "text"), CHANGES_REFUSED, ids=[str(row[2]) for row in CHANGES_REFUSED])
-def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, text: str) -> None:
+def test_an_invalid_list_is_refused(changes: Any, place: str, text: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
     message = str(caught.value)
@@ -118,7 +118,7 @@ def test_a_list_that_cannot_be_understood_is_refused(changes: Any, place: str, t
     check_error(caught.value)
 
 
-def test_a_list_that_got_lost_is_refused() -> None:
+def test_a_list_that_was_lost_in_rendering_is_refused() -> None:
     with pytest.raises(ZApiInvalidRequestError, match="contacts_blacklist is None"):
         parse_changes(LAST_SEEN, CONTACT_BLACKLIST, None, "contacts_blacklist", given=True)
 
@@ -140,7 +140,7 @@ def test_a_list_with_another_value_is_refused(value: str) -> None:
         [ADD, {"action": "ADD", "phone": "+5544991111111"}],
     ],
 )
-def test_what_templates_deliver_is_one_change(changes: Any) -> None:
+def test_every_form_that_a_template_renders_is_one_change(changes: Any) -> None:
     parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
     assert parsed == (ContactChange("add", "5544991111111"),)
 
@@ -156,7 +156,7 @@ def test_two_forms_of_a_number_are_one_addition_and_two_removals(action: str, se
     assert [change.phone for change in parsed] == sent
 
 
-def test_an_identifier_of_whatsapps_passes_as_it_is() -> None:
+def test_an_lid_is_not_changed() -> None:
     changes = [{"action": "remove", "phone": "123456789012345@lid"}]
     parsed = parse_changes(LAST_SEEN, CONTACT_BLACKLIST, changes, "contacts_blacklist")
     assert parsed == (ContactChange("remove", "123456789012345@lid"),)
@@ -164,5 +164,5 @@ def test_an_identifier_of_whatsapps_passes_as_it_is() -> None:
 
 @pytest.mark.parametrize("value", ["ALL", CONTACT_BLACKLIST])
 @pytest.mark.parametrize("changes", [None, [], "[]"])
-def test_no_change_is_no_change(value: str, changes: Any) -> None:
+def test_an_empty_list_has_no_changes(value: str, changes: Any) -> None:
     assert parse_changes(LAST_SEEN, value, changes, "contacts_blacklist") == ()

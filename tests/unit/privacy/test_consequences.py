@@ -20,7 +20,7 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], list[str]]] = [
 
 
 @pytest.mark.parametrize(("values", "elsewhere", "said"), CASES)
-def test_each_consequence_is_said_once(values: dict[str, str], elsewhere: tuple[str, ...], said: list[str]) -> None:
+def test_each_consequence_is_stated_once(values: dict[str, str], elsewhere: tuple[str, ...], said: list[str]) -> None:
     sentences = consequences(values, elsewhere)
     assert len(sentences) == len(said)
     for part, sentence in zip(said, sentences, strict=True):

@@ -37,15 +37,15 @@ CASES: list[tuple[str, list[str], list[str], ListChange, bool]] = [
     ("removed as it was read", [], [A_SHORT], ListChange(remove=(A_SHORT,)), False),
     ("a phone listed as @lid", [A], [A_LID], ListChange(kept=1), True),
     ("an @lid listed as phone", [A_LID], [A_SHORT], ListChange(kept=1), True),
-    ("a form that WhatsApp alone knows", [B], ["49151123456780"], ListChange(kept=1), True),
+    ("a form that only WhatsApp knows", [B], ["49151123456780"], ListChange(kept=1), True),
     ("another contact's @lid", [A], [B_LID], ListChange(add=(A,), remove=(B_LID,)), True),
-    ("@lids alone", [A_LID], [B_LID], ListChange(add=(A_LID,), remove=(B_LID,)), False),
+    ("only @lids", [A_LID], [B_LID], ListChange(add=(A_LID,), remove=(B_LID,)), False),
     ("wanted twice, as phone and as @lid", [A, A_LID], [A_LID], ListChange(kept=1), True),
     ("an entry that nobody can read", [A], [A, "status@broadcast", ""], ListChange(kept=1, unknown=2), False),
     ("an @lid that may be the missing one", [C], ["1003@lid"], ListChange(add=(C,), undecided=1), True),
     ("a phone that may be the missing @lid", ["1003@lid"], [C], ListChange(add=("1003@lid",), undecided=1), True),
     (
-        "a number that is not on WhatsApp is no @lid",
+        "a number that is not on WhatsApp has no @lid",
         [GONE],
         ["1003@lid"],
         ListChange(remove=("1003@lid",), not_on_whatsapp=(GONE,)),
@@ -68,10 +68,10 @@ def test_lists_are_compared_by_contact(wanted: list[str], present: list[str], ch
     assert any(questions) is asked
 
 
-def test_what_whatsapp_does_not_answer_is_not_decided() -> None:
+def test_an_entry_without_an_answer_from_whatsapp_is_undecided() -> None:
     assert compare([A], ["1003@lid"], lambda phones: {}) == ListChange(add=(A,), undecided=1)
 
 
-def test_additions_go_out_before_removals() -> None:
+def test_additions_are_sent_before_removals() -> None:
     change = ListChange(add=(A,), remove=(B,))
     assert [(step.action, step.phone) for step in change.changes] == [("add", A), ("remove", B)]

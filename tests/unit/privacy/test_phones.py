@@ -42,7 +42,7 @@ def test_two_forms_of_one_number_are_one_contact(first: str, second: str, same: 
 @pytest.mark.parametrize(
     "contact", ["5544991111111", "554491111111", "5215512345678", "541123456789", "1@lid", "12345678"]
 )
-def test_a_key_is_the_key_of_itself(contact: str) -> None:
+def test_the_key_of_a_key_is_the_key(contact: str) -> None:
     assert contact_key(contact_key(contact)) == contact_key(contact)
 
 

@@ -56,9 +56,9 @@ LISTED = {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}
 
 #: A bad policy, and the mistakes that the error lists, each with its place.
 MISTAKES: list[tuple[Any, list[str]]] = [
-    ("", ["it is None; it must be a mapping"]),
-    (None, ["it is None; it must be a mapping"]),
-    ("None", ["it is a string; it must be a mapping"]),
+    ("", ["it is None, but must be a mapping"]),
+    (None, ["it is None, but must be a mapping"]),
+    ("None", ["it is a string, but must be a mapping"]),
     ({}, ["it is an empty mapping"]),
     ([LISTED], ["it is a list"]),
     ("- a", ["it is a list"]),
@@ -68,9 +68,9 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ("[a]: b", ["line 1, column 1: a key is not a string"]),
     ("!!python/object:os.system {}", ["it is "]),
     ("a: &a [*a]", ["line 1, column 8: the anchor &a contains itself"]),
-    ({"last_sen": "ALL"}, ["last_sen: no such setting; did you mean last_seen?"]),
-    ({"status": "ALL"}, ["status: no such setting; the settings are last_seen, photo"]),
-    ({5: "ALL"}, ["5: no such setting"]),
+    ({"last_sen": "ALL"}, ["last_sen: unknown setting; did you mean last_seen?"]),
+    ({"status": "ALL"}, ["status: unknown setting; the settings are last_seen, photo"]),
+    ({5: "ALL"}, ["5: unknown setting"]),
     ({"photo": "CONTACT"}, ["photo: is 'CONTACT'. Accepted for profile photo"]),
     (
         {"group_add": "NONE"},
@@ -78,18 +78,18 @@ MISTAKES: list[tuple[Any, list[str]]] = [
     ),
     ({"photo": None}, ["photo: is None"]),
     ("last_seen: None", ["last_seen: is the string 'None': a template that finds nothing renders as 'None'"]),
-    ("photo: \ud800", ["it is neither YAML nor JSON"]),
-    ({"pho\ud800to\x1b[2J": "ALL"}, [r"'pho\ud800to\x1b[2J': no such setting"]),
-    ({("a",) * 3: "ALL"}, ["an object of type tuple: no such setting"]),
+    ("photo: \ud800", ["it is neither valid YAML nor valid JSON"]),
+    ({"pho\ud800to\x1b[2J": "ALL"}, [r"'pho\ud800to\x1b[2J': unknown setting"]),
+    ({("a",) * 3: "ALL"}, ["an object of type tuple: unknown setting"]),
     ("a: *b", ["line 1, column 4: the alias *b has no anchor"]),
     ("photo: ALL\n---\nphoto: ALL", ["line 3, column 1: a second document begins"]),
     ("x" * 16_000_001, ["it is longer than 16,000,000 characters"]),
     ({"photo": True}, ["photo: is true or false"]),
-    ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: no such key; accepted: visible_to, except"]),
+    ({"photo": {"visible_to": "ALL", "excpt": []}}, ["photo.excpt: unknown key; accepted: visible_to, except"]),
     ({"photo": {"except": ["5544991111111"]}}, ["photo: visible_to is missing"]),
     ({"photo": {"visible_to": "NOBODY"}}, ["photo.visible_to: is 'NOBODY'"]),
     ({"photo": {"visible_to": {}}}, ["photo.visible_to: is a mapping"]),
-    ({"online": {"visible_to": "ALL", "except": []}}, ["online.except: no such key; accepted: visible_to"]),
+    ({"online": {"visible_to": "ALL", "except": []}}, ["online.except: unknown key; accepted: visible_to"]),
     (
         {"photo": "CONTACT_BLACKLIST"},
         ["photo: CONTACT_BLACKLIST needs contacts under 'except'; for all contacts, use CONTACTS"],
@@ -99,7 +99,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
         {"photo": {"visible_to": "ALL", "except": ["5544991111111"]}},
         ["photo.except: only CONTACT_BLACKLIST has excluded contacts"],
     ),
-    ({"photo": {**LISTED, "except": "5544991111111"}}, ["photo.except: is a string; it must be a list of contacts"]),
+    ({"photo": {**LISTED, "except": "5544991111111"}}, ["photo.except: is a string, but must be a list of contacts"]),
     ({"photo": {**LISTED, "except": {"5544991111111": 1}}}, ["photo.except: is a mapping"]),
     ({"photo": {**LISTED, "except": ["5544991111111"] * 64_001}}, ["photo.except: has 64001 contacts"]),
     (
@@ -107,7 +107,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
         [
             "last_seen.except[1]: it has 2 digits",
             "last_seen.except[2]: None is not a phone number",
-            "photos: no such setting",
+            "photos: unknown setting",
             "online: is 'NONE'",
         ],
     ),
@@ -115,7 +115,7 @@ MISTAKES: list[tuple[Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("policy", "mistakes"), MISTAKES, ids=[row[1][0] for row in MISTAKES])
-def test_every_mistake_is_told_with_its_place(policy: Any, mistakes: list[str]) -> None:
+def test_every_mistake_is_listed_with_its_place(policy: Any, mistakes: list[str]) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(policy)
     message = str(caught.value)
@@ -139,7 +139,7 @@ DEEP = [
 
 
 @pytest.mark.parametrize("number", range(len(DEEP)))
-def test_a_text_that_is_nested_too_deeply_is_a_mistake_and_no_crash(number: int) -> None:
+def test_a_policy_that_is_nested_too_deeply_is_a_mistake_and_not_a_crash(number: int) -> None:
     # Run this in a separate process, so that a crash does not end the tests.
     code = (
         "from airflow_provider_zapi.exceptions import ZApiInvalidRequestError\n"
@@ -171,14 +171,14 @@ def test_an_anchor_states_a_list_once_for_several_settings() -> None:
     assert [wanted.exceptions for wanted in parse_policy(text).settings] == [("5544991111111", "1@lid")] * 2
 
 
-def test_a_mistake_that_a_list_repeats_is_told_once_and_a_file_by_its_name() -> None:
+def test_a_repeated_mistake_is_listed_once_and_the_message_has_the_files_name() -> None:
     policy = {"photo": {**LISTED, "other": 1}, "pho": "ALL"}
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_policy(policy, "policy 'support.yaml'")
     assert str(caught.value) == (
         "policy 'support.yaml' has 2 mistakes. Nothing was sent.\n"
-        "- pho: no such setting; did you mean photo?\n"
-        "- photo.other: no such key; accepted: visible_to, except\n"
+        "- pho: unknown setting; did you mean photo?\n"
+        "- photo.other: unknown key; accepted: visible_to, except\n"
         "[ZAPI-INVALID-POLICY]"
     )
 
@@ -190,7 +190,7 @@ def test_many_mistakes_are_counted() -> None:
         parse_policy({"photo": {**LISTED, "except": ["1"] * 100}})
 
 
-def test_the_shipped_schema_is_the_tables() -> None:
+def test_the_shipped_schema_matches_the_table() -> None:
     shipped = Path(__file__).parents[3] / "docs" / "policy.schema.json"
     assert json.loads(shipped.read_text()) == policy_schema(), "run `make schema`"
     jsonschema.Draft7Validator.check_schema(policy_schema())

@@ -66,7 +66,7 @@ NOT_STATED = [
 
 
 @pytest.mark.parametrize(("fact", "outcome", "switches"), MUTANTS, ids=[f"{row[0]} {row[1]}" for row in MUTANTS])
-def test_a_mutant_of_the_emulator_is_named_and_emulated_again(
+def test_the_probe_reports_a_mutant_of_the_emulator_and_the_report_can_be_emulated(
     fact: str, outcome: str, switches: dict[str, Any]
 ) -> None:
     emulator = emulated(**switches)
@@ -82,13 +82,13 @@ def test_a_mutant_of_the_emulator_is_named_and_emulated_again(
     assert differences(report, probed(emulated(**switches_of(report)))) == []
 
 
-def test_there_are_mutants_of_every_fact_that_is_probed() -> None:
+def test_every_probed_fact_has_mutants() -> None:
     assert len(MUTANTS) >= 40
     assert {name for name, *_ in MUTANTS} == {fact.id for fact in facts().values() if fact.level is not None}
     assert ANSWERS.keys() == {name for name, row in TABLE.items() if row.get("answer")}
 
 
-def test_the_emulator_is_as_the_table_assumes_where_nothing_is_switched() -> None:
+def test_the_emulator_without_switches_matches_the_assumptions_of_the_table() -> None:
     assert {name for name, answer in USUAL["answers"].items() if answer["outcome"] is None} == {
         fact.id for fact in facts().values() if fact.level is None
     }
@@ -97,7 +97,7 @@ def test_the_emulator_is_as_the_table_assumes_where_nothing_is_switched() -> Non
     assert differences(USUAL, probed(emulated(**switches_of(USUAL)))) == []
 
 
-def test_what_is_documented_otherwise_is_a_contradiction_and_what_was_inferred_is_not() -> None:
+def test_only_a_difference_from_a_documented_fact_is_a_contradiction() -> None:
     report = probed(emulated(probed={"wrong_method": "404 empty", "value_unknown_body": "200 success:true"}))
     assert report["answers"]["wrong_method"]["verdict"] == CONTRADICTS
     assert report["answers"]["value_unknown_body"]["verdict"] == SETTLED

@@ -21,14 +21,14 @@ from tests.support import Clock
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_a_kill_at_a_random_moment_leaves_what_restore_puts_back(seed: int) -> None:
+def test_restore_works_after_a_kill_at_a_random_moment(seed: int) -> None:
     _, emulator, before = run_case(random_case(seed))
     assert state(emulator) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("at", [24, 40, 55])
-def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals, at: int, tmp_path: Path) -> None:
+def test_a_signal_ends_the_probe_and_everything_is_restored(number: signal.Signals, at: int, tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
 
@@ -45,7 +45,7 @@ def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
 
 
-def test_an_error_that_nobody_foresaw_puts_everything_back_and_is_raised(tmp_path: Path) -> None:
+def test_after_an_unexpected_error_everything_is_restored_and_it_is_raised(tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
 
@@ -58,7 +58,7 @@ def test_an_error_that_nobody_foresaw_puts_everything_back_and_is_raised(tmp_pat
     assert state(emulator) == before
 
 
-def test_lost_answers_while_restoring_are_repeated(tmp_path: Path) -> None:
+def test_writes_whose_answers_are_lost_during_a_restore_are_repeated(tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
     with pytest.raises(Killed):
@@ -68,7 +68,7 @@ def test_lost_answers_while_restoring_are_repeated(tmp_path: Path) -> None:
     assert state(emulator) == before
 
 
-def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_path: Path) -> None:
+def test_the_journal_is_on_disk_before_the_first_write_and_private_to_its_owner(tmp_path: Path) -> None:
     emulator, journal = emulated(), tmp_path / "journal"
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulator, around=dead_from(19, False)), journal)
@@ -81,7 +81,7 @@ def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_p
     assert others == [{"written": "last_seen"}]
 
 
-def test_a_journal_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_existing_journal_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
     with pytest.raises(ZApiInvalidRequestError, match="exists already"):
@@ -90,7 +90,7 @@ def test_a_journal_that_is_there_already_is_not_overwritten(tmp_path: Path) -> N
     assert not list(emulator.instance("instance-1").history)
 
 
-def test_a_last_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
+def test_a_last_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulated(), around=dead_from(45, True)), tmp_path / "journal")
     whole = read_journal(tmp_path / "journal")
@@ -102,7 +102,7 @@ def test_a_last_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "no JSON\n", "[]\n", '{"journal": 2}\n', '{"journal": 1, "instance_id": "x", "contact": "name", "own": null, "settings": {}}\n']
 )  # fmt: skip
-def test_what_is_no_journal_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(text)
     with pytest.raises(ZApiInvalidRequestError, match="not a journal"):
         read_journal(tmp_path / "file")
@@ -136,7 +136,7 @@ def test_reads_are_at_most_20_and_change_nothing(tmp_path: Path) -> None:
         ({"settings": {"last_seen": {"exceptions": [f"55119{n:08}" for n in range(501)]}}}, ALL_LEVELS, "more than 500"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_put_back_is_not_begun(changes: dict[str, object], plan: Plan, why: str) -> None:
+def test_a_change_that_cannot_be_restored_is_not_started(changes: dict[str, object], plan: Plan, why: str) -> None:
     emulator = emulated()
     emulator.instance("instance-1").patch(changes)
     before = state(emulator)

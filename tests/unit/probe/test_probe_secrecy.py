@@ -47,8 +47,8 @@ def echo(*secrets: str) -> dict[str, Any]:
 ECHOES: list[tuple[str, Any]] = [
     ("keys and values", echo(TOKEN, CLIENT_TOKEN)),
     ("a list", [TOKEN, CLIENT_TOKEN, NAME, echo(TOKEN, CLIENT_TOKEN)]),
-    ("a text", json.dumps(f"{TOKEN} {CLIENT_TOKEN} {ADDRESS}")),
-    ("no JSON", f"<html>{TOKEN} {CLIENT_TOKEN} {NAME} {OWN}</html>"),
+    ("a string", json.dumps(f"{TOKEN} {CLIENT_TOKEN} {ADDRESS}")),
+    ("not JSON", f"<html>{TOKEN} {CLIENT_TOKEN} {NAME} {OWN}</html>"),
     ("deep", json.loads("[" * 40 + json.dumps(CLIENT_TOKEN) + "]" * 40)),
     ("many keys", {f"{CLIENT_TOKEN}{number}": TOKEN for number in range(200)}),
 ]
@@ -62,7 +62,7 @@ def parts(*texts: str) -> list[str]:
 
 @pytest.mark.parametrize("status", [200, 400, 403])
 @pytest.mark.parametrize(("body"), [row[1] for row in ECHOES], ids=[row[0] for row in ECHOES])
-def test_what_a_server_echoes_is_in_no_report_and_on_no_terminal(
+def test_echoes_of_the_server_are_not_in_the_report_or_on_the_terminal(
     body: Any, status: int, tmp_path: Path, nothing_leaks: None
 ) -> None:
     answer = Canned(body, status, {TOKEN: CLIENT_TOKEN, "Content-Type": f"text/{TOKEN}", "X-Request-Id": CLIENT_TOKEN})
@@ -88,7 +88,7 @@ def test_what_a_server_echoes_is_in_no_report_and_on_no_terminal(
     assert json.loads(text_of(report)) == report
 
 
-def test_a_whole_run_tells_nothing_of_the_account(tmp_path: Path) -> None:
+def test_a_whole_run_reveals_nothing_about_the_account(tmp_path: Path) -> None:
     lines: list[str] = []
     emulator = emulated()
     emulator.instance("instance-1").patch({"name": NAME})
@@ -99,7 +99,7 @@ def test_a_whole_run_tells_nothing_of_the_account(tmp_path: Path) -> None:
     assert parts(text_of(report), markdown(report), *lines) == []
 
 
-def test_the_journal_holds_the_contact_and_the_state_before_and_nothing_else_of_the_account(tmp_path: Path) -> None:
+def test_the_journal_has_only_the_contact_and_the_state_before(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulated(), around=dead_from(45, True)), tmp_path / "journal")
     text = (tmp_path / "journal").read_text()
@@ -108,19 +108,19 @@ def test_the_journal_holds_the_contact_and_the_state_before_and_nothing_else_of_
     assert set(re.findall(r"[0-9]{5,}[^\"]*", text)) <= {OWN, CONTACT, *OTHERS, *prior.forms}
 
 
-def test_a_listing_of_the_plan_names_no_phone() -> None:
+def test_a_listing_of_the_plan_has_no_phone() -> None:
     assert parts(*(request.line() for _, request, _ in planned(ALL_LEVELS))) == []
     assert parts(*(repr(request) for _, request, _ in planned(ALL_LEVELS))) == []
 
 
-def test_equal_texts_look_equal_in_one_report_and_never_in_two() -> None:
+def test_equal_strings_look_equal_within_a_report_but_not_across_reports() -> None:
     first, second = Naming(), Naming()
     assert first(CLIENT_TOKEN) == first(CLIENT_TOKEN) != first(TOKEN)
     # If the key were stored, somebody could find a phone by trying all phones.
     assert first(OWN) != second(OWN)
 
 
-def test_a_report_validates_and_equal_answers_are_pointed_out() -> None:
+def test_a_report_is_valid_and_marks_equal_answers() -> None:
     report = probed(emulated(), Plan())
     jsonschema.validate(report, SCHEMA)
     equal = {each["probe"]: each["equal_to"] for each in report["evidence"]}

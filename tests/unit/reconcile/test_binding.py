@@ -67,7 +67,7 @@ SAME: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("plan", "changes"), SAME.values(), ids=SAME)
-def test_what_the_plan_does_not_depend_on_leaves_the_digest(plan: PolicyPlan, changes: dict[str, Any]) -> None:
+def test_the_digest_does_not_depend_on_anything_else(plan: PolicyPlan, changes: dict[str, Any]) -> None:
     assert digest(plan, **changes) == APPROVED
     require_plan(plan, client(**changes), parse_digest(APPROVED, "expected_plan"))
 
@@ -78,7 +78,7 @@ ANOTHER: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
     "a removal more": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, "4915100000009"))), {}),
     "another removal": (plan_with(CHANGE._replace(remove=("4915100000009", "901@lid"))), {}),
     "the same entry twice": (plan_with(CHANGE._replace(remove=(*CHANGE.remove, CLEO))), {}),
-    "an addition in place of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
+    "an addition instead of a removal": (plan_with(CHANGE._replace(add=CHANGE.remove, remove=CHANGE.add)), {}),
     "somebody who came back to WhatsApp": (plan_with(CHANGE._replace(not_on_whatsapp=())), {}),
     "an entry that may be somebody wanted": (plan_with(CHANGE._replace(undecided=2)), {}),
     "nothing to change": (plan_with(ListChange()), {}),
@@ -114,7 +114,7 @@ def test_the_order_of_settings_in_a_policy_does_not_matter() -> None:
     assert len(digests) == 1
 
 
-def test_every_row_has_a_digest_of_its_own() -> None:
+def test_every_row_has_its_own_digest() -> None:
     digests = {digest(plan, **changes) for plan, changes in ANOTHER.values()}
     assert len(digests | {APPROVED}) == len(ANOTHER) + 1
 
@@ -124,7 +124,7 @@ def test_two_forms_of_one_number_are_the_same_removal() -> None:
     assert digest(with_ninth) == digest(without)
 
 
-def test_the_digest_is_keyed_and_says_the_counts() -> None:
+def test_the_digest_is_keyed_and_has_the_counts() -> None:
     assert re.fullmatch("plan1-add2-remove2-[0-9a-f]{64}", APPROVED)
     data = json.dumps(
         [
@@ -142,7 +142,7 @@ def test_the_digest_is_keyed_and_says_the_counts() -> None:
     assert not leaks(APPROVED)
 
 
-def test_a_digest_of_another_purpose_is_another() -> None:
+def test_digests_for_different_purposes_differ() -> None:
     one = client()
     assert one.keyed_digest("plan", b"x") == one.keyed_digest("plan", b"x")
     assert len({one.keyed_digest(*given) for given in (("plan", b"x"), ("plan", b"y"), ("else", b"x"))}) == 3
@@ -154,10 +154,10 @@ def test_the_error_has_the_counts_of_both_plans() -> None:
         require_plan(plan_with(ListChange(add=(ANA,))), client(), approved)
     assert str(caught.value).startswith(
         "The plan is not the one that was approved: the approved one would add 2 contacts and remove 2, and this one "
-        "would add 1 contact and remove 0. Since then somebody changed a list or the policy"
+        "would add 1 contact and remove 0. Since the approval, somebody changed a list or the policy"
     )
     assert str(caught.value).endswith("Nothing was changed. [ZAPI-PLAN-CHANGED]")
-    with pytest.raises(ZApiPlanChangedError, match="both add 2 contacts and remove 2, but they are not the same"):
+    with pytest.raises(ZApiPlanChangedError, match="both add 2 contacts and remove 2, but with different contacts"):
         require_plan(plan_with(CHANGE._replace(add=(ANA, CLEO))), client(), approved)
 
 
@@ -198,10 +198,10 @@ MALFORMED: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("value", "problem"), MALFORMED, ids=[str(value)[:40] for value, _ in MALFORMED])
-def test_what_is_not_a_digest_is_an_error_and_never_no_check(value: object, problem: str) -> None:
+def test_an_invalid_digest_is_an_error_and_never_disables_the_check(value: object, problem: str) -> None:
     with pytest.raises(ZApiInvalidRequestError) as caught:
         parse_digest(value, "expected_plan")
-    assert str(caught.value).startswith(f"expected_plan {problem}. Accepted is the 'digest' that mode='plan' returns")
+    assert str(caught.value).startswith(f"expected_plan {problem}. Use the 'digest' that mode='plan' returns")
     assert CODE not in str(caught.value)
     assert caught.value.status is None
 
@@ -218,7 +218,7 @@ def test_the_summary_is_markdown_with_values_counts_and_notes() -> None:
         "| last seen | `CONTACT_BLACKLIST` | 2 | 2 | 3 | 1 |\n"
         "| online | `ALL` |  |  |  |  |\n"
         "\n"
-        "- Values cannot be read: each one is sent, whatever is in force now.\n"
+        "- Values cannot be read, so each one is sent, even if it is already in force.\n"
         "- last seen: 1 wanted contact is not on WhatsApp and is not added.\n"
         "- Mind the gap.\n"
         "\n"

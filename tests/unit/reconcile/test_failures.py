@@ -32,7 +32,7 @@ CASES: list[tuple[str, dict[str, ZApiError], type[ZApiError]]] = [
 
 
 @pytest.mark.parametrize(("failures", "kind"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_the_error_is_worth_a_retry_if_one_of_them_is(failures: dict[str, ZApiError], kind: type[ZApiError]) -> None:
+def test_the_error_is_transient_if_any_of_them_is(failures: dict[str, ZApiError], kind: type[ZApiError]) -> None:
     error = combined(failures, done=["online"], order=ORDER)
     assert type(error) is kind
     for name, failure in failures.items():
@@ -48,6 +48,6 @@ def test_it_says_what_is_done_and_what_was_not_tried() -> None:
     )
 
 
-def test_the_longest_wait_that_was_asked_for_is_kept() -> None:
+def test_the_error_has_the_longest_requested_wait() -> None:
     failures = {"photo": ZApiRefusedError("a", retry_after=5.0), "online": ZApiRefusedError("b", retry_after=60.0)}
     assert combined(failures, done=[], order=ORDER).retry_after == 60.0

@@ -99,7 +99,7 @@ def test_each_number_has_exactly_one_outcome(
     assert outcomes(account.run(rows(1), policy, mode=mode)) == {outcome: 1}
 
 
-def test_a_number_with_another_phone_than_expected_is_not_changed() -> None:
+def test_a_number_with_an_unexpected_phone_is_not_changed() -> None:
     account = Account({"id-1": (Canned({"phone": "5544990000009"}),), "id-0": (Canned({"phone": PHONE}), GOOD)})
     run = account.run(rows(2), phones={"shop-0": PHONE, "shop-1": PHONE})
     assert outcomes(run) == {"asserted": 1, "wrong_phone": 1}
@@ -107,7 +107,7 @@ def test_a_number_with_another_phone_than_expected_is_not_changed() -> None:
     assert isinstance(failure_of(run, account.pace, FAIL_ON, "zapi"), ZApiPermanentError)
 
 
-def test_what_the_list_shows_as_not_connected_or_not_paid_is_counted_and_not_called() -> None:
+def test_numbers_that_the_list_shows_as_not_connected_or_not_paid_are_counted_but_not_called() -> None:
     account = Account()
     run = account.run([*rows(2), Row("off", "off", connected=False), Row("late", "late", paid=False)])
     assert outcomes(run) == {"asserted": 2, "not_connected": 1, "lapsed": 1}
@@ -125,7 +125,7 @@ def test_nothing_else_is_sent_if_a_canary_fails(canary: int) -> None:
     assert isinstance(error, ZApiPermanentError)
 
 
-def test_without_a_canary_a_number_that_fails_keeps_none_from_being_tried() -> None:
+def test_without_a_canary_all_numbers_are_tried_even_if_one_fails() -> None:
     account = Account({"id-0": (REFUSED,)})
     assert outcomes(account.run(rows(10), canary=0)) == {"refused": 1, "asserted": 9}
 
@@ -145,10 +145,11 @@ def test_a_wrong_client_token_is_tried_on_one_number_only(canary: int) -> None:
     assert outcomes(run) == {"refused": 1, "not_tried": 9}
     error = failure_of(run, account.pace, (), "zapi")
     assert isinstance(error, ZApiAuthenticationError)
+    assert error.code == "ZAPI-AUTH-CLIENT-TOKEN"
     assert "the run was stopped: refused: 1, not_tried: 9. Copy the account security token" in str(error)
 
 
-def test_a_refusal_of_the_account_in_the_midst_stops_the_rest() -> None:
+def test_a_refusal_that_affects_the_account_stops_the_run() -> None:
     account = Account({"id-5": (WRONG_CLIENT_TOKEN,)})
     assert outcomes(account.run(rows(10))) == {"asserted": 5, "refused": 1, "not_tried": 4}
 
@@ -178,13 +179,13 @@ def test_a_later_try_skips_what_an_earlier_one_finished_and_counts_it() -> None:
 
 
 @pytest.mark.parametrize("change", [{"policy": {"last_seen": "ALL"}}, {"mode": "plan"}])
-def test_a_later_try_that_wants_something_else_does_all_again(change: dict[str, Any]) -> None:
+def test_a_later_try_with_another_policy_handles_all_numbers_again(change: dict[str, Any]) -> None:
     store = Memory()
     Account().run(rows(4), ledger=Ledger(store))
     assert Account().run(rows(4), ledger=Ledger(store), **change).resumed == 0
 
 
-def test_what_is_finished_is_noted_before_another_number_takes_its_place() -> None:
+def test_a_finished_number_is_recorded_before_another_one_starts() -> None:
     store = Memory()
     account = Account()
     seen: list[int] = []
@@ -200,7 +201,7 @@ def test_what_is_finished_is_noted_before_another_number_takes_its_place() -> No
     assert seen == [0, 1, 2, 3, 4]
 
 
-def test_a_defect_of_this_provider_is_no_outcome() -> None:
+def test_a_bug_in_this_provider_is_raised_and_not_counted() -> None:
     account = Account()
 
     def broken(instance: Listed) -> Any:
@@ -211,18 +212,18 @@ def test_a_defect_of_this_provider_is_no_outcome() -> None:
         account.run(rows(3))
 
 
-def test_a_worse_error_is_worth_a_retry_only_if_one_of_the_numbers_is() -> None:
+def test_the_error_of_a_run_is_transient_only_if_the_error_of_a_number_is() -> None:
     account = Account({"id-1": (REFUSED,), "id-2": (Canned("", 503),)})
     run = account.run(rows(4))
     error = failure_of(run, account.pace, FAIL_ON, "zapi")
     assert isinstance(error, ZApiTransientError)
-    assert "asserted: 2, refused: 1, unreachable: 1. The first that is refused: Z-API refused a phone" in str(error)
+    assert "asserted: 2, refused: 1, unreachable: 1. The first error of refused: Z-API refused a phone" in str(error)
     assert isinstance(failure_of(run, account.pace, parse_fail_on(["refused"]), "zapi"), ZApiPermanentError)
     assert failure_of(run, account.pace, parse_fail_on([]), "zapi") is None
 
 
 @pytest.mark.parametrize("given", ["proven", ["refused", "other"], 7, None])
-def test_an_outcome_that_nobody_can_fail_on_is_an_error(given: object) -> None:
+def test_an_unknown_or_successful_outcome_in_fail_on_is_an_error(given: object) -> None:
     with pytest.raises(Exception, match="fail_on must be a list of outcomes"):
         parse_fail_on(given)
 
@@ -259,7 +260,7 @@ def test_a_result_is_under_48_kib_and_names_at_most_100_of_each_outcome() -> Non
     }
 
 
-def test_no_secret_is_in_what_a_run_says(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_messages_of_a_run_have_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     account = Account({"id-1": (Canned({"error": f"no {TOKEN}"}, 400),)})
     run = account.run(rows(3))
     told = str(failure_of(run, account.pace, FAIL_ON, "zapi"))
@@ -267,7 +268,7 @@ def test_no_secret_is_in_what_a_run_says(caplog: pytest.LogCaptureFixture) -> No
     assert not leaks(told, caplog.text, str(run.tally.result(mode="apply", instances=3, selected=3, unmatched=0)))
 
 
-def test_progress_is_told_every_5_percent_or_5_seconds() -> None:
+def test_progress_is_reported_every_5_percent_or_5_seconds() -> None:
     clock, told = Clock(), list[str]()
     progress = Progress(told.append, clock)
     progress(40, 0, 1000)

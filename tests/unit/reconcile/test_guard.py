@@ -29,7 +29,7 @@ CASES: list[tuple[str, int, int, int, bool]] = [
     ("all of ten", 0, 0, 10, True),
     # The list had between 9 and 15 entries before the run. 9 removals are too many for a list of 15.
     ("most of what may have been there", 6, 6, 9, True),
-    # The list came back with wanted contacts too, besides the twelve to remove.
+    # The restored list also has wanted contacts, in addition to the twelve to remove.
     ("most of a list that came back", 13, 13, 12, True),
     ("few of a list that came back", 20, 13, 5, False),
     ("few of a short list that came back", 13, 13, 2, False),
@@ -39,14 +39,14 @@ CASES: list[tuple[str, int, int, int, bool]] = [
 @pytest.mark.parametrize(
     ("kept", "added", "removed", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
 )
-def test_more_than_half_of_what_was_on_the_list_is_refused(kept: int, added: int, removed: int, expected: bool) -> None:
+def test_removing_more_than_half_of_the_list_is_refused(kept: int, added: int, removed: int, expected: bool) -> None:
     guard = RemovalGuard("last_seen.except", allowed=False)
     change = ListChange(remove=entries(0, removed), kept=kept)
     guard.look(change, added)
     assert refused(guard, change) is expected
 
 
-def test_removals_are_counted_over_the_rounds() -> None:
+def test_removals_of_all_rounds_are_counted() -> None:
     guard = RemovalGuard("last_seen.except", allowed=False)
     guard.look(ListChange(kept=12), 0)
     first = ListChange(remove=entries(0, 4), kept=8)

@@ -31,7 +31,7 @@ CASES: list[tuple[str, list[Read], bool]] = [
 
 
 @pytest.mark.parametrize(("reads", "foreign"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_only_what_no_earlier_state_explains_is_foreign(reads: list[Read], foreign: bool) -> None:
+def test_only_a_state_that_was_not_seen_before_proves_another_writer(reads: list[Read], foreign: bool) -> None:
     history = ReadHistory()
     for state, present, unwanted, removed in reads:
         if state == "before":

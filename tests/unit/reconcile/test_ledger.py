@@ -40,7 +40,7 @@ def test_values_stay_small_and_hold_digests_only() -> None:
     assert later.outcome(digest("another")) is None
 
 
-def test_a_batch_that_spans_several_values_is_kept_whole() -> None:
+def test_a_batch_that_spans_several_values_is_stored_completely() -> None:
     store = Memory()
     keys = [digest(str(index)) for index in range(2_000)]
     Ledger(store).record((key, Outcome.ASSERTED) for key in keys)

@@ -31,12 +31,27 @@ def test_too_many_calls_halve_the_concurrency_once_and_every_thread_waits() -> N
     for sent in (1000.2, 1000.4, 1000.9):
         pace.failed(failure(ZApiRateLimitError, 429, 7), max(sent, 1000.0))
     assert pace.limit == 4
-    assert pace.delay() == pytest.approx(7)
+    assert pace.begin() == pytest.approx(7)
     clock.now += 8
-    assert pace.delay() <= 0
+    assert pace.begin() == 0
     pace.failed(failure(ZApiRateLimitError, 429), clock.now)
     assert pace.limit == 2
-    assert pace.delay() == pytest.approx(1)
+    assert pace.begin() == pytest.approx(1)
+
+
+def test_after_too_many_calls_half_as_many_are_under_way_even_of_numbers_that_were_begun_before() -> None:
+    clock = Clock()
+    pace = AccountPace(4, clock)
+    assert [pace.begin() for _ in range(4)] == [0] * 4
+    clock.now += 1
+    for _ in range(4):
+        pace.failed(failure(ZApiRateLimitError, 429), 1000.0)
+        pace.ended()
+    clock.now += 2
+    assert [pace.begin() > 0 for _ in range(4)] == [False, False, True, True]
+    pace.ended()
+    assert pace.begin() == 0
+    assert pace.begin() > 0
 
 
 def test_the_concurrency_never_falls_below_one() -> None:
@@ -49,7 +64,7 @@ def test_the_concurrency_never_falls_below_one() -> None:
     assert not pace.stopped
 
 
-def test_calm_lets_one_more_in_at_a_time_up_to_the_limit_asked_for() -> None:
+def test_without_429_the_concurrency_rises_by_one_up_to_the_limit() -> None:
     pace = AccountPace(4, Clock())
     pace.failed(failure(ZApiRateLimitError, 429), 1000.0)
     seen = []
@@ -72,7 +87,7 @@ def test_calm_lets_one_more_in_at_a_time_up_to_the_limit_asked_for() -> None:
         (ZApiUnreachableError, 503, False),
     ],
 )
-def test_only_a_refusal_that_concerns_the_account_stops_everything(
+def test_only_a_refusal_that_affects_the_account_stops_everything(
     error: type[ZApiError], status: int | None, stops: bool
 ) -> None:
     pace = AccountPace(8, Clock())
@@ -81,7 +96,7 @@ def test_only_a_refusal_that_concerns_the_account_stops_everything(
     assert (pace.refusal is not None) is stops
 
 
-def test_a_wait_that_is_too_long_for_a_worker_stops_the_run_and_is_told() -> None:
+def test_a_wait_that_is_too_long_for_a_worker_stops_the_run_and_is_reported() -> None:
     pace = AccountPace(8, Clock())
     pace.failed(failure(ZApiRateLimitError, 429, 600), 1000.0)
     assert pace.stopped

@@ -26,7 +26,7 @@ def plan_of(wanted: tuple[str, ...], present: tuple[str, ...]) -> SettingPlan:
 
 @pytest.mark.parametrize("size", [1, 499, FIRST_CALL])
 @pytest.mark.parametrize("present", [0, 1, FIRST_CALL])
-def test_a_list_that_fits_one_call_is_sent_whole_whatever_was_read(size: int, present: int) -> None:
+def test_a_list_that_fits_into_one_call_is_always_sent_completely(size: int, present: int) -> None:
     plan = plan_of(contacts(size), contacts(present))
     assert plan.change is not None
     sent = plan.first_changes(plan.change)
@@ -41,7 +41,9 @@ def test_a_list_that_fits_one_call_is_sent_whole_whatever_was_read(size: int, pr
     ("size", "present", "exposed"),
     [(501, 0, 1), (501, 501, 501), (2000, 0, 1500), (2000, 1900, 1900), (2000, 1000, 1500)],
 )
-def test_of_a_longer_list_the_plan_says_how_many_may_see_meanwhile(size: int, present: int, exposed: int) -> None:
+def test_for_a_longer_list_the_plan_says_how_many_contacts_may_see_the_setting(
+    size: int, present: int, exposed: int
+) -> None:
     plan = plan_of(contacts(size), contacts(present))
     assert plan.change is not None
     assert plan.first_changes(plan.change) == plan.change.changes
@@ -76,7 +78,7 @@ def test_whatsapp_is_asked_about_each_phone_once() -> None:
     }
 
 
-def test_each_settings_values_stand_from_the_strictest_to_the_most_open() -> None:
+def test_each_settings_values_are_ordered_from_strictest_to_most_open() -> None:
     openness = {setting.name: [setting.openness(value) for value in setting.values] for setting in SETTINGS}
     for values in openness.values():
         assert values == sorted(values)

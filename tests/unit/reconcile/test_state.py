@@ -61,7 +61,7 @@ def test_a_document_of_another_schema_is_not_read(stored: object) -> None:
     assert read_state(stored) == {"schema": 1, "settings": {}, "history": []}
 
 
-def test_a_plan_does_not_claim_what_was_not_asserted() -> None:
+def test_a_plan_does_not_claim_values_that_were_not_asserted() -> None:
     entry = planned(None, KEPT)["settings"]["last_seen"]
     assert (entry["wanted"], entry["asserted"], entry["asserted_at"]) == ("CONTACT_BLACKLIST", None, None)
     assert entry["verified_at"] == at(0).isoformat(timespec="seconds")
@@ -74,7 +74,7 @@ def test_a_value_is_never_verified() -> None:
     assert applied(None, online=result)["settings"]["online"]["verified_at"] is None
 
 
-def test_a_plan_leaves_a_value_to_the_task_that_set_it_and_says_who_read_a_list() -> None:
+def test_after_a_plan_the_value_belongs_to_the_task_that_set_it_and_the_list_to_its_reader() -> None:
     state = applied(None, last_seen=RESULT, online=SettingResult("ALL", verified=None, rounds=1))
     both = plan(listed(ListChange(kept=1)), SettingPlan(SettingPolicy(ONLINE, "ALL")))
     settings = planned(state, both, 1, task_id="watch")["settings"]
@@ -84,7 +84,7 @@ def test_a_plan_leaves_a_value_to_the_task_that_set_it_and_says_who_read_a_list(
     }
 
 
-def test_what_is_found_again_is_one_event() -> None:
+def test_the_same_finding_in_several_runs_is_one_event() -> None:
     state = applied(None, last_seen=RESULT)
     for minutes in range(1, 4):
         state = planned(state, MISSING, minutes)
@@ -95,12 +95,12 @@ def test_what_is_found_again_is_one_event() -> None:
     assert [event["outcome"] for event in state["history"]] == ["as_wanted", "drift", "changed"]
 
 
-def test_changes_that_look_alike_are_events_of_their_own() -> None:
+def test_equal_changes_are_separate_events() -> None:
     state = applied(applied(None, last_seen=RESULT), 1, last_seen=RESULT)
     assert [event["outcome"] for event in state["history"]] == ["changed", "changed"]
 
 
-def test_a_setting_that_the_task_no_longer_looks_after_is_dropped_and_anothers_stays() -> None:
+def test_a_setting_that_left_the_tasks_policy_is_dropped_and_other_tasks_settings_stay() -> None:
     online = plan(SettingPlan(SettingPolicy(ONLINE, "ALL")))
     state = planned(planned(None, online, task_id="another"), KEPT)
     assert state["settings"].keys() == {"online", "last_seen"}
@@ -132,7 +132,7 @@ def test_the_largest_document_fits_and_keeps_the_newest_events() -> None:
     assert state["history"][0]["at"] == at(MAX_HISTORY + 8).isoformat(timespec="seconds")
 
 
-def test_a_failure_keeps_what_was_known() -> None:
+def test_a_failure_does_not_change_what_was_known() -> None:
     state = applied(None, last_seen=RESULT)
     failed = after_failure(state, "apply", "ZApiNotConnectedError", now=at(1), by=BY)
     assert failed["settings"] == state["settings"]
