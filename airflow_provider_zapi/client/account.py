@@ -268,7 +268,7 @@ class ZApiAccountClient:
         page = caught(lambda: (transport or self._transport).call(call, read), ZApiAuthenticationError)
         if isinstance(page, ZApiAuthenticationError):
             raise _about_the_integrator_token(page)
-        # At once: the next answer may hold a token of this one.
+        # Learn the tokens at once, because the next answer may repeat one of them.
         self.redactor.learn(row._token.value for row in page.rows)
         return page
 
@@ -283,7 +283,7 @@ def _read(read: _Pages, at_once: int) -> _Reading:
             before = len(rows)
             rows |= {row.id: row for row in page.rows}
             totals.add(page.total)
-            # A page that brings nothing new ends the list too, should the server ignore its number.
+            # A page without new instances also ends the list, in case the server ignores the page number.
             if len(rows) == before or (page.pages is not None and number >= page.pages):
                 return _Reading(totals.pop() if len(totals) == 1 else None, rows)
             number += 1

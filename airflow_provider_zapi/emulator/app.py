@@ -115,7 +115,7 @@ def _record(emulator: Emulator, incoming: Incoming, outcome: Outcome) -> dict[st
             "emulated": outcome.answer is not NOT_EMULATED,
             "fault": outcome.fault.kind.name if outcome.fault else None,
         },
-        size + sum(map(len, incoming.query.values())) + sum(map(len, incoming.headers)),
+        size + sum(map(len, (*incoming.query, *incoming.query.values(), *incoming.headers))),
     )
 
 

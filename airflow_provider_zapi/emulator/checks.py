@@ -8,6 +8,9 @@ from typing import Any
 #: The deepest JSON that is accepted. Python's limit depends on the caller's stack, so without this limit, a body that
 #: was read in one place could fail to be written in another.
 MAX_DEPTH = 64
+#: The most lists and objects in JSON: far above what any call needs. Millions of empty ones fit into a body, and each
+#: takes about 60 bytes of memory.
+_MAX_PARTS = 500_000
 
 
 class InvalidInputError(ValueError):
@@ -41,11 +44,14 @@ def is_deeper_than(value: Any, depth: int) -> bool:
     return True
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, max_parts: int | None = _MAX_PARTS) -> Any:
     """Return the value of a strict JSON body.
 
+    :param max_parts: how many lists and objects it may have; None for any number
     :raises InvalidInputError: it is not JSON, has a number that JSON or a double cannot hold, or is nested too deeply
     """
+    if max_parts is not None and body.count(b"[") + body.count(b"{") > max_parts:
+        raise InvalidInputError(f"the body must be JSON with at most {max_parts} lists and objects")
     try:
         given = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except InvalidInputError:
@@ -62,12 +68,12 @@ def json_size(value: Any) -> int:
     return len(json.dumps(value))
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes, max_parts: int | None = _MAX_PARTS) -> dict[str, Any]:
     """Return a body as a JSON object.
 
     :raises InvalidInputError: it is not a JSON object
     """
-    given = parse_json(body)
+    given = parse_json(body, max_parts)
     if not isinstance(given, dict):
         raise InvalidInputError("the body must be a JSON object")
     return given

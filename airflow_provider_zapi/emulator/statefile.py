@@ -30,7 +30,7 @@ def load(path: Path, emulator: Emulator) -> bool:
     except FileNotFoundError:
         return False
     try:
-        given = require_names(json_object(content), ("version", "instances"), "a state file")
+        given = require_names(json_object(content, max_parts=None), ("version", "instances"), "a state file")
         if given.get("version") != _VERSION:
             raise InvalidInputError(f"version must be {_VERSION}")
         instances = given.get("instances")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
+from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.reconcile.outcomes import DONE, Outcome
 
 __all__ = ["Ledger", "Store", "digest"]
+
+log = logging.getLogger(__name__)
 
 #: Hexadecimal characters of a digest. With a million numbers, two of them share a digest in one of two million runs.
 _LENGTH = 15
@@ -42,14 +47,17 @@ def digest(*parts: str) -> str:
 class Ledger:
     """The finished numbers of a run.
 
+    A store that fails does not fail the run. It is not used again, and a task retry repeats the numbers that are not in
+    it, which is safe.
+
     :param store: stores the finished numbers
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._failed = False
         self._chunks: list[str] = []
-        while isinstance(chunk := store.get(_KEY.format(len(self._chunks))), str):
-            self._chunks.append(chunk)
+        self._attempt(self._load)
         width = _LENGTH + 1
         entries = [chunk[at : at + width] for chunk in self._chunks for at in range(0, len(chunk), width)]
         self._known = {entry[1:]: _OUTCOMES[entry[0]] for entry in entries if entry[:1] in _OUTCOMES}
@@ -67,11 +75,25 @@ class Ledger:
             room = ENTRIES - len(self._chunks[-1]) // (_LENGTH + 1)
             self._chunks[-1] += "".join(entries[:room])
             del entries[:room]
-            self._store.set(_KEY.format(len(self._chunks) - 1), self._chunks[-1])
+            self._attempt(partial(self._store.set, _KEY.format(len(self._chunks) - 1), self._chunks[-1]))
 
     def forget(self) -> None:
         """Delete all finished numbers at the end of a run, so that a cleared task starts from the beginning."""
         # The last value is deleted first, so that an interrupted deletion leaves no gap.
         for index in reversed(range(len(self._chunks))):
-            self._store.delete(_KEY.format(index))
+            self._attempt(partial(self._store.delete, _KEY.format(index)))
         self._chunks, self._known = [], {}
+
+    def _load(self) -> None:
+        while isinstance(chunk := self._store.get(_KEY.format(len(self._chunks))), str):
+            self._chunks.append(chunk)
+
+    def _attempt(self, use: Callable[[], None]) -> None:
+        error = None if self._failed else caught(use, Exception)
+        if error is not None:
+            self._failed = True
+            log.warning(
+                "Airflow's task state store failed (%s). The run continues. A task retry repeats the numbers that it "
+                "finishes from now on, which is safe.",
+                type(error).__name__,
+            )

@@ -168,6 +168,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "not connected": ({"status": 400, "body": {"error": "You are not connected."}}, "not_connected"),
     "broken": ({"status": 503, "body": ""}, "unreachable"),
     "a portal": ({"status": 200, "body": "<html>"}, "unreachable"),
+    "lost": ({}, "unreachable"),  # The change is made, but the answer is a 504.
 }
 ATTEMPTS = 4
 
@@ -180,8 +181,9 @@ def test_with_faults_in_5_percent_of_the_numbers_the_outcomes_are_exact(running:
         answer, outcome = chance.choice(list(FAULTS.values()))
         # Half of them fail in every attempt. The other half fail once, and only an HTTP retry helps them.
         times = chance.choice([1, ATTEMPTS])
-        running.emulator.instance(name).patch({"switches": {"fail_next": [answer] * times}})
-        if times == ATTEMPTS or answer["status"] in (400, 404):
+        switches = {"fail_next": [answer] * times} if answer else {"lose_answer": times}
+        running.emulator.instance(name).patch({"switches": switches})
+        if times == ATTEMPTS or answer.get("status") in (400, 404):
             expected.update({"asserted": -1, outcome: 1})
     result = account_run(running, parse_fleet(VALUE, canary=0, max_concurrency=16), clock=ThreadClock()).result
     assert result["outcomes"] == {name: count for name, count in expected.items() if count}

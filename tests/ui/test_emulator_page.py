@@ -98,6 +98,15 @@ def test_requests_and_messages_are_shown_on_demand_and_as_text(opened: Page, run
     assert opened.title() == "Z-API emulator"
 
 
+def test_the_page_says_whether_it_shows_what_is_true(opened: Page, running: RunningEmulator) -> None:
+    opened.route("**/_emulator/instances?*", lambda route: route.fulfill(status=200, body="not JSON"))
+    assert call(running, "GET", "status").ok
+    expect(opened.get_by_text("not reachable")).to_be_visible()
+    opened.unroute("**/_emulator/instances?*")
+    assert call(running, "GET", "status").ok
+    expect(opened.get_by_text("live", exact=True)).to_be_visible()
+
+
 def test_many_numbers_come_in_pages_that_fit_a_phone(browser: Browser) -> None:
     with running_emulator(fleet_emulator(1_000)) as running, watched_page(browser) as page:
         page.set_viewport_size({"width": 390, "height": 844})

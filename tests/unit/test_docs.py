@@ -351,12 +351,20 @@ def test_a_policy_of_a_page_passes_the_schema_and_the_parser(policy: str) -> Non
 def test_the_containers_of_a_page_fit_together(compose: str) -> None:
     services = yaml.safe_load(compose)["services"]
     emulator, airflow = services["zapi"], services["airflow-worker"]
-    command = shlex.split(shlex.split(emulator["command"])[2].partition("&&")[2])
-    options = parse_emulator(command[1:])
+    installs, _, runs = shlex.split(emulator["command"])[2].partition("&&")
+    mounted = {target: source for source, target, *_ in (volume.split(":") for volume in emulator["volumes"])}
+    assert mounted["/src"] == "./airflow-provider-zapi"
+    _, _, _, constraints, package = shlex.split(installs)
+    assert (PROJECT / constraints.removeprefix("/src/")).is_file()
+    assert package == "/src[emulator]"
+    # Without a shell between, the signal that stops the container reaches the emulator.
+    replaced, _, *arguments = shlex.split(runs)
+    assert replaced == "exec"
+    options = parse_emulator(arguments)
     connection = json.loads(airflow["environment"]["AIRFLOW_CONN_ZAPI_DEFAULT"])
     assert connection["host"] == f"https://{options.allowed_host[0]}:{options.port}"
     assert airflow["environment"]["REQUESTS_CA_BUNDLE"] == str(options.tls)
-    assert emulator["volumes"] == airflow["volumes"]
+    assert airflow["volumes"] == [f"{mounted['/certs']}:/certs"]
 
 
 def test_the_mistakes_of_the_page_do_not_pass_the_schema() -> None:

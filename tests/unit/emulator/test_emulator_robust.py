@@ -65,6 +65,12 @@ def test_a_patch_that_fails_halfway_changes_nothing(zapi: httpx.Client, instance
     assert instance.view() == before
 
 
+def test_a_body_of_millions_of_parts_is_refused_before_it_is_read(zapi: httpx.Client) -> None:
+    content = '{"phone": "5544991111111", "message": "x", "a": [' + "[]," * 600_000 + "[]]}"
+    assert "lists and objects" in zapi.post("send-text", content=content, headers=JSON).json()["error"]
+    assert "lists and objects" in zapi.patch(SHOP, content=content).json()["error"]
+
+
 @pytest.mark.parametrize("headers", [{"A": "b\nc"}, {"é": "b"}, {"A": "ü\u20ac"}, {"Content-Length": "5"}, {"": "b"}])
 def test_fail_next_accepts_only_headers_that_can_be_sent(zapi: httpx.Client, headers: dict[str, str]) -> None:
     given = {"switches": {"fail_next": [{"status": 503, "headers": headers}]}}
@@ -80,6 +86,9 @@ def test_the_record_is_limited_in_bytes(zapi: httpx.Client, instance: Instance) 
     for _ in range(100):
         zapi.post("send-text", json=body)
     assert len(zapi.get(SHOP).content) < REMEMBERED_BYTES
+    assert len(zapi.get("http://127.0.0.1/_emulator/requests").content) < REMEMBERED_BYTES
+    for _ in range(100):
+        zapi.get("status", params={"z" * 60_000: ""})
     assert len(zapi.get("http://127.0.0.1/_emulator/requests").content) < REMEMBERED_BYTES
     first = zapi.get(f"{SHOP}/messages").json()["messages"][0]
     assert first["length"] > len(first["message"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from airflow_provider_zapi.reconcile.ledger import Ledger, digest
 from airflow_provider_zapi.reconcile.outcomes import Outcome
 
@@ -57,3 +59,45 @@ def test_nothing_is_left_of_a_run_that_is_over() -> None:
     assert store == {}
     ledger.record([(digest("new"), Outcome.PROVEN)])
     assert Ledger(store).outcome(digest("new")) is Outcome.PROVEN
+
+
+class Failing(Memory):
+    """A store whose calls fail after the first ones."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.left = calls
+        self.failures = 0
+
+    def _call(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            self.failures += 1
+            raise ConnectionError("no answer of the API server")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._call()
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        self._call()
+        super().set(key, value)
+
+    def delete(self, key: str) -> None:
+        self._call()
+        super().delete(key)
+
+
+@pytest.mark.parametrize(("calls", "stored"), [(0, 0), (1, 0), (2, 1), (3, 2)])
+def test_a_store_that_fails_is_told_once_and_fails_no_run(
+    calls: int, stored: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Failing(calls)
+    ledger = Ledger(store)
+    for index in range(5):
+        ledger.record([(digest(str(index)), Outcome.PROVEN)])
+    ledger.forget()
+    assert store.failures == 1
+    assert caplog.text.count("Airflow's task state store failed (ConnectionError)") == 1
+    later = Ledger(Memory(store))
+    assert [later.outcome(digest(str(index))) for index in range(5)].count(Outcome.PROVEN) == stored
