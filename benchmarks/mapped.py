@@ -1,7 +1,7 @@
-"""The run of a fleet task on a real Airflow, next to a run of mapped HttpOperators that make a tenth of its calls.
+"""Compare a fleet task's run on a real Airflow with a run of mapped HttpOperators that make a tenth of its calls.
 
-The figure is the time of the whole run, as Airflow's pages show it: scheduling, processes, calls. Both runs have the
-same server, which answers after the same time.
+The figure is the time of the whole run, as Airflow's pages show it, with scheduling, processes and calls. Both runs use
+the same server, which answers after the same time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.fleet_server import TOKEN, FleetServer
 from scripts.background import BackgroundError
 from scripts.standalone import RunningAirflow
 
-#: How many mapped tasks there are, each with one call.
+#: The number of mapped tasks. Each makes one call.
 MAPPED = 100
 
 _HEAD = """from datetime import datetime
@@ -41,9 +41,9 @@ _HTTP = """HttpOperator.partial(
 
 
 class Runs:
-    """An Airflow with both DAGs, started and stopped with the ``with`` block.
+    """An Airflow with both DAGs, which runs during a ``with`` block.
 
-    :param server: whose numbers are set
+    :param server: the server of the numbers
     :param at_once: how many numbers the fleet task handles at the same time
     """
 
@@ -85,7 +85,7 @@ class Runs:
         self._folder.cleanup()
 
     def seconds(self, dag_id: str) -> Callable[[], float]:
-        """Return a function that runs a DAG and returns the seconds that its run took."""
+        """Return a function that runs a DAG and returns the duration of its run in seconds."""
 
         def run() -> float:
             path = self._airflow.start_run(dag_id)

@@ -8,8 +8,8 @@ from typing import Any
 #: The deepest JSON that is accepted. Python's limit depends on the caller's stack, so without this limit, a body that
 #: was read in one place could fail to be written in another.
 MAX_DEPTH = 64
-#: The most lists and objects in JSON: far above what any call needs. Millions of empty ones fit into a body, and each
-#: takes about 60 bytes of memory.
+#: The most lists and objects in JSON. It is far more than any call needs. Millions of empty ones fit into a body, and
+#: each takes about 60 bytes of memory.
 _MAX_PARTS = 500_000
 
 
@@ -47,7 +47,7 @@ def is_deeper_than(value: Any, depth: int) -> bool:
 def parse_json(body: bytes, max_parts: int | None = _MAX_PARTS) -> Any:
     """Return the value of a strict JSON body.
 
-    :param max_parts: how many lists and objects it may have; None for any number
+    :param max_parts: the most lists and objects that it may have; None for no limit
     :raises InvalidInputError: it is not JSON, has a number that JSON or a double cannot hold, or is nested too deeply
     """
     if max_parts is not None and body.count(b"[") + body.count(b"{") > max_parts:

@@ -47,8 +47,8 @@ def digest(*parts: str) -> str:
 class Ledger:
     """The finished numbers of a run.
 
-    A store that fails does not fail the run. It is not used again, and a task retry repeats the numbers that are not in
-    it, which is safe.
+    If the store fails, the run continues without it. A task retry then repeats the numbers that are not in the store,
+    which is safe.
 
     :param store: stores the finished numbers
     """

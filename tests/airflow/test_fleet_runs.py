@@ -105,7 +105,7 @@ def test_finished_numbers_are_stored_as_digests_for_the_retry_and_deleted_after_
 def test_a_task_retry_skips_what_an_earlier_try_finished(
     account: RunningEmulator, dags: dict[str, Any], number: str
 ) -> None:
-    # Too long for a worker to wait, so the run stops there and the task is retried.
+    # The wait is too long for a worker, so the run stops here and the task is retried.
     busy = {"status": 429, "body": {}, "headers": {"Retry-After": "600"}}
     account.emulator.instance(number).patch({"switches": {"fail_next": [busy]}})
     dag_run = run(dags["zapi_test_fleet_retry"])
@@ -114,7 +114,7 @@ def test_a_task_retry_skips_what_an_earlier_try_finished(
     called = Counter(request["instance"] for request in account.emulator.requests if request["instance"])
     assert len(called) == 90
     if (MAJOR, MINOR) >= (3, 3):
-        # What was under way when the run stopped is sent again.
+        # The calls that were in progress when the run stopped are sent again.
         assert called.total() <= 90 + 4
     else:
         assert called["number-0001"] == 2

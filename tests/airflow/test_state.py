@@ -205,7 +205,7 @@ def test_each_number_of_a_mapped_task_has_its_own_state_if_the_dag_names_the_ass
 
 
 @state_is_kept
-def test_each_number_of_an_account_keeps_its_own_state(
+def test_each_number_of_an_account_has_its_own_state(
     account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(dags["zapi_test_state_account"])
@@ -226,7 +226,7 @@ def test_each_number_of_an_account_keeps_its_own_state(
 
 
 @assets_exist
-def test_a_fleet_run_is_told_and_its_account_is_not_taken_for_a_number(
+def test_a_fleet_run_is_reported_and_its_account_is_not_shown_as_a_number(
     account: RunningEmulator, dags: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(dags["zapi_test_fleet"])
@@ -276,7 +276,7 @@ def test_the_command_line_shows_the_last_event_if_no_state_is_stored(
     code, printed = status(capsys, "zapi_event")
     assert code == 0
     assert re.search(r"last_seen +CONTACT_BLACKLIST +verified +2 .*zapi_test_policy_text/apply", printed)
-    assert "drift is then not known here" in printed
+    assert "drift is not known" in printed
 
 
 def test_the_command_line_says_if_nothing_is_stored(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> None:

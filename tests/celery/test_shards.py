@@ -80,7 +80,7 @@ def ready(number: dict[str, Any]) -> bool:
     return bool(number["connected"] and number["smartphone_connected"] and number["subscription"] == "active")
 
 
-def test_every_number_ends_as_its_shard_asked_though_a_worker_was_killed(ran: Ran) -> None:
+def test_every_number_has_the_values_of_its_shard_although_a_worker_was_killed(ran: Ran) -> None:
     assert not ran.logs, ran.logs[0]
     assert [task["state"] for task in ran.tasks] == ["success"] * SHARDS
     assert len(ran.numbers) == ACCOUNT_NUMBERS
@@ -98,7 +98,7 @@ def test_each_number_is_changed_by_one_shard_only(ran: Ran) -> None:
         assert set(settings.values()) <= {1}, number["id"]
 
 
-def test_a_retried_shard_repeats_only_the_calls_that_were_under_way(ran: Ran) -> None:
+def test_a_retried_shard_repeats_only_the_calls_that_were_in_progress(ran: Ran) -> None:
     tried_again = {task["map_index"] for task in ran.tasks if task["try_number"] > 1}
     assert tried_again & ran.killed
     repeated = {number for number, count in ran.calls.items() if count > len(CALLS)}

@@ -249,7 +249,7 @@ def test_a_killed_task_sends_nothing_more_in_any_thread(running: RunningEmulator
     assert pushed.xcoms["return_value"]["outcomes"]["not_tried"] > 100
 
 
-def test_a_task_that_was_killed_before_it_began_sends_nothing(running: RunningEmulator) -> None:
+def test_a_task_that_was_killed_before_it_started_sends_nothing(running: RunningEmulator) -> None:
     task = operator()
     task.on_kill()
     with pytest.raises(ZApiError, match="cancelled"):

@@ -98,7 +98,7 @@ def test_requests_and_messages_are_shown_on_demand_and_as_text(opened: Page, run
     assert opened.title() == "Z-API emulator"
 
 
-def test_the_page_says_whether_it_shows_what_is_true(opened: Page, running: RunningEmulator) -> None:
+def test_the_page_shows_whether_its_data_is_current(opened: Page, running: RunningEmulator) -> None:
     opened.route("**/_emulator/instances?*", lambda route: route.fulfill(status=200, body="not JSON"))
     assert call(running, "GET", "status").ok
     expect(opened.get_by_text("not reachable")).to_be_visible()

@@ -105,7 +105,7 @@ def test_a_call_waits_until_the_pace_allows_it() -> None:
 @pytest.mark.parametrize(
     "answers", [(GOOD,), (Canned("", 503),), (ConnectionResetError(),), (RuntimeError("a defect"),)]
 )
-def test_each_attempt_is_under_way_while_it_is_sent_and_no_longer(answers: tuple[Any, ...]) -> None:
+def test_each_attempt_counts_as_in_progress_only_while_it_is_sent(answers: tuple[Any, ...]) -> None:
     pace, seen = Slow(), list[int]()
     adapter, clock = CannedAdapter(*answers, before=lambda: seen.append(pace.under_way)), Clock()
     transport = Transport(credentials(), adapter=adapter, pace=pace, clock=clock, sleep=clock.sleep)

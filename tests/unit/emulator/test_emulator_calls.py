@@ -299,7 +299,7 @@ def test_phone_exists_answers_in_each_recorded_form(
     assert row.keys() == {"exists", "phone", "lid"}
 
 
-def test_the_profiles_name_is_set_and_the_instance_keeps_its_own(zapi: httpx.Client, instance: Instance) -> None:
+def test_the_profile_name_is_set_and_the_instance_name_does_not_change(zapi: httpx.Client, instance: Instance) -> None:
     instance.patch({"name": "Shop 1"})
     assert zapi.get("device").json()["name"] == "Shop 1"
     assert zapi.put("profile-name", json={"value": "Ana's shop"}).json() == {"value": True}

@@ -89,7 +89,7 @@ class Failing(Memory):
 
 
 @pytest.mark.parametrize(("calls", "stored"), [(0, 0), (1, 0), (2, 1), (3, 2)])
-def test_a_store_that_fails_is_told_once_and_fails_no_run(
+def test_a_store_that_fails_is_logged_once_and_does_not_fail_the_run(
     calls: int, stored: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Failing(calls)

@@ -39,7 +39,7 @@ def test_too_many_calls_halve_the_concurrency_once_and_every_thread_waits() -> N
     assert pace.begin() == pytest.approx(1)
 
 
-def test_after_too_many_calls_half_as_many_are_under_way_even_of_numbers_that_were_begun_before() -> None:
+def test_after_a_429_half_as_many_calls_are_in_progress_even_for_numbers_that_started_before() -> None:
     clock = Clock()
     pace = AccountPace(4, clock)
     assert [pace.begin() for _ in range(4)] == [0] * 4
