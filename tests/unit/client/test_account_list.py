@@ -137,7 +137,7 @@ class Hanging(CannedAdapter):
         if self.requests:
             with self.lock:
                 self.waiting += 1
-                if self.waiting == 2:
+                if self.waiting == 2 and not self.released.is_set():
                     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             self.released.wait(10)
             with self.lock:
