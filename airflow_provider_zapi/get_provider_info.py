@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_zapi.operators.privacy",
                     "airflow_provider_zapi.operators.policy",
+                    "airflow_provider_zapi.operators.fleet",
                     "airflow_provider_zapi.operators.instance",
                 ],
             }
