@@ -35,7 +35,7 @@ def work(size: int) -> Callable[[], None]:
 
     def run() -> None:
         [setting] = parse_policy(policy).settings
-        change = compare(setting.exceptions, present, lambda phones: {})
+        change = compare(setting.excluded, present, lambda phones: {})
         json.dumps([{"action": step.action, "phone": step.phone} for step in change.changes])
 
     return run

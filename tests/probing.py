@@ -33,14 +33,14 @@ Hook = Callable[[int, bool], None]
 def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None, **switches: Any) -> Emulator:
     """Return an emulator with one instance, whose last seen has this value and this list."""
     emulator = Emulator(clock=lambda: 1_700_000_000.0)
-    exceptions = OTHERS if contacts is None else contacts
+    excluded = OTHERS if contacts is None else contacts
     emulator.put(
         "instance-1",
         {
             "token": TOKEN,
             "client_token": CLIENT_TOKEN,
             "phone": OWN,
-            "settings": {"last_seen": {"value": value, "exceptions": exceptions}},
+            "settings": {"last_seen": {"value": value, "excluded": excluded}},
             "switches": switches,
         },
     )
@@ -133,7 +133,7 @@ def state(emulator: Emulator) -> dict[str, Any]:
     """Return the privacy settings as the owner sees them, with unordered lists."""
     settings: dict[str, Any] = emulator.instance("instance-1").view()["settings"]
     return {
-        name: {**one, "exceptions": sorted(one["exceptions"])} if "exceptions" in one else one
+        name: {**one, "excluded": sorted(one["excluded"])} if "excluded" in one else one
         for name, one in settings.items()
     }
 

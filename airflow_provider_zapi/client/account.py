@@ -212,25 +212,34 @@ class ZApiAccountClient:
     @contextmanager
     def _reading(self, at_once: int) -> Iterator[Callable[[dict[str, str], Sequence[int]], list[_Page]]]:
         """Yield a function that reads pages, at most ``at_once`` of them, and returns them in order."""
+        if at_once == 1:
+            yield lambda wanted, numbers: [self._page(number, PAGE_SIZE, wanted) for number in numbers]
+            return
         with ExitStack() as stack:
-            wires = [stack.enter_context(self._pool().lent()) for _ in range(at_once - 1)]
+            wires = [stack.enter_context(self._pool().lent()) for _ in range(at_once)]
             options = {"redactor": self.redactor, **self._options}
             self._readers = tuple(Transport(self._account, **{**options, "wire": wire}) for wire in wires)
             if self._transport.cancelled:  # meanwhile
                 self.cancel()
-            transports = (self._transport, *self._readers)
-            executor = stack.enter_context(ThreadPoolExecutor(at_once))
+            executor = ThreadPoolExecutor(at_once)
 
             def read(wanted: dict[str, str], numbers: Sequence[int]) -> list[_Page]:
-                if len(numbers) == 1:
-                    return [self._page(numbers[0], PAGE_SIZE, wanted)]
                 under_way = [
-                    executor.submit(copy_context().run, self._page, number, PAGE_SIZE, wanted, transport)
-                    for number, transport in zip(numbers, transports, strict=False)
+                    executor.submit(copy_context().run, self._page, number, PAGE_SIZE, wanted, reader)
+                    for number, reader in zip(numbers, self._readers, strict=False)
                 ]
                 return [each.result() for each in under_way]
 
-            yield read
+            try:
+                yield read
+            except BaseException:
+                # Such as the task's timeout. The threads may still wait for answers on these connections.
+                for reader in self._readers:
+                    reader.cancel()
+                self._wires = None
+                raise
+            finally:
+                executor.shutdown(wait=False, cancel_futures=True)
 
     def _complete(self, read: _Pages, at_once: int) -> dict[str, AccountInstance]:
         known: dict[str, AccountInstance] = {}

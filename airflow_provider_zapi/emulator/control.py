@@ -89,7 +89,7 @@ async def _list_instances(asked: Asked) -> Any:
         total, size = len(found), query.get("page_size", _MAX_PAGE)
         start = (query.get("page", 1) - 1) * size
         views = [
-            instance.view(query.get("exceptions"), query.get("changes", REMEMBERED), query.get("messages", REMEMBERED))
+            instance.view(query.get("excluded"), query.get("changes", REMEMBERED), query.get("messages", REMEMBERED))
             for instance in found[start : start + size]
         ]
     return {
@@ -227,7 +227,7 @@ class ControlRoute:
 
 _LAST = Parameter("last", "integer", "How many of the newest")
 _CUTS = (
-    Parameter("exceptions", "integer", "How many contacts of each list"),
+    Parameter("excluded", "integer", "How many contacts of each list"),
     Parameter("changes", "integer", "How many of the newest changes"),
     Parameter("messages", "integer", "How many of the newest messages"),
 )

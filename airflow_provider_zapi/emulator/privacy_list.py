@@ -44,7 +44,7 @@ class PrivacyRecord:
     _lagging: list[str] = field(default_factory=list)
     _lagging_reads: int = 0
 
-    def exceptions(self, limit: int | None = None) -> list[str]:
+    def excluded(self, limit: int | None = None) -> list[str]:
         """Return the entries of the true list, or its first ``limit`` entries."""
         return self._named(self.contacts, limit)
 
@@ -116,7 +116,7 @@ class PrivacyRecord:
     def _visible(self) -> list[str]:
         reads, restored = AFTER_LEAVING[self.switches["list_after_leaving"]]
         if self.value == BLACKLIST or (restored and reads == "the list"):
-            return self.exceptions()
+            return self.excluded()
         return self._named(self._left) if reads == "the list" else []
 
     def _named(self, contacts: Mapping[str, str], limit: int | None = None) -> list[str]:

@@ -221,7 +221,7 @@ def _fact_of_change(instance: Any, record: Any, change: Mapping[str, Any]) -> st
     if change.get("action") == "remove":
         if not present:
             return "remove_absent"
-        return "remove" if change["phone"] in record.exceptions() else "remove_other_form"
+        return "remove" if change["phone"] in record.excluded() else "remove_other_form"
     return "action_unknown"
 
 

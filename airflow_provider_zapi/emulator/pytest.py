@@ -41,7 +41,7 @@ class Number:
     def excluded(self) -> dict[str, list[str]]:
         """Return the excluded contacts of each setting that has a list, such as ``{"last_seen": [...], ...}``."""
         settings = self.instance.view()["settings"]
-        return {name: parts["exceptions"] for name, parts in settings.items() if "exceptions" in parts}
+        return {name: parts["excluded"] for name, parts in settings.items() if "excluded" in parts}
 
     @property
     def messages(self) -> list[tuple[str, str]]:
@@ -56,7 +56,7 @@ class Number:
         :raises InvalidInputError: there is no such setting, or it does not have this value
         """
         given = {
-            name: {"value": value} if isinstance(value, str) else {"value": BLACKLIST, "exceptions": value}
+            name: {"value": value} if isinstance(value, str) else {"value": BLACKLIST, "excluded": value}
             for name, value in settings.items()
         }
         self.instance.patch({"settings": given})

@@ -19,7 +19,7 @@ _IDENTIFIERS = {"type": "array", "items": {"type": "string", "pattern": "^[0-9]{
 def _setting(values: tuple[str, ...], has_list: bool) -> dict[str, Any]:
     properties: dict[str, Any] = {"value": {"enum": list(values)}}
     if has_list:
-        properties["exceptions"] = _IDENTIFIERS
+        properties["excluded"] = _IDENTIFIERS
     return {**_OBJECT, "properties": properties, "additionalProperties": False}
 
 

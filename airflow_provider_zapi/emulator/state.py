@@ -31,7 +31,7 @@ _REMEMBERED_MESSAGE = 16 * 1024
 _MAX_FAULTS = 1_000
 _MAX_FAULT_BYTES = 4 * 1024 * 1024
 #: WhatsApp's limit of excluded contacts for one setting.
-MAX_EXCEPTIONS = 64_000
+MAX_EXCLUDED = 64_000
 
 #: The form of instance ids and tokens, which are part of paths.
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -72,16 +72,16 @@ def _check_settings(given: object) -> dict[str, dict[str, Any]]:
     settings = require_names(given, SETTING_BY_NAME, "settings")
     for name, parts in settings.items():
         has_list = SETTING_BY_NAME[name].scope is not None
-        require_names(parts, ("value", "exceptions") if has_list else ("value",), f"setting {name}")
+        require_names(parts, ("value", "excluded") if has_list else ("value",), f"setting {name}")
         if "value" in parts:
             check_value(name, parts["value"], f"value of setting {name}")
-        exceptions = parts.get("exceptions", [])
-        if not isinstance(exceptions, list) or not all(map(is_identifier, exceptions)):
+        excluded = parts.get("excluded", [])
+        if not isinstance(excluded, list) or not all(map(is_identifier, excluded)):
             raise InvalidInputError(
-                f"exceptions of setting {name} must be a list of phones (8 to 15 digits) or @lid identifiers"
+                f"excluded of setting {name} must be a list of phones (8 to 15 digits) or @lid identifiers"
             )
-        if len(exceptions) > MAX_EXCEPTIONS:
-            raise InvalidInputError(f"exceptions of setting {name} must be at most {MAX_EXCEPTIONS}")
+        if len(excluded) > MAX_EXCLUDED:
+            raise InvalidInputError(f"excluded of setting {name} must be at most {MAX_EXCLUDED}")
     return settings
 
 
@@ -130,7 +130,7 @@ class Instance:
             self.switches.update(switches)
             for name, parts in settings.items():
                 record = self.records[name]
-                self._remember("control", record.replace(parts.get("value", record.value), parts.get("exceptions")))
+                self._remember("control", record.replace(parts.get("value", record.value), parts.get("excluded")))
             self._changed()
 
     def write(self, setting: str, value: str, changes: Iterable[Mapping[str, str]] = ()) -> bool:
@@ -142,7 +142,7 @@ class Instance:
             if self.take("conflicts"):
                 return False
             record = self.records[setting]
-            if len(record.contacts) + len(changes) > MAX_EXCEPTIONS and record.size_after(changes) > MAX_EXCEPTIONS:
+            if len(record.contacts) + len(changes) > MAX_EXCLUDED and record.size_after(changes) > MAX_EXCLUDED:
                 return False
             if value == BLACKLIST and self.switches["empty_list"] == "refused" and not record.size_after(changes):
                 return False
@@ -177,11 +177,11 @@ class Instance:
         return sent
 
     def view(
-        self, max_exceptions: int | None = None, max_changes: int = REMEMBERED, max_messages: int = REMEMBERED
+        self, max_excluded: int | None = None, max_changes: int = REMEMBERED, max_messages: int = REMEMBERED
     ) -> dict[str, Any]:
         """Return the whole state without secrets.
 
-        :param max_exceptions: the most contacts to return of each list; None for all
+        :param max_excluded: the most contacts to return of each list; None for all
         :param max_changes: how many of the newest changes to return
         :param max_messages: how many of the newest messages to return
         """
@@ -191,7 +191,7 @@ class Instance:
                 name: {"value": record.value} for name, record in self.records.items()
             }
             for name, record in lists.items():
-                settings[name]["exceptions"] = record.exceptions(max_exceptions)
+                settings[name]["excluded"] = record.excluded(max_excluded)
             return {
                 "id": self.id,
                 "phone": self.phone,
@@ -202,7 +202,7 @@ class Instance:
                 "smartphone_connected": self.smartphone_connected,
                 "subscription": self.subscription,
                 "settings": settings,
-                "exception_counts": {name: len(record.contacts) for name, record in lists.items()},
+                "excluded_counts": {name: len(record.contacts) for name, record in lists.items()},
                 "versions": {name: record.version for name, record in self.records.items()},
                 "switches": copy.deepcopy(self.switches),
                 "history": self.history.last(max_changes),
@@ -217,7 +217,7 @@ class Instance:
             for name, record in self.records.items():
                 if record.contacts:
                     # Contacts are stored as they were first sent, because an `@lid` cannot become a phone again.
-                    settings[name] = {"value": record.value, "exceptions": list(record.contacts.values())}
+                    settings[name] = {"value": record.value, "excluded": list(record.contacts.values())}
                 elif record.value != record.setting.default:
                     settings[name] = {"value": record.value}
             switches = {name: value for name, value in self.switches.items() if value != SWITCH_DEFAULTS[name]}

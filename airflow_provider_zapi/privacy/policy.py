@@ -27,10 +27,10 @@ from airflow_provider_zapi.privacy.phones import contact_key, kind, normalize_co
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, SETTINGS, PrivacySetting
 from airflow_provider_zapi.wording import counted
 
-__all__ = ["MAX_EXCEPTIONS", "Policy", "SettingPolicy", "load_text", "parse_policy", "policy_schema"]
+__all__ = ["MAX_EXCLUDED", "Policy", "SettingPolicy", "load_text", "parse_policy", "policy_schema"]
 
 #: The most excluded contacts that WhatsApp stores for one setting.
-MAX_EXCEPTIONS = 64_000
+MAX_EXCLUDED = 64_000
 
 #: The most mistakes that a message lists. It gives only the number of the others.
 MAX_LISTED = 20
@@ -50,12 +50,12 @@ class SettingPolicy:
 
     :param setting: the setting
     :param value: its wanted value
-    :param exceptions: the wanted excluded contacts, each once; empty unless the value is CONTACT_BLACKLIST
+    :param excluded: the wanted excluded contacts, each once; empty unless the value is CONTACT_BLACKLIST
     """
 
     setting: PrivacySetting
     value: str
-    exceptions: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Policy:
 
     def canonical(self) -> str:
         """Return a string that is equal for equal policies. It holds phones, so use it only for a keyed digest."""
-        return json.dumps([(each.setting.name, each.value, sorted(each.exceptions)) for each in self.settings])
+        return json.dumps([(each.setting.name, each.value, sorted(each.excluded)) for each in self.settings])
 
 
 def parse_policy(policy: object, parameter: str = "policy") -> Policy:
@@ -114,7 +114,7 @@ def _settings(policy: object, mistakes: list[str]) -> Iterator[SettingPolicy]:
 
 def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> SettingPolicy | None:
     place = setting.name
-    exceptions: object = None
+    excluded: object = None
     if isinstance(given, Mapping):
         accepted = (_VISIBLE_TO, _EXCEPT) if setting.list_scope else (_VISIBLE_TO,)
         unknown = [_key(key) for key in given if key not in accepted]
@@ -122,12 +122,12 @@ def _setting(setting: PrivacySetting, given: object, mistakes: list[str]) -> Set
         if _VISIBLE_TO not in given:
             mistakes.append(f"{place}: {_VISIBLE_TO} is missing")
             return None
-        exceptions, given, place = given.get(_EXCEPT), given[_VISIBLE_TO], f"{place}.{_VISIBLE_TO}"
+        excluded, given, place = given.get(_EXCEPT), given[_VISIBLE_TO], f"{place}.{_VISIBLE_TO}"
     value = _value(setting, given, place, mistakes)
-    contacts = () if exceptions is None else _exceptions(setting, exceptions, mistakes)
-    if value == CONTACT_BLACKLIST and not exceptions:
+    contacts = () if excluded is None else _read_excluded(setting, excluded, mistakes)
+    if value == CONTACT_BLACKLIST and not excluded:
         mistakes.append(f"{setting.name}: {value} needs contacts under '{_EXCEPT}'; for all contacts, use CONTACTS")
-    if value and value != CONTACT_BLACKLIST and exceptions is not None:
+    if value and value != CONTACT_BLACKLIST and excluded is not None:
         mistakes.append(
             f"{setting.name}.{_EXCEPT}: only {CONTACT_BLACKLIST} has excluded contacts; the value is {value}"
         )
@@ -142,13 +142,13 @@ def _value(setting: PrivacySetting, given: object, place: str, mistakes: list[st
         return ""
 
 
-def _exceptions(setting: PrivacySetting, given: object, mistakes: list[str]) -> tuple[str, ...]:
+def _read_excluded(setting: PrivacySetting, given: object, mistakes: list[str]) -> tuple[str, ...]:
     place = f"{setting.name}.{_EXCEPT}"
     if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
         mistakes.append(f"{place}: is {kind(given)}, but must be a list of contacts")
         return ()
-    if len(given) > MAX_EXCEPTIONS:
-        mistakes.append(f"{place}: has {len(given)} contacts; WhatsApp accepts at most {MAX_EXCEPTIONS}")
+    if len(given) > MAX_EXCLUDED:
+        mistakes.append(f"{place}: has {len(given)} contacts; WhatsApp accepts at most {MAX_EXCLUDED}")
         return ()
     contacts: dict[str, str] = {}
     for index, item in enumerate(given):
@@ -275,22 +275,22 @@ def policy_schema() -> dict[str, Any]:
             {"type": "integer", "minimum": 10_000_000, "maximum": 999_999_999_999_999},
         ],
     }
-    exceptions = {"type": "array", "items": contact, "minItems": 1, "maxItems": MAX_EXCEPTIONS}
+    excluded = {"type": "array", "items": contact, "minItems": 1, "maxItems": MAX_EXCLUDED}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Privacy policy of a WhatsApp number on Z-API",
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {setting.name: _schema_of(setting, exceptions) for setting in SETTINGS},
+        "properties": {setting.name: _schema_of(setting, excluded) for setting in SETTINGS},
     }
 
 
-def _schema_of(setting: PrivacySetting, exceptions: Mapping[str, Any]) -> dict[str, Any]:
+def _schema_of(setting: PrivacySetting, excluded: Mapping[str, Any]) -> dict[str, Any]:
     plain = {"enum": [value for value in setting.values if value != CONTACT_BLACKLIST]}
     forms: list[dict[str, Any]] = [plain, _object({_VISIBLE_TO: plain})]
     if setting.list_scope:
-        forms.append(_object({_VISIBLE_TO: {"const": CONTACT_BLACKLIST}, _EXCEPT: exceptions}))
+        forms.append(_object({_VISIBLE_TO: {"const": CONTACT_BLACKLIST}, _EXCEPT: excluded}))
     return {"title": setting.title, "anyOf": forms}
 
 

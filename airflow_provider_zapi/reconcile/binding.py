@@ -88,7 +88,7 @@ def _content(plan: SettingPlan) -> list[Any]:
         sorted(change.not_on_whatsapp),
         change.undecided,
     ]
-    return [wanted.setting.name, wanted.value, sorted(wanted.exceptions), changes]
+    return [wanted.setting.name, wanted.value, sorted(wanted.excluded), changes]
 
 
 def parse_digest(value: object, parameter: str) -> PlanDigest:

@@ -270,4 +270,4 @@ def _summary(tally: Tally) -> str:
 
 
 def _text(policy: Policy) -> str:
-    return json.dumps([(each.setting.name, each.value, each.exceptions) for each in policy.settings])
+    return json.dumps([(each.setting.name, each.value, each.excluded) for each in policy.settings])

@@ -78,10 +78,10 @@ class SettingPlan:
         rule 5). So all wanted contacts are sent, even those that the list shows, if there are at most 500. Adding a
         contact twice is harmless (rule 10, inferred). For longer lists, only the missing contacts are sent.
         """
-        if len(self.wanted.exceptions) > FIRST_CALL:
+        if len(self.wanted.excluded) > FIRST_CALL:
             return change.changes
         gone = set(change.not_on_whatsapp)
-        return changes_of((contact for contact in self.wanted.exceptions if contact not in gone), change.remove)
+        return changes_of((contact for contact in self.wanted.excluded if contact not in gone), change.remove)
 
     @property
     def exposed(self) -> tuple[str, ...]:
@@ -90,10 +90,10 @@ class SettingPlan:
         There are none for lists of up to 500 contacts. Whether these contacts see anything depends on the value in
         force, which cannot be read. If it is already CONTACT_BLACKLIST and they are on the list, they see nothing.
         """
-        if self.change is None or len(self.wanted.exceptions) <= FIRST_CALL:
+        if self.change is None or len(self.wanted.excluded) <= FIRST_CALL:
             return ()
         hidden = {*self.change.add[:FIRST_CALL], *self.change.not_on_whatsapp}
-        return tuple(contact for contact in self.wanted.exceptions if contact not in hidden)
+        return tuple(contact for contact in self.wanted.excluded if contact not in hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _exposure(plan: SettingPlan) -> str:
     calls = max(1, -(-len(change.changes) // FIRST_CALL)) if change else 1
     return (
         f"{setting.title}: if the value in force now is not {CONTACT_BLACKLIST}, up to {len(plan.exposed)} of "
-        f"{len(plan.wanted.exceptions)} excluded contacts can see it until {calls} "
+        f"{len(plan.wanted.excluded)} excluded contacts can see it until {calls} "
         f"{'call has' if calls == 1 else 'calls have'} been made and the list has been read back, because one call "
         f"carries {FIRST_CALL} contacts."
     )
@@ -162,7 +162,7 @@ def _plan(wanted: SettingPolicy, client: ZApiClient, contacts: Contacts) -> Sett
         return SettingPlan(wanted)
     try:
         present = client.disallowed_contacts(wanted.setting)
-        return SettingPlan(wanted, compare(wanted.exceptions, present, contacts.resolve))
+        return SettingPlan(wanted, compare(wanted.excluded, present, contacts.resolve))
     except ZApiError as error:
         if concerns_all(error, client):
             raise

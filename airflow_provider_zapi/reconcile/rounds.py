@@ -233,7 +233,7 @@ class SettingRun:
 
     def _warn_of_difference(self, sent: int) -> None:
         """Log how many contacts may see the number for now, because the write of all wanted contacts was refused."""
-        setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.exceptions)
+        setting, wanted = self.plan.wanted.setting, len(self.plan.wanted.excluded)
         log.warning(
             "%s: Z-API refused the write of all wanted contacts. The next write sends only the difference (%s). If the "
             "value in force now is not %s, up to %s can see it until the list has been read back.",
@@ -264,7 +264,7 @@ class SettingRun:
         wanted = self.plan.wanted
         present = self._client.disallowed_contacts(wanted.setting)
         self.read_at, read_at = next(self._steps), self._now()
-        change = compare(wanted.exceptions, present, self._contacts.resolve, ask_about_missing=bool(self._rounds))
+        change = compare(wanted.excluded, present, self._contacts.resolve, ask_about_missing=bool(self._rounds))
         self._change = change
         self._guard.look(change, min(change.kept, len(self._added)))
         self._guard.check(change, self._sent_so_far())

@@ -147,7 +147,7 @@ def test_every_task_succeeds_at_its_first_try(ran: Ran) -> None:
 
 def test_the_policy_is_applied(ran: Ran) -> None:
     settings = ran.instance["settings"]
-    assert settings["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
+    assert settings["last_seen"] == {"value": "CONTACT_BLACKLIST", "excluded": ["5544991111111"]}
     assert (settings["photo"]["value"], settings["online"]["value"]) == ("CONTACTS", "SAME_LAST_SEEN")
 
 

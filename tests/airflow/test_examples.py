@@ -97,14 +97,14 @@ def test_an_example_describes_itself_and_survives_a_failure(examples: dict[str, 
 @pytest.mark.parametrize("dag_id", CASES)
 def test_an_example_runs_unchanged(zapi: RunningEmulator, pools: None, examples: dict[str, Any], dag_id: str) -> None:
     for instance in NUMBERS.values():
-        zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"exceptions": START.get(dag_id, [BEFORE])}}})
+        zapi.emulator.instance(instance).patch({"settings": {"last_seen": {"excluded": START.get(dag_id, [BEFORE])}}})
     by_hand: dict[str, Any] = {"mark_success_pattern": BY_HAND[dag_id]} if dag_id in BY_HAND else {}
     dag_run = run(examples[dag_id], **by_hand)
     assert set(states(dag_run).values()) == {"success"}
     found = {}
     for number in AFTER[dag_id]:
         state = zapi.emulator.instance(NUMBERS[number]).view()["settings"]["last_seen"]
-        found[number] = (state["value"], sorted(state["exceptions"]))
+        found[number] = (state["value"], sorted(state["excluded"]))
     assert found == AFTER[dag_id]
 
 

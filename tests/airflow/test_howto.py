@@ -97,7 +97,7 @@ def test_one_phone_is_added_to_four_lists_of_every_number(
     zapi: RunningEmulator, pools: None, howto: dict[str, Any]
 ) -> None:
     for instance in NUMBERS.values():
-        zapi.emulator.instance(instance).patch({"settings": {"photo": {"exceptions": [THIRD]}}})
+        zapi.emulator.instance(instance).patch({"settings": {"photo": {"excluded": [THIRD]}}})
     [command] = [block for block in code_blocks(PAGES["block-an-ex-employee"], "bash") if "dags trigger" in block]
     found = re.search(r"--conf '(.*)'", command)
     assert found
@@ -108,7 +108,7 @@ def test_one_phone_is_added_to_four_lists_of_every_number(
     for number in NUMBERS:
         after = settings(zapi, number)
         assert {after[name]["value"] for name in LISTS} == {"CONTACT_BLACKLIST"}
-        assert {name: sorted(after[name]["exceptions"]) for name in LISTS} == {
+        assert {name: sorted(after[name]["excluded"]) for name in LISTS} == {
             name: [FIRST, THIRD] if name == "photo" else [FIRST] for name in LISTS
         }
         for name in LISTS:
@@ -125,7 +125,7 @@ def test_another_number_reports_drift_and_nothing_is_changed(
     zapi: RunningEmulator, pools: None, howto: dict[str, Any], found: list[str], told: bool
 ) -> None:
     watched, teller = (zapi.emulator.instance(NUMBERS[number]) for number in ("zapi_support", "zapi_default"))
-    watched.patch({"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": found}}})
+    watched.patch({"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": found}}})
     versions = watched.view()["versions"]
     assert states(run(howto["watch_support"])) == {"watch": "failed" if told else "success"}
     message = code_blocks(PAGES["alarm-on-drift"], "text")[0].strip()
@@ -139,11 +139,11 @@ def test_another_number_reports_drift_and_nothing_is_changed(
 
 def test_the_nightly_run_corrects_the_list(zapi: RunningEmulator, pools: None, howto: dict[str, Any]) -> None:
     zapi.emulator.instance(NUMBERS["zapi_support"]).patch(
-        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": [FIRST, THIRD]}}}
+        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": [FIRST, THIRD]}}}
     )
     assert states(run(howto["restore_support"])) == {"restore": "success"}
     after = settings(zapi, "zapi_support")
-    assert sorted(after["last_seen"]["exceptions"]) == POLICY_LIST
+    assert sorted(after["last_seen"]["excluded"]) == POLICY_LIST
     assert [after[name]["value"] for name in ("photo", "online")] == ["CONTACTS", "SAME_LAST_SEEN"]
 
 

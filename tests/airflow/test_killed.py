@@ -87,7 +87,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         seen.ends = running.wait_for("the end of the run", kill_in_time(home, running, zapi.emulator), 120)
         for kill in KILLS:
             seen.requests[kill.name] = len(requests(zapi.emulator, kill.name))
-            seen.lists[kill.name] = zapi.emulator.instance(kill.name).view()["settings"]["last_seen"]["exceptions"]
+            seen.lists[kill.name] = zapi.emulator.instance(kill.name).view()["settings"]["last_seen"]["excluded"]
         seen.requests |= {name: len(server.requests) for name, server in servers.items()}
     texts = dict(files(home))
     for name in (*HANGING, *(kill.name for kill in KILLS)):

@@ -16,7 +16,7 @@ ADD = {"action": "add", "phone": "+55 44 99111-1111"}
 
 def last_seen(zapi: RunningEmulator, instance: str = "instance-1") -> tuple[str, list[str]]:
     state = zapi.emulator.instance(instance).view()["settings"]["last_seen"]
-    return state["value"], state["exceptions"]
+    return state["value"], state["excluded"]
 
 
 @pytest.mark.parametrize("dag_id", ["zapi_test_text", "zapi_test_native"])
@@ -42,7 +42,7 @@ def test_a_phone_may_be_templated_inside_the_list(zapi: RunningEmulator, dags: d
 
 
 def test_the_list_can_be_a_json_file_beside_the_dag(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
-    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": ["5544992222222"]}}})
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"excluded": ["5544992222222"]}}})
     dag_run = run(dags["zapi_test_file"])
     assert states(dag_run) == {"set": "success"}
     assert last_seen(zapi) == ("CONTACT_BLACKLIST", ["5544991111111"])

@@ -47,7 +47,7 @@ def events(conn_id: str = "zapi_default") -> list[dict[str, Any]]:
 def test_a_policy_is_applied_and_its_list_verified(zapi: RunningEmulator, dags: dict[str, Any], dag_id: str) -> None:
     dag_run = run(dags[dag_id], {**PARAMS, "policy": json.dumps(POLICY)})
     assert states(dag_run) == {"apply": "success"}
-    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
+    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "excluded": ["5544991111111"]}
     assert settings(zapi)["read_receipts"] == {"value": "disable"}
     result = results(dag_run, "apply")[-1]
     verified_at = datetime.fromisoformat(result["settings"]["last_seen"].pop("verified_at"))
@@ -100,7 +100,7 @@ def test_stricter_settings_are_sent_first_and_a_met_policy_removes_nothing(
 def test_a_plan_reads_and_sends_nothing(
     zapi: RunningEmulator, dags: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": ["5544993333333"]}}})
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"excluded": ["5544993333333"]}}})
     before = settings(zapi)
     dag_run = run(dags["zapi_test_policy_text"], {**PARAMS, "policy": json.dumps(POLICY), "mode": "plan"})
     assert states(dag_run) == {"apply": "success"}
@@ -135,7 +135,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "mass removal",
         {"policy": json.dumps(POLICY)},
-        {"settings": {"last_seen": {"exceptions": [f"554499333333{digit}" for digit in range(10)]}}},
+        {"settings": {"last_seen": {"excluded": [f"554499333333{digit}" for digit in range(10)]}}},
         "would remove 10 of 10 contacts",
     ),
 ]  # fmt: skip
@@ -160,10 +160,10 @@ def test_what_must_not_be_applied_writes_nothing(
 
 
 def test_a_mass_removal_can_be_allowed(zapi: RunningEmulator, dags: dict[str, Any]) -> None:
-    crowd = {"settings": {"last_seen": {"exceptions": [f"554499333333{digit}" for digit in range(10)]}}}
+    crowd = {"settings": {"last_seen": {"excluded": [f"554499333333{digit}" for digit in range(10)]}}}
     zapi.emulator.instance("instance-1").patch(crowd)
     assert states(run(dags["zapi_test_policy_mass"])) == {"apply": "success"}
-    assert settings(zapi)["last_seen"]["exceptions"] == ["5544991111111", "5544992222222"]
+    assert settings(zapi)["last_seen"]["excluded"] == ["5544991111111", "5544992222222"]
 
 
 @pytest.mark.parametrize("phone", ["5544999990000", "+55 44 9999-0000"])
@@ -209,7 +209,7 @@ def test_the_asset_is_updated_only_if_something_changed(
     steps: tuple[Callable[[], object], ...] = (
         lambda: None,
         lambda: None,
-        lambda: zapi.emulator.instance("instance-3").patch({"settings": {"last_seen": {"exceptions": []}}}),
+        lambda: zapi.emulator.instance("instance-3").patch({"settings": {"last_seen": {"excluded": []}}}),
         lambda: conf.update(policy=json.dumps({**POLICY, "read_receipts": "enable"})),
         lambda: None,
     )
@@ -252,8 +252,8 @@ def planned(dags: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
     return dict(results(run(dags["zapi_test_policy_text"], conf), "apply")[-1])
 
 
-def change_list(zapi: RunningEmulator, *exceptions: str) -> None:
-    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"exceptions": list(exceptions)}}})
+def change_list(zapi: RunningEmulator, *excluded: str) -> None:
+    zapi.emulator.instance("instance-1").patch({"settings": {"last_seen": {"excluded": list(excluded)}}})
 
 
 WRITES = ("POST privacy/last-seen", "POST privacy/read-receipts")
@@ -263,7 +263,7 @@ WRITES = ("POST privacy/last-seen", "POST privacy/read-receipts")
 def test_an_approved_plan_is_applied(zapi: RunningEmulator, dags: dict[str, Any], way: str) -> None:
     dag_run = run(dags[f"zapi_test_binding_{way}"], {"policy": json.dumps(POLICY), "mode": "apply"})
     assert states(dag_run) == {"plan": "success", "apply": "success"}
-    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}
+    assert settings(zapi)["last_seen"] == {"value": "CONTACT_BLACKLIST", "excluded": ["5544991111111"]}
     assert results(dag_run, "plan")[-1]["digest"].startswith("plan1-add1-remove0-")
 
 

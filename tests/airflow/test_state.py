@@ -145,7 +145,7 @@ def test_a_plan_stores_the_drift_and_a_failure_stores_the_name_of_its_error(numb
     run(dags["zapi_test_state_apply"], CONF)
     before = kept()
     assert before is not None
-    number.patch({"settings": {"last_seen": {"exceptions": [PHONES[0], "5544993333333"]}}})
+    number.patch({"settings": {"last_seen": {"excluded": [PHONES[0], "5544993333333"]}}})
     # The task fails because of the drift. The state records a drift and not a failure.
     assert states(run(dags["zapi_test_state_plan"], CONF)) == {"plan": "failed"}
     drifted = kept()
@@ -253,7 +253,7 @@ def test_the_command_line_shows_a_drift_and_its_end(
     assert code == 0
     assert re.search(r"last_seen +CONTACT_BLACKLIST +verified +2 ", printed)
     assert re.search(r"read_receipts +disable +asserted +- ", printed)
-    number.patch({"settings": {"last_seen": {"exceptions": [PHONES[0]]}}})
+    number.patch({"settings": {"last_seen": {"excluded": [PHONES[0]]}}})
     run(dags["zapi_test_state_plan"], CONF)
     code, printed = status(capsys, "zapi_state")
     assert code == 1

@@ -57,7 +57,7 @@ class Numbers:
     def create(self) -> None:
         for number in (*NUMBERS, ONE):
             parts = {"token": TOKEN, "client_token": CLIENT_TOKEN, "phone": "5544999990000"}
-            settings = {name: {"exceptions": OLD} for name in ("last_seen", "photo", "description", "group_add")}
+            settings = {name: {"excluded": OLD} for name in ("last_seen", "photo", "description", "group_add")}
             self.call("PUT", f"instances/{number}", {**parts, "settings": settings, "switches": {"delay": DELAY}})
 
     def connection(self, number: str) -> dict[str, Any]:
@@ -76,8 +76,8 @@ class Numbers:
         found = [self.call("GET", f"instances/{number}")["settings"] for number in numbers]
         for settings in found:
             for parts in settings.values():
-                if "exceptions" in parts:
-                    parts["exceptions"].sort()
+                if "excluded" in parts:
+                    parts["excluded"].sort()
         return found
 
     def printed(self) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def as_asked(policy: str) -> dict[str, Any]:
     """Return a policy file's settings in the emulator's format."""
     given = yaml.safe_load((DAGS / f"{policy}.yaml").read_text())
     return {
-        name: {"value": wanted["visible_to"], "exceptions": wanted["except"]}
+        name: {"value": wanted["visible_to"], "excluded": wanted["except"]}
         if isinstance(wanted, dict)
         else {"value": wanted}
         for name, wanted in given.items()

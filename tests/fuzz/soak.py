@@ -40,7 +40,7 @@ def calls(rng: random.Random) -> Iterator[tuple[str, str, Any]]:
             ("POST", "/_emulator/faults", {"fault": rng.choice(["status", "html", "empty"]), "path": "device"}),
             ("GET", f"{BASE}/device", None),
             ("GET", f"/{rng.randrange(10**9)}", None),
-            ("GET", "/_emulator/instances?exceptions=8&changes=6&messages=0", None),
+            ("GET", "/_emulator/instances?excluded=8&changes=6&messages=0", None),
         )
 
 

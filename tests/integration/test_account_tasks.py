@@ -234,7 +234,7 @@ def test_the_command_line_picks_the_number(
     contacts = ["5544991111111"]
     policy = {"photo": {"visible_to": "CONTACT_BLACKLIST", "except": contacts}}
     (tmp_path / "policy.json").write_text(json.dumps(policy))
-    settings = {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": contacts}}
+    settings = {"photo": {"value": "CONTACT_BLACKLIST", "excluded": contacts}}
     fleet.emulator.instance(ID).patch({"settings": settings})
     monkeypatch.chdir(tmp_path)
     command, *rest = words

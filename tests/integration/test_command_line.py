@@ -111,7 +111,7 @@ def writes(zapi: RunningEmulator) -> list[str]:
 @pytest.mark.usefixtures("airflow_db", "files")
 def test_only_the_expected_plan_is_applied(zapi: RunningEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     digest, instance = printed_plan(capsys)["digest"], zapi.emulator.instance("instance-1")
-    instance.patch({"settings": {"last_seen": {"exceptions": ["5544993333333"]}}})
+    instance.patch({"settings": {"last_seen": {"excluded": ["5544993333333"]}}})
     assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -121,7 +121,7 @@ def test_only_the_expected_plan_is_applied(zapi: RunningEmulator, capsys: pytest
     )
     assert "connection 'zapi_default'" in printed.err
     assert writes(zapi) == []
-    instance.patch({"settings": {"last_seen": {"exceptions": []}}})
+    instance.patch({"settings": {"last_seen": {"excluded": []}}})
     assert main(["apply", "zapi_default", "policy.yaml", "--expect", digest]) == 0
     assert len(writes(zapi)) == 2
 

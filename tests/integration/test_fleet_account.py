@@ -325,13 +325,13 @@ def test_the_approved_plan_is_applied_to_every_number(running: RunningEmulator) 
 def test_only_a_number_that_changed_after_the_approval_is_refused(running: RunningEmulator) -> None:
     digest = approve(running)
     changed = running.emulator.instance("number-0005")
-    changed.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544992222222"]}}})
+    changed.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "excluded": ["5544992222222"]}}})
     pushed = Pushed()
     with pytest.raises(ZApiError, match="approved"):
         operator(policy=LIST, expected_plan=digest).execute(pushed.context)
     outcomes = pushed.xcoms["return_value"]["outcomes"]
     assert (outcomes["proven"], outcomes["refused"]) == (269, 1)
-    assert changed.records["photo"].exceptions() == ["5544992222222"]
+    assert changed.records["photo"].excluded() == ["5544992222222"]
 
 
 def test_a_number_that_nobody_approved_is_refused(running: RunningEmulator) -> None:

@@ -64,7 +64,7 @@ def test_each_setting_has_its_own_list_which_is_read_back(zapi: RunningEmulator,
     assert execute(operator_of(setting, "CONTACT_BLACKLIST", contacts_blacklist=[ADD]))["sent_add"] == 1
     for other in SETTINGS:
         if other.list_scope:
-            assert state(zapi, other.name)["exceptions"] == (["5544991111111"] if other.name == setting else [])
+            assert state(zapi, other.name)["excluded"] == (["5544991111111"] if other.name == setting else [])
     read = operators.GetDisallowedContactsOperator(task_id="read", setting=f" {setting.upper()}")
     assert execute(read) == ["5544991111111"]
     count = operators.GetDisallowedContactsOperator(task_id="count", setting=setting, as_count=True)
@@ -178,12 +178,12 @@ REMOVE = {"action": "remove", "phone": "5544992222222"}
 
 READ_BACK: list[tuple[str, dict[str, Any], list[dict[str, str]], str]] = [
     # the case, the emulator's state, the changes, a part of the message ("" if the list has the changes)
-    ("all there", {"settings": {"photo": {"exceptions": ["5544992222222"]}}}, [ADD, REMOVE], ""),
+    ("all there", {"settings": {"photo": {"excluded": ["5544992222222"]}}}, [ADD, REMOVE], ""),
     ("there in another form", {"switches": {"list_as": "lid"}}, [ADD], ""),
     ("a late read", {"switches": {"read_lag": 1}}, [ADD], "does not show 1 of 1 additions, and still shows 0 of 0"),
     (
         "removed in a form that is not the listed one",
-        {"settings": {"photo": {"exceptions": ["554492222222"]}}},
+        {"settings": {"photo": {"excluded": ["554492222222"]}}},
         [REMOVE],
         "still shows 1 of 1 removals",
     ),

@@ -61,7 +61,7 @@ def test_the_first_write_has_every_wanted_contact(zapi: RunningEmulator, before:
     patch(
         zapi,
         switches={"list_after_leaving": list_after_leaving},
-        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": [ANA, BEN]}},
+        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": [ANA, BEN]}},
     )
     patch(zapi, settings={"last_seen": {"value": before}})
     results, _ = apply(zapi, {"last_seen": listed(ANA, BEN, CARA)})
@@ -78,7 +78,7 @@ def test_after_a_refused_first_write_only_the_difference_is_sent(
 ) -> None:
     patch(
         zapi,
-        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": [ANA]}},
+        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": [ANA]}},
         switches={"conflicts": 1},
     )
     with caplog.at_level(logging.WARNING):
@@ -93,7 +93,7 @@ def test_a_list_that_another_writer_changed_after_it_was_read_back_is_corrected(
     rival = {"setting": "last_seen", "changes": [{"action": "add", "phone": RIVALS}]}
     patch(zapi, switches={"other_writer": [{"setting": "photo"}, rival]})
     results, _ = apply(zapi, {"last_seen": listed(ANA), "online": "ALL"})
-    assert setting(zapi, "last_seen")["exceptions"] == [ANA]
+    assert setting(zapi, "last_seen")["excluded"] == [ANA]
     assert results["last_seen"].rounds == 2
     assert results["last_seen"].verified_at is not None
 
@@ -117,7 +117,7 @@ def test_a_contact_that_left_whatsapp_is_left_out_and_named(
     patch(zapi, switches={"unregistered_phones": [BEN], "fail_next": [empty, invalid]})
     with caplog.at_level(logging.WARNING):
         results, _ = apply(zapi, {"last_seen": listed(ANA, BEN), "online": "ALL"})
-    assert setting(zapi, "last_seen")["exceptions"] == [ANA]
+    assert setting(zapi, "last_seen")["excluded"] == [ANA]
     assert (results["last_seen"].not_on_whatsapp, results["last_seen"].added) == (1, 1)
     assert "not on WhatsApp, so they are not on the list: ***0002." in caplog.text
     assert BEN not in caplog.text
@@ -166,13 +166,13 @@ def test_a_mass_removal_from_a_restored_list_is_refused(zapi: RunningEmulator) -
     patch(
         zapi,
         switches={"list_after_leaving": "hidden"},
-        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": CROWD}},
+        settings={"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": CROWD}},
     )
     patch(zapi, settings={"last_seen": {"value": "NONE"}})
     wanted = CROWD[:3] + [f"5541322202{number:02d}" for number in range(10)]
     with pytest.raises(ZApiInvalidRequestError, match=r"would remove 12 of .*13 additions and 0 removals"):
         apply(zapi, {"last_seen": listed(*wanted)})
-    assert set(CROWD) <= set(setting(zapi, "last_seen")["exceptions"])
+    assert set(CROWD) <= set(setting(zapi, "last_seen")["excluded"])
 
 
 @pytest.mark.parametrize("lagging_reads", [1, 2, 4])
@@ -195,7 +195,7 @@ def test_whatsapp_is_asked_about_each_phone_once_in_a_run(zapi: RunningEmulator)
         zapi,
         switches={"list_as": "lid", "read_lag": 1},
         settings={
-            name: {"value": "CONTACT_BLACKLIST", "exceptions": [ANA, CARA]}
+            name: {"value": "CONTACT_BLACKLIST", "excluded": [ANA, CARA]}
             for name in ("last_seen", "photo", "group_add")
         },
     )

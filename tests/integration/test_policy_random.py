@@ -108,9 +108,9 @@ def met(running: RunningEmulator, policy: Policy) -> bool:
     return all(
         settings[wanted.setting.name]["value"] == wanted.value
         and (
-            not wanted.exceptions
-            or {contact_of(entry) for entry in settings[wanted.setting.name]["exceptions"]}
-            == {contact_of(contact) for contact in wanted.exceptions}
+            not wanted.excluded
+            or {contact_of(entry) for entry in settings[wanted.setting.name]["excluded"]}
+            == {contact_of(contact) for contact in wanted.excluded}
         )
         for wanted in policy.settings
     )
@@ -129,7 +129,7 @@ def start(running: RunningEmulator, rng: random.Random, pool: list[str]) -> None
     for setting in SETTINGS:
         settings[setting.name] = {"value": rng.choice(setting.values)}
         if setting.list_scope:
-            settings[setting.name]["exceptions"] = sorted(
+            settings[setting.name]["excluded"] = sorted(
                 {contact_of(entry): entry for entry in rng.sample(pool, rng.randint(0, len(pool)))}.values()
             )
     instance = running.emulator.instance("instance-1")

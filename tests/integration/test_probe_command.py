@@ -49,7 +49,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def number(zapi: RunningEmulator) -> RunningEmulator:
     zapi.emulator.instance("instance-1").patch(
-        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": OTHERS}}}
+        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": OTHERS}}}
     )
     return zapi
 
@@ -70,7 +70,7 @@ def run(zapi: RunningEmulator, *words: str, expected_phone: str | None = None) -
 
 def seen_by_owner(zapi: RunningEmulator) -> dict[str, Any]:
     settings: dict[str, Any] = zapi.emulator.instance("instance-1").view()["settings"]
-    return {name: {**one, "exceptions": sorted(one.get("exceptions", []))} for name, one in settings.items()}
+    return {name: {**one, "excluded": sorted(one.get("excluded", []))} for name, one in settings.items()}
 
 
 WRITES = ("--refusals", "--writes", "--contact", CONTACT, "--current", "last_seen=CONTACT_BLACKLIST", "--yes")
@@ -193,7 +193,7 @@ def test_a_journal_is_restored_and_deleted(number: RunningEmulator, here: Path) 
     journal = Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN))
     journal.write_follows("last_seen")
     number.emulator.instance("instance-1").patch(
-        {"settings": {"last_seen": {"value": "NONE", "exceptions": [CONTACT, OTHERS[0]]}}}
+        {"settings": {"last_seen": {"value": "NONE", "excluded": [CONTACT, OTHERS[0]]}}}
     )
     data, text, code = run(number, "--restore", "journal")
     assert (data, code) == ({"settings": ["last_seen"], "problems": []}, 0)

@@ -184,7 +184,7 @@ def test_a_list_is_compared_by_contact(
 ) -> None:
     zapi.emulator.instance("instance-1").patch(
         {
-            "settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": listed}},
+            "settings": {"photo": {"value": "CONTACT_BLACKLIST", "excluded": listed}},
             "switches": {"list_as": list_as},
         }
     )

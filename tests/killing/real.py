@@ -42,7 +42,7 @@ class Emulated:
     def put(self, seed: int) -> dict[str, Any]:
         """Create the instance again, with switches from the seed, and return its settings."""
         contacts = ["123456789012345@lid", *OTHERS] if seed % 3 else []
-        settings = {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": contacts}}
+        settings = {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": contacts}}
         switches = {"list_after_leaving": LEAVING[seed % 4], "exact_removal": seed % 5 > 0}
         return self._settings("PUT", {**INSTANCE, "settings": settings, "switches": switches})
 
@@ -57,7 +57,7 @@ class Emulated:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             settings: dict[str, Any] = json.load(answer)["settings"]
         for one in settings.values():
-            one["exceptions"] = sorted(one.get("exceptions", []))
+            one["excluded"] = sorted(one.get("excluded", []))
         return settings
 
 

@@ -45,7 +45,7 @@ def put_numbers(emulator: Emulator) -> None:
             "client_token": CLIENT_TOKEN,
             "phone": str(5544999990000 + at),
             "name": instance.partition("-")[0].capitalize(),
-            "settings": {"last_seen": {"exceptions": ["5544993333333", "5544994444444"]}},
+            "settings": {"last_seen": {"excluded": ["5544993333333", "5544994444444"]}},
         }
         emulator.put(instance, parts)
 

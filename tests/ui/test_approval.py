@@ -74,7 +74,7 @@ def test_an_approved_plan_changes_the_number_and_a_rejected_one_does_not(
     run, link = asked(airflow, emulator)
     open_question(page, link)
     expect(page.get_by_text(re.compile("plan1-add2-remove2-[0-9a-f]{64}"))).to_be_visible()
-    assert not any(phone in page.locator("body").inner_text() for phone in before["last_seen"]["exceptions"])
+    assert not any(phone in page.locator("body").inner_text() for phone in before["last_seen"]["excluded"])
     page.mouse.move(0, 0)
     picture("approval", page)
     assert settings(emulator) == before
@@ -82,7 +82,7 @@ def test_an_approved_plan_changes_the_number_and_a_rejected_one_does_not(
     assert end_of(airflow, run) == {"plan": "success", "approve": "success", "apply": "success"}
     assert settings(emulator)["last_seen"] == {
         "value": "CONTACT_BLACKLIST",
-        "exceptions": ["5544991111111", "5544992222222"],
+        "excluded": ["5544991111111", "5544992222222"],
     }
 
 
@@ -91,7 +91,7 @@ def test_a_number_that_changed_after_the_plan_is_not_changed(
 ) -> None:
     run, link = asked(airflow, emulator)
     open_question(page, link)
-    last_seen = {"exceptions": ["5544993333333"]}
+    last_seen = {"excluded": ["5544993333333"]}
     emulator.emulator.instance(NUMBERS["zapi_default"]).patch({"settings": {"last_seen": last_seen}})
     changed = settings(emulator)
     answer(page, "Approve")

@@ -51,7 +51,7 @@ def shown(page: Page, emulator: RunningEmulator) -> Page:
 
 def test_the_output_of_show_in_a_terminal(shown: Page, emulator: RunningEmulator, picture: Picture) -> None:
     emulator.emulator.instance("demo-instance").patch(
-        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]}}}
+        {"settings": {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": ["5544991111111"]}}}
     )
     command = ["show", "zapi_default", "--contacts"]
     env = {"AIRFLOW_CONN_ZAPI_DEFAULT": connection(emulator.url, NUMBERS["zapi_default"])}

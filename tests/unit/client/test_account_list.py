@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import threading
 import traceback
 from collections.abc import Iterator
@@ -119,6 +120,48 @@ def test_several_pages_end_with_a_kill() -> None:
     with pytest.raises(ZApiTransientError, match="cancelled"):
         next(account.instances(at_once=4))
     assert len(adapter.requests) <= 5
+
+
+class TimedOut(BaseException):
+    """Airflow's timeout of a task, which a signal raises in the main thread."""
+
+
+class Hanging(CannedAdapter):
+    """Answers the first page. The others raise the signal, and wait until the test ends."""
+
+    def __init__(self) -> None:
+        super().__init__(page(row(1), total=3, pages=3), Canned("", 503))
+        self.waiting, self.released, self.lock = 0, threading.Event(), threading.Lock()
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        if self.requests:
+            with self.lock:
+                self.waiting += 1
+                if self.waiting == 2 and not self.released.is_set():
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            self.released.wait(10)
+            with self.lock:
+                self.waiting -= 1
+        return super().send(request, **options)
+
+
+def test_a_timeout_neither_waits_for_pages_that_are_being_read_nor_reads_them_again() -> None:
+    def raise_timeout(number: int, frame: object) -> None:
+        raise TimedOut
+
+    adapter, clock, before = Hanging(), Clock(), signal.signal(signal.SIGUSR1, raise_timeout)
+    threads = set(threading.enumerate())
+    account = ZApiAccountClient(AccountCredentials(PARTNER_TOKEN), adapter=adapter, clock=clock, sleep=clock.sleep)
+    try:
+        with pytest.raises(TimedOut):
+            next(account.instances(at_once=2))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert adapter.waiting == 2
+    adapter.released.set()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+    assert len(adapter.requests) == 3
 
 
 def test_a_search_is_sent_as_query_parameters() -> None:

@@ -258,7 +258,7 @@ def test_me_contains_the_token_as_z_api_does(zapi: httpx.Client) -> None:
 @pytest.mark.parametrize("scope", ["lastSeen", "photo", "description", "groupAdd"])
 def test_each_scope_reads_its_own_list(zapi: httpx.Client, instance: Instance, scope: str) -> None:
     for number, name in enumerate(("last_seen", "photo", "description", "group_add")):
-        instance.patch({"settings": {name: {"value": "CONTACT_BLACKLIST", "exceptions": [f"5544111111{number}0"]}}})
+        instance.patch({"settings": {name: {"value": "CONTACT_BLACKLIST", "excluded": [f"5544111111{number}0"]}}})
     number = ["lastSeen", "photo", "description", "groupAdd"].index(scope)
     answer = zapi.get("privacy/disallowed-contacts", params={"type": scope}).json()
     assert answer == {"disallowedContacts": [f"5544111111{number}0"]}

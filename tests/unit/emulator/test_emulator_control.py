@@ -22,7 +22,7 @@ SHOP = "/_emulator/instances/shop"
 
 def test_the_state_of_a_fresh_instance(http: httpx.Client) -> None:
     state = http.get(SHOP).json()
-    everyone = {"value": "ALL", "exceptions": []}
+    everyone = {"value": "ALL", "excluded": []}
     assert state["settings"] == {
         "last_seen": everyone,
         "photo": everyone,
@@ -45,12 +45,12 @@ def test_the_interface_shows_no_token(http: httpx.Client) -> None:
 
 def test_put_creates_and_replaces(http: httpx.Client, emulator: Emulator) -> None:
     given = {"token": "new-token", "client_token": None, "phone": "554133334444"}
-    settings = {"last_seen": {"value": "CONTACT_BLACKLIST", "exceptions": ["554411111111"]}}
+    settings = {"last_seen": {"value": "CONTACT_BLACKLIST", "excluded": ["554411111111"]}}
     created = http.put("/_emulator/instances/new", json={**given, "settings": settings})
     assert created.status_code == 200
     assert created.json()["settings"]["last_seen"] == settings["last_seen"]
     replaced = http.put("/_emulator/instances/new", json={**given, "name": "New"})
-    assert replaced.json()["settings"]["last_seen"] == {"value": "ALL", "exceptions": []}
+    assert replaced.json()["settings"]["last_seen"] == {"value": "ALL", "excluded": []}
     assert replaced.json()["history"] == []
     assert list(emulator.instances) == ["shop", "new"]
 
@@ -61,13 +61,13 @@ def test_patch_changes_only_the_given_parts(http: httpx.Client, instance: Instan
         "connected": False,
         "subscription": "lapsed",
         "phone": "554133334444",
-        "settings": {"photo": {"exceptions": ["554411111111"]}},
+        "settings": {"photo": {"excluded": ["554411111111"]}},
         "switches": {"list_as": "lid"},
     }
     after = http.patch(SHOP, json=changes).json()
     assert (after["connected"], after["subscription"], after["phone"]) == (False, "lapsed", "554133334444")
     assert after["settings"]["photo"]["value"] == "ALL"
-    assert after["exception_counts"]["photo"] == 1
+    assert after["excluded_counts"]["photo"] == 1
     assert after["switches"] == {**before["switches"], "list_as": "lid"}
     assert after["name"] == before["name"]
 
@@ -81,9 +81,9 @@ def test_patch_changes_only_the_given_parts(http: httpx.Client, instance: Instan
         ({"phone": "+55 44"}, ("phone", "digits")),
         ({"token": "a/b"}, ("token", "letters")),
         ({"settings": {"status": {}}}, ("status", "messages_duration")),
-        ({"settings": {"online": {"exceptions": []}}}, ("exceptions", "value")),
+        ({"settings": {"online": {"excluded": []}}}, ("excluded", "value")),
         ({"settings": {"group_add": {"value": "NONE"}}}, ("group_add", "CONTACTS")),
-        ({"settings": {"photo": {"exceptions": ["+55"]}}}, ("photo", "digits")),
+        ({"settings": {"photo": {"excluded": ["+55"]}}}, ("photo", "digits")),
         ({"settings": {"photo": []}}, ("photo", "object")),
         ({"switches": {"colour": 1}}, ("colour", "exact_removal")),
         ({"switches": {"delay": 61}}, ("delay", "0 to 60")),
@@ -135,7 +135,7 @@ def test_an_instance_needs_its_credentials(emulator: Emulator, missing: str) -> 
         ),
         ("GET", "/_emulator/nix", "", 404),
         ("POST", "/_emulator/instances", "", 405),
-        ("GET", "/_emulator/instances?exceptions=-1", "", 400),
+        ("GET", "/_emulator/instances?excluded=-1", "", 400),
         ("GET", "/_emulator/requests?last=many", "", 400),
     ],
 )
@@ -153,10 +153,10 @@ def test_delete_removes_an_instance(http: httpx.Client, emulator: Emulator) -> N
 
 def test_lists_can_be_cut_and_the_counts_stay_complete(http: httpx.Client, instance: Instance) -> None:
     phones = ["554411111111", "554422222222", "554433333333"]
-    instance.patch({"settings": {"photo": {"exceptions": phones}}})
-    (state,) = http.get("/_emulator/instances?exceptions=2").json()["instances"]
-    assert state["settings"]["photo"]["exceptions"] == phones[:2]
-    assert state["exception_counts"]["photo"] == 3
+    instance.patch({"settings": {"photo": {"excluded": phones}}})
+    (state,) = http.get("/_emulator/instances?excluded=2").json()["instances"]
+    assert state["settings"]["photo"]["excluded"] == phones[:2]
+    assert state["excluded_counts"]["photo"] == 3
 
 
 def test_a_request_is_recorded_without_secrets(zapi: httpx.Client, emulator: Emulator) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_zapi.emulator.app import create_app
 from airflow_provider_zapi.emulator.console import Console
 from airflow_provider_zapi.emulator.contract import PUBLISHED
 from airflow_provider_zapi.emulator.recent import Recent, drop_oldest
-from airflow_provider_zapi.emulator.state import ALL_REMEMBERED_BYTES, MAX_EXCEPTIONS, REMEMBERED_BYTES
+from airflow_provider_zapi.emulator.state import ALL_REMEMBERED_BYTES, MAX_EXCLUDED, REMEMBERED_BYTES
 from airflow_provider_zapi.emulator.statefile import load, save
 from tests.unit.emulator.conftest import AppTransport
 
@@ -188,8 +188,8 @@ def test_a_fault_with_501_is_not_a_call_that_is_not_emulated(zapi: httpx.Client,
 
 
 def test_a_list_has_at_most_as_many_contacts_as_whatsapp_allows(zapi: httpx.Client, instance: Instance) -> None:
-    full = [str(10_000_000_000 + number) for number in range(MAX_EXCEPTIONS - 1)]
-    instance.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "exceptions": full}}})
+    full = [str(10_000_000_000 + number) for number in range(MAX_EXCLUDED - 1)]
+    instance.patch({"settings": {"photo": {"value": "CONTACT_BLACKLIST", "excluded": full}}})
 
     def add(*phones: str) -> Any:
         changes = [{"action": "add", "phone": phone} for phone in phones]
@@ -198,7 +198,7 @@ def test_a_list_has_at_most_as_many_contacts_as_whatsapp_allows(zapi: httpx.Clie
         ).json()
 
     assert add("5544991111111", "5544992222222") == {"success": False}
-    assert len(instance.records["photo"].contacts) == MAX_EXCEPTIONS - 1
+    assert len(instance.records["photo"].contacts) == MAX_EXCLUDED - 1
     assert add("5544991111111", full[0]) == {"success": True}
     assert add("5544992222222") == {"success": False}
 
@@ -303,7 +303,7 @@ def test_a_state_file_restores_everything(emulator: Emulator, instance: Instance
             "name": "Shop \u2603",
             "connected": False,
             "settings": {
-                "photo": {"value": "CONTACT_BLACKLIST", "exceptions": ["5544991111111"]},
+                "photo": {"value": "CONTACT_BLACKLIST", "excluded": ["5544991111111"]},
                 "online": {"value": "SAME_LAST_SEEN"},
             },
             "switches": {"list_as": "lid", "conflicts": 2},

@@ -41,15 +41,15 @@ def test_a_policy_is_the_same_in_every_form(policy: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "exceptions"),
+    ("text", "excluded"),
     [
         ("[5544991111111, 554491111111]", ("5544991111111",)),  # one contact in two forms
         ("['1@lid']", ("1@lid",)),
     ],
 )
-def test_contacts_in_yaml_are_read_as_they_are_written(text: str, exceptions: tuple[str, ...]) -> None:
+def test_contacts_in_yaml_are_read_as_they_are_written(text: str, excluded: tuple[str, ...]) -> None:
     policy = parse_policy(f"photo: {{visible_to: contact_blacklist, except: {text}}}")
-    assert policy == Policy((SettingPolicy(PHOTO, "CONTACT_BLACKLIST", exceptions),))
+    assert policy == Policy((SettingPolicy(PHOTO, "CONTACT_BLACKLIST", excluded),))
 
 
 LISTED = {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]}
@@ -168,7 +168,7 @@ def test_an_anchor_states_a_list_once_for_several_settings() -> None:
         last_seen: {visible_to: CONTACT_BLACKLIST, except: &team ["5544991111111", "1@lid"]}
         photo: {visible_to: CONTACT_BLACKLIST, except: *team}
     """
-    assert [wanted.exceptions for wanted in parse_policy(text).settings] == [("5544991111111", "1@lid")] * 2
+    assert [wanted.excluded for wanted in parse_policy(text).settings] == [("5544991111111", "1@lid")] * 2
 
 
 def test_a_repeated_mistake_is_listed_once_and_the_message_has_the_files_name() -> None:

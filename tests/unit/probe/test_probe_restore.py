@@ -133,7 +133,7 @@ def test_reads_are_at_most_20_and_change_nothing(tmp_path: Path) -> None:
         ({}, Plan(writes=True, current={"last_seen": "CONTACT_BLACKLIST"}, contact=OWN), "the number itself"),
         ({}, Plan(writes=True, current={"last_seen": "CONTACT_BLACKLIST"}, contact=OTHERS[0]), "already on the list"),
         ({"switches": {"unregistered_phones": [CONTACT]}}, ALL_LEVELS, "not on WhatsApp"),
-        ({"settings": {"last_seen": {"exceptions": [f"55119{n:08}" for n in range(501)]}}}, ALL_LEVELS, "more than 500"),
+        ({"settings": {"last_seen": {"excluded": [f"55119{n:08}" for n in range(501)]}}}, ALL_LEVELS, "more than 500"),
     ],
 )  # fmt: skip
 def test_a_change_that_cannot_be_restored_is_not_started(changes: dict[str, object], plan: Plan, why: str) -> None:

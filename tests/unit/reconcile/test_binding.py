@@ -39,7 +39,7 @@ def nobody(phones: Iterable[str]) -> Mapping[str, ResolvedContact]:
 
 
 def plan_with(change: ListChange | None = CHANGE, **wanted: Any) -> PolicyPlan:
-    given = {"setting": LAST_SEEN, "value": BLACKLIST, "exceptions": (ANA, BEN, "4915100000003"), **wanted}
+    given = {"setting": LAST_SEEN, "value": BLACKLIST, "excluded": (ANA, BEN, "4915100000003"), **wanted}
     settings = (SettingPlan(SettingPolicy(**given), change), SettingPlan(SettingPolicy(ONLINE, "ALL")))
     return PolicyPlan(settings, Contacts(nobody))
 
@@ -58,7 +58,7 @@ SAME: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
     "once more": (plan_with(), {}),
     "additions in another order": (plan_with(CHANGE._replace(add=(BEN, ANA))), {}),
     "removals in another order": (plan_with(CHANGE._replace(remove=("901@lid", CLEO))), {}),
-    "the policy in another order": (plan_with(exceptions=("4915100000003", BEN, ANA)), {}),
+    "the policy in another order": (plan_with(excluded=("4915100000003", BEN, ANA)), {}),
     "an entry more that stays": (plan_with(CHANGE._replace(kept=4)), {}),
     "an entry more that nobody can interpret": (plan_with(CHANGE._replace(unknown=1)), {}),
     "another account security token": (plan_with(), {"client_token": None}),
@@ -82,10 +82,10 @@ ANOTHER: dict[str, tuple[PolicyPlan, dict[str, Any]]] = {
     "somebody who came back to WhatsApp": (plan_with(CHANGE._replace(not_on_whatsapp=())), {}),
     "an entry that may be somebody wanted": (plan_with(CHANGE._replace(undecided=2)), {}),
     "nothing to change": (plan_with(ListChange()), {}),
-    "no list": (plan_with(None, value="CONTACTS", exceptions=()), {}),
-    "another value": (plan_with(None, value="NONE", exceptions=()), {}),
+    "no list": (plan_with(None, value="CONTACTS", excluded=()), {}),
+    "another value": (plan_with(None, value="NONE", excluded=()), {}),
     "another setting": (plan_with(setting=PHOTO), {}),
-    "one exception more in the policy": (plan_with(exceptions=(ANA, BEN, CLEO, "4915100000003")), {}),
+    "one exception more in the policy": (plan_with(excluded=(ANA, BEN, CLEO, "4915100000003")), {}),
     "a setting less": (replace(plan_with(), settings=plan_with().settings[:1]), {}),
     "another value of a setting without a list": (
         replace(
