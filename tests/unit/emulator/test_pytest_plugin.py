@@ -97,7 +97,7 @@ def test_calls_are_counted(zapi: ZApiDouble) -> None:
     for _ in range(2):
         call(zapi, "POST", "privacy/photo", json={"visualizationType": "NONE"})
     zapi.assert_called("privacy/photo", times=2, value="NONE")
-    with pytest.raises(AssertionError, match="^privacy/photo was called 2 times and not 1 times"):
+    with pytest.raises(AssertionError, match=r"^privacy/photo was called 2 times and not 1 times"):
         zapi.assert_called("privacy/photo", times=1)
 
 
