@@ -60,7 +60,7 @@ _LOST_AT_CUT = 8_192
 
 
 class Again(enum.Enum):
-    """Whether the same call is retried before its error is raised."""
+    """Whether to retry the same call before its error is raised."""
 
     NEVER = enum.auto()
     #: Only if the call is idempotent, because the server may have done it already.

@@ -39,7 +39,7 @@ class Target(Protocol):
 
     @property
     def base_url(self) -> str:
-        """``https://host[:port]``."""
+        """Return the base URL, ``https://host[:port]``."""
 
     @property
     def conn_id(self) -> str | None:
@@ -159,7 +159,7 @@ class Credentials(_OfAccount):
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
-        """Values that must never be logged."""
+        """Return the values that must never be logged."""
         return self.instance_token, self.client_token
 
     @property
@@ -212,7 +212,7 @@ class AccountCredentials(_OfAccount):
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
-        """Values that must never be logged."""
+        """Return the values that must never be logged."""
         return self.partner_token, self.client_token
 
     @property

@@ -31,7 +31,7 @@ class Recent(Generic[T]):
 
     @property
     def kept_size(self) -> int:
-        """How many bytes the items have together."""
+        """Return the total size of the items in bytes."""
         return self._kept_size
 
     def add(self, item: T, size: int) -> None:
@@ -42,7 +42,7 @@ class Recent(Generic[T]):
             self.drop()
 
     def drop(self) -> int:
-        """Forget the oldest item, and return how many bytes it had."""
+        """Drop the oldest item, and return its size in bytes."""
         size = self._kept.popleft()[1]
         self._kept_size -= size
         return size
@@ -59,9 +59,9 @@ class Recent(Generic[T]):
 
 
 def drop_oldest(memories: Sequence[Recent[Any]], size: int) -> None:
-    """Bound several memories together: the largest of them forget their oldest items.
+    """Limit the total size of several stores. The largest ones drop their oldest items.
 
-    :param size: how many bytes all of them may have together afterwards
+    :param size: the most bytes that all stores may have together
     """
     excess = sum(memory.kept_size for memory in memories) - size
     heap = [(-memory.kept_size, number, memory) for number, memory in enumerate(memories)] if excess > 0 else []

@@ -139,7 +139,7 @@ class SettingRun:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether waiting cannot help, because the last write was refused or another writer changed the list."""
+        """Return whether waiting cannot help, because the last write was refused or another writer changed the list."""
         return (
             not self.settled
             and self._rounds >= self._most_rounds

@@ -79,7 +79,7 @@ def test_the_test_of_a_good_connection_succeeds(default_connection_said: str | N
         (
             {"token": TOKEN, "client_token": "another-client-token"},
             "Z-API refused the Client-Token (endpoint status, HTTP 403). Copy the account security token from Security in "
-            f'the Z-API panel ({SECURITY_PAGE}) into the connection\'s "Account security token"; it is not the instance '
+            f'the Z-API panel ({SECURITY_PAGE}) into the connection\'s "Account security token". It is not the instance '
             "token. [ZAPI-AUTH-CLIENT-TOKEN]",
         ),
     ],

@@ -117,13 +117,13 @@ def test_several_memories_are_bounded_together() -> None:
     assert sum(map(len, memories)) == 9
 
 
-def test_the_messages_of_many_numbers_are_bounded_in_bytes(emulator: Emulator) -> None:
+def test_the_messages_of_many_numbers_are_limited_in_bytes(emulator: Emulator) -> None:
     parts = {"token": "token-x", "client_token": None, "phone": "5544999990000"}
     numbers = [emulator.put(f"number-{number}", parts) for number in range(20)]
     for number in numbers:
         for _ in range(50):
             number.send("5544991111111", "x" * 16_000)
-    # At the latest after so many requests, the emulator looks at what all numbers keep.
+    # After this many requests, the emulator has checked the memory of all numbers.
     for _ in range(256):
         emulator.record_request({})
     kept = sum(number.messages.kept_size for number in numbers)
@@ -156,7 +156,7 @@ def test_a_pipe_that_does_not_block_gets_every_line_later() -> None:
         for line in lines:
             console.print(line)
         received = b""
-        # Far longer than any read takes.
+        # The timeout is much longer than any read takes.
         while received.count(b"\n") < len(lines) and select.select([read], [], [], 20)[0]:
             received += os.read(read, 1 << 16)
         console.close()
