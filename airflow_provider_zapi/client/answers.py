@@ -44,6 +44,7 @@ __all__ = [
     "clean",
     "object_without_error",
     "read_answer",
+    "retry_after",
     "success_is_true",
 ]
 
@@ -290,7 +291,7 @@ def read_answer(
         failure = _by_text(text) or _filled(_by_status(status), text)
     if failure.error is ZApiUnexpectedAnswerError:
         failure = replace(failure, advice=f"{failure.advice} {_SHAPE.format(shape=_shape(payload, body))}")
-    return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
+    return replace(failure, status=status, retry_after=retry_after(headers.get("Retry-After"), now))
 
 
 #: Helps with a bug report. Nothing in it is secret.
@@ -371,7 +372,7 @@ def _filled(failure: Failure, text: str, **groups: str) -> Failure:
     return replace(failure, what=what)
 
 
-def _retry_after(value: str | None, now: float) -> float | None:
+def retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds in ``Retry-After``, or None if it is absent, past or unreadable."""
     if value is None:
         return None

@@ -39,18 +39,13 @@ def answered(answers: Answers) -> dict[str, str]:
 
 
 def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bool]) -> dict[str, str]:
-    """Return the outcome of each fact that the reads settle."""
-    found: dict[str, str | None] = {
-        "status_text": _status_text(answers["status"]),
-        "device_phone": _device_phone(answers["device"]),
-        "me_token": _me_token(answers["me"], is_instance_token),
-        "me_due": _me_due(answers["me"]),
-        "list_read": _list_read([seen for name, seen in answers.items() if name in _LISTS]),
-    }
-    if "phone_exists" in answers:
-        found["phone_exists"] = _phone_exists(answers["phone_exists"])
+    """Return the outcome of each fact that the reads settle, as far as they were made."""
+    found = {fact: read(answers[name]) for fact, (name, read) in _READ_FROM.items() if name in answers}
+    if "me" in answers:
+        found["me_token"] = _me_token(answers["me"], is_instance_token)
     if "batch" in answers:
         found["batch"], found["batch_lid"] = _batch(answers["batch"])
+    found["list_read"] = _list_read([seen for name, seen in answers.items() if name in _LISTS])
     return {name: outcome for name, outcome in found.items() if outcome is not None} | answered(answers)
 
 
@@ -132,3 +127,12 @@ def _batch(seen: Seen) -> tuple[str | None, str | None]:
 
 def _has_exists(row: object, kind: type) -> bool:
     return isinstance(row, dict) and isinstance(row.get("exists"), kind)
+
+
+#: Facts that one call settles: the call, and what reads its answer.
+_READ_FROM: Mapping[str, tuple[str, Callable[[Seen], str | None]]] = {
+    "status_text": ("status", _status_text),
+    "device_phone": ("device", _device_phone),
+    "me_due": ("me", _me_due),
+    "phone_exists": ("phone_exists", _phone_exists),
+}

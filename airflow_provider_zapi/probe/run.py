@@ -16,7 +16,18 @@ from airflow_provider_zapi.probe.evidence import Seen
 from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads
 from airflow_provider_zapi.probe.journal import Before, Journal, Prior
 from airflow_provider_zapi.probe.restore import restore
-from airflow_provider_zapi.probe.steps import CHANGES, OWN, READS, REFUSALS, Request, list_read, write_request
+from airflow_provider_zapi.probe.steps import (
+    CHANGES,
+    CONTACT,
+    CONTACT_BATCH,
+    OWN,
+    READS,
+    REFUSALS,
+    Request,
+    list_read,
+    setting_request,
+    write_request,
+)
 from airflow_provider_zapi.probe.wire import Stopped, Wire
 
 __all__ = ["Plan", "Result", "planned", "probe", "restored_from"]
@@ -59,12 +70,14 @@ class Result:
     :param ended: ``complete``, or why the run ended before
     :param problems: what could not be put back, in words, by setting
     :param journal: the journal that was kept because of them
+    :param undeleted: the journal that is no longer needed and could not be deleted
     """
 
     found: dict[str, str] = field(default_factory=dict)
     ended: str = _COMPLETE
     problems: dict[str, str] = field(default_factory=dict)
     journal: Path | None = None
+    undeleted: Path | None = None
     #: Whether anything was put back, or had to be.
     wrote: bool = False
 
@@ -72,11 +85,26 @@ class Result:
 def planned(plan: Plan) -> list[tuple[int, Request, str]]:
     """Return each request that a plan may send: its level, the request, and what it does or could do."""
     rows = [(0, request, "") for request in READS]
+    probed = plan.probed
     if plan.refusals:
-        rows += [(1, write_request(each, plan.probed), each.risk) for each in REFUSALS]
+        rows += [
+            (1, write_request(each, probed), f"if it is not refused: {each.risk}")
+            for each in REFUSALS
+            if not each.needs_list or plan.current.get(probed.name) == CONTACT_BLACKLIST
+        ]
         rows += [(1, list_read(setting, "list_after_refusals"), "") for setting in _LISTS]
     if plan.writes:
-        rows += [(2, write_request(each, plan.probed), each.risk) for each in CHANGES.values()]
+        rows += [(2, CONTACT_BATCH, "looks up the names of the contact")]
+        rows += [(2, write_request(each, probed), each.risk) for each in CHANGES.values()]
+        rows += [(2, list_read(probed, "list_after_write"), "after each write")]
+        removal = [{"action": "remove", "phone": CONTACT}]
+        rows += [(2, setting_request("restore_write", probed, CONTACT_BLACKLIST, removal), "puts the list back")]
+    if plan.refusals or plan.writes:
+        rows += [
+            (plan.levels[-1], setting_request("restore_write", setting, value), "puts the value back if it was changed")
+            for setting in SETTINGS
+            if (value := plan.current.get(setting.name)) is not None
+        ]
     return rows
 
 
@@ -84,20 +112,23 @@ def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
     """Run the levels of a plan, and put back what they changed.
 
     :param journal_path: where the journal is written; it is deleted once all is put back
-    :raises ZApiInvalidRequestError: the journal exists already; nothing was changed
+    :raises ZApiInvalidRequestError: the journal exists already, is in use, or cannot be written; nothing was sent
     """
     result = Result()
+    journal = Journal(journal_path) if plan.refusals or plan.writes else None
     with _signals_interrupt():
         try:
             answers, phones = _read_all(wire, result)
-            if plan.refusals or plan.writes:
-                _write_all(plan, wire, journal_path, answers, phones, result)
+            if journal is not None:
+                _write_all(plan, wire, journal, answers, phones, result)
         except Stopped as stopped:
             result.ended = str(stopped)
         except KeyboardInterrupt:
             result.ended = "interrupted"
         finally:
             wire.close()
+            if journal is not None:
+                journal.close()
     return result
 
 
@@ -110,20 +141,22 @@ def restored_from(prior: Prior, wire: Wire) -> dict[str, str]:
 def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, str]]:
     answers: dict[str, Seen] = {}
     phones: dict[str, str] = {}
-    for request in READS:
-        if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
-            continue
-        answers[request.probe] = seen = wire.send(request, phones)
-        if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
-            phones[OWN] = own
-    result.found |= findings_of_reads(answers, wire.is_instance_token)
+    try:
+        for request in READS:
+            if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
+                continue
+            answers[request.probe] = seen = wire.send(request, phones)
+            if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
+                phones[OWN] = own
+    finally:
+        result.found |= findings_of_reads(answers, wire.is_instance_token)
     return answers, phones
 
 
 def _write_all(
     plan: Plan,
     wire: Wire,
-    journal_path: Path,
+    journal: Journal,
     answers: Mapping[str, Seen],
     phones: dict[str, str],
     result: Result,
@@ -137,8 +170,10 @@ def _write_all(
     lists = {setting.name: contacts_of(answers[f"list_{setting.name}"]) for setting in _LISTS}
     if lists[plan.probed.name] is None:
         raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
-    settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in SETTINGS}
-    journal = Journal(journal_path, Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
+    # Level 2 alone writes one setting, so the journal needs no other list.
+    written = SETTINGS if plan.refusals else (plan.probed,)
+    settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in written}
+    journal.begin(Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
     try:
         if plan.refusals:
             _refusals(plan, wire, journal, phones, result)
@@ -189,8 +224,8 @@ def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
     # What nobody stated cannot be put back by another try either.
     if any(journal.prior.settings[name].value is not None for name in result.problems):
         result.journal = journal.path
-    else:
-        journal.remove()
+    elif not journal.remove():
+        result.undeleted = journal.path
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from airflow_provider_zapi.privacy.settings import (
 
 __all__ = [
     "CHANGES",
+    "CONTACT_BATCH",
     "READS",
     "REFUSALS",
     "Request",
@@ -206,6 +207,9 @@ REFUSALS: tuple[Write, ...] = (
         needs_list=True,
     ),
 )
+
+#: Level 2: how Z-API names the contact.
+CONTACT_BATCH = Request("contact_batch", "POST", "phone-exists-batch", json={"phones": [CONTACT]})
 
 #: Level 2: what changes one setting and one contact. Not all of them are sent, and some are sent again.
 CHANGES: Mapping[str, Write] = {

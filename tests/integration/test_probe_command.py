@@ -25,7 +25,7 @@ from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.emulator.__main__ import main as emulator_main
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
 from airflow_provider_zapi.probe.facts import FILE
-from airflow_provider_zapi.probe.journal import Before, Journal, Prior
+from airflow_provider_zapi.probe.journal import Before, Journal, Prior, held
 from tests.probing import CONTACT, OTHERS, OWN
 from tests.support import CLIENT_TOKEN, TOKEN, JumpClock, leaks
 
@@ -73,6 +73,21 @@ def seen_by_owner(zapi: RunningEmulator) -> dict[str, Any]:
     return {name: {**one, "exceptions": sorted(one.get("exceptions", []))} for name, one in settings.items()}
 
 
+def one_line(text: str) -> str:
+    """Return a text without the line breaks that fit it into a terminal."""
+    return " ".join(text.split())
+
+
+def journal(path: Path, settings: dict[str, Before], *written: str, instance_id: str = "instance-1") -> Path:
+    """Write the journal that a probe leaves when it is killed."""
+    left = Journal(path)
+    left.begin(Prior(instance_id, CONTACT, settings, OWN))
+    for name in written:
+        left.write_follows(name)
+    left.close()
+    return path
+
+
 WRITES = ("--refusals", "--writes", "--contact", CONTACT, "--current", "last_seen=CONTACT_BLACKLIST", "--yes")
 
 
@@ -106,8 +121,10 @@ def test_every_level_puts_back_what_was_there(
     assert list(here.iterdir()) == []
     for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "What was there before"):
         assert f"\n{heading}" in told
-    assert "If the next one is not refused: nobody can add this number to a group." in told
+    assert "If the next call is not refused: nobody can add this number to a group." in told
     assert "mode 0600" in told
+    assert "probe zapi_default --restore zapi-probe-zapi_default.journal" in told
+    assert [line for line in (told + text).splitlines() if len(line) > 80] == []
     assert not [each for each in (OWN, CONTACT, *OTHERS) if each in text + told]
 
 
@@ -119,7 +136,7 @@ def test_a_terminal_is_asked_for_what_is_missing_and_for_a_yes(
     data, text, code = run(number, "--writes", "--report", "report.json")
     told = capsys.readouterr().err
     assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
-    assert "POST privacy/last-seen visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[add {contact}]" in told
+    assert "visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[add {contact}]" in one_line(told)
     assert "The contact is ***1111." in told
     assert not (here / "report.json").exists()
     assert "was not written" in text
@@ -151,6 +168,11 @@ def test_a_report_that_was_said_yes_to_is_written(
         (["--compare", "bad.json"], None, "not a report"),
         (["--restore", "none.journal"], None, "No such file"),
         (["--restore", "bad.json"], None, "not a journal"),
+        (["--restore", "bad.json", "--writes"], None, "--restore cannot be used with --writes"),
+        (["--report", "missing/report.json"], None, "its directory does not exist"),
+        (["--report", "."], None, "it is a directory"),
+        ([*WRITES, "--journal", "missing/journal"], None, "No such file or directory"),
+        ([*WRITES, "--journal", "bad.json"], None, "exists already"),
     ],
 )
 def test_what_cannot_be_run_is_said_and_nothing_is_sent(
@@ -186,27 +208,53 @@ def test_differences_from_a_report_are_named_and_are_exit_code_1(number: Running
     assert data["differences"] == [
         {"fact": "unknown_path", "report": "200 error:not_found", "this_account": "404 empty"}
     ]
-    assert 'A path that doesn\'t exist  200, "NOT_FOUND"  404, no body' in text
+    assert text == (
+        '- A path that doesn\'t exist\n  in the report: 200, "NOT_FOUND"\n  this account: 404, no body\n\n'
+        "1 difference from the report.\n"
+    )
 
 
 def test_a_journal_is_restored_and_deleted(number: RunningEmulator, here: Path) -> None:
     before = seen_by_owner(number)
     settings = {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS)), "online": Before(None, None)}
-    journal = Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN))
-    journal.write_follows("last_seen")
+    path = journal(here / "journal", settings, "last_seen")
     number.emulator.instance("instance-1").patch(
         {"settings": {"last_seen": {"value": "NONE", "exceptions": [CONTACT, OTHERS[0]]}}}
     )
+    asked_before = len(number.emulator.requests)
+    data, text, code = run(number, "--restore", "journal", "--dry-run")
+    assert (code, len(number.emulator.requests), path.exists()) == (0, asked_before, True)
+    assert "  last seen: CONTACT_BLACKLIST, with 2 excluded contacts\n\nNothing was sent.\n" in text
     data, text, code = run(number, "--restore", "journal")
     assert (data, code) == ({"settings": ["last_seen"], "problems": []}, 0)
     assert text == "Put back: last_seen.\nThe journal journal is deleted.\n"
     assert seen_by_owner(number) == before
-    assert not journal.path.exists()
+    assert not path.exists()
+    with pytest.raises(ZApiInvalidRequestError, match="No such file"):
+        run(number, "--restore", "journal")
+
+
+def test_a_journal_that_another_process_uses_is_not_restored(number: RunningEmulator, here: Path) -> None:
+    path = journal(here / "journal", {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS))}, "last_seen")
+    with held(path), pytest.raises(ZApiInvalidRequestError, match=r"in use. .* is running. Wait until it ends"):
+        run(number, "--restore", "journal")
+    assert number.emulator.requests == []
+
+
+def test_a_terminal_that_was_closed_does_not_keep_anything_from_being_put_back(
+    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = seen_by_owner(number)
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    data, _, code = run(number, *WRITES)
+    assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
 
 
 def test_a_journal_whose_state_cannot_be_put_back_is_kept(number: RunningEmulator, here: Path) -> None:
     settings = {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS))}
-    Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN)).write_follows("last_seen")
+    journal(here / "journal", settings, "last_seen")
     number.emulator.instance("instance-1").patch({"switches": {"conflicts": 1000}})
     data, text, code = run(number, "--restore", "journal")
     assert code == 3
@@ -216,7 +264,7 @@ def test_a_journal_whose_state_cannot_be_put_back_is_kept(number: RunningEmulato
 
 
 def test_a_journal_of_another_instance_is_refused(number: RunningEmulator, here: Path) -> None:
-    Journal(here / "journal", Prior("instance-2", CONTACT, {}, OWN))
+    journal(here / "journal", {}, instance_id="instance-2")
     with pytest.raises(ZApiConfigurationError, match="another instance"):
         run(number, "--restore", "journal")
     assert number.emulator.requests == []
@@ -240,12 +288,13 @@ def test_a_dry_run_prints_every_request_and_sends_none(
     assert not leaks(printed)
     assert CONTACT not in printed
     lines = printed.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
     assert "  GET status (a made-up Client-Token)" in lines
     assert "  POST privacy/messages-duration value=PROBE_UNKNOWN (no Content-Type)" in lines
-    assert (
-        "  POST privacy/last-seen visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[remove {other form}]" in lines
-    )
-    assert lines[-1].endswith("Nothing was sent.")
+    assert "visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[remove {other form}]" in one_line(printed)
+    assert "POST phone-exists-batch phones=[{contact}]" in printed
+    assert printed.endswith("Nothing was sent.\n")
+    assert main(["probe", "zapi_default", "--dry-run", "--writes"]) == 0
     assert main(["probe", "zapi_default", "--dry-run", "--current", "last_seen=EVERYBODY"]) == 2
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import stat
 from itertools import pairwise
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
-from airflow_provider_zapi.probe.journal import read_journal
+from airflow_provider_zapi.probe.facts import FILE
+from airflow_provider_zapi.probe.journal import Journal, Prior, held, read_journal
+from airflow_provider_zapi.probe.report import made
 from airflow_provider_zapi.probe.run import Plan, probe, restored_from
 from airflow_provider_zapi.probe.wire import MAX_WRITES
 from tests.killing.simulated import Killed, dead_from, random_case, run_case
-from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, probed, state, wire_to
+from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, outcomes, probed, state, wire_to
 from tests.support import Clock
+
+SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -81,13 +87,99 @@ def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_p
     assert others == [{"written": "last_seen"}]
 
 
-def test_a_journal_that_is_there_already_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_journal_that_is_there_already_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
     with pytest.raises(ZApiInvalidRequestError, match="exists already"):
-        probe(ALL_LEVELS, wire_to(emulator), tmp_path / "journal")
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(1, False)), tmp_path / "journal")
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
     assert (tmp_path / "journal").read_text() == "{}\n"
-    assert not list(emulator.instance("instance-1").history)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_second_probe_does_not_begin_while_the_first_one_runs(begun: bool, tmp_path: Path) -> None:
+    first = Journal(tmp_path / "journal")
+    if begun:
+        first.begin(Prior("instance-1", CONTACT, {}, OWN))
+        lock = held(tmp_path / "journal")
+        with pytest.raises(ZApiInvalidRequestError, match="in use"), lock:
+            pass
+    with pytest.raises(ZApiInvalidRequestError, match="in use"):
+        probe(ALL_LEVELS, wire_to(emulated(), around=dead_from(1, False)), tmp_path / "journal")
+    first.close()
+    assert [path.name for path in tmp_path.iterdir()] == (["journal"] if begun else [])
+
+
+@pytest.mark.parametrize("at", [18, 19, 30])
+def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: Path) -> None:
+    emulator, journal = emulated(), tmp_path / "journal"
+    before = state(emulator)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def around(call: int, after: bool) -> None:
+        if call == at and after:
+            # The next line finds place for a part of it only.
+            size = journal.stat().st_size if journal.exists() else 0
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
+
+    wire = wire_to(emulator, around=around)
+    try:
+        result = probe(ALL_LEVELS, wire, journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (result.ended, result.problems) == ("the journal cannot be written", {})
+    jsonschema.validate(made(ALL_LEVELS, wire, result), SCHEMA)
+    assert state(emulator) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_deleted_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+
+    def around(call: int, after: bool) -> None:
+        if journal.is_file() and call > 60:
+            journal.unlink()
+            journal.mkdir()
+
+    result = probe(ALL_LEVELS, wire_to(emulated(), around=around), journal)
+    assert (result.problems, result.journal, result.undeleted) == ({}, None, journal)
+
+
+@pytest.mark.parametrize("contacts", [None, []])
+@pytest.mark.parametrize("leaving", ["kept", "hidden", "empty", "stale"])
+def test_an_account_that_refuses_an_empty_list_is_as_before(leaving: str, contacts: list[str] | None) -> None:
+    emulator = emulated("CONTACT_BLACKLIST", contacts, list_after_leaving=leaving, empty_list="refused")
+    before = state(emulator)
+    report = probed(emulator)
+    assert (report["put_back"], state(emulator)) == (True, before)
+    if contacts is None:
+        assert outcomes(report)["list_after_leaving"] == leaving
+    else:
+        assert report["ended"].startswith("an empty list is not accepted")
+
+
+def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: Path) -> None:
+    emulator, clock = emulated(), Clock()
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(45, True)), tmp_path / "journal")
+    busy = [{"status": 429, "headers": {"Retry-After": "42"}}, {"status": 503}]
+    emulator.instance("instance-1").patch({"switches": {"fail_next": busy}})
+    assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator, clock=clock)) == {}
+    assert [seconds for seconds in clock.slept if seconds > 1] == [42, 10]
+    emulator.instance("instance-1").patch({"switches": {"fail_next": [busy[0]] * 40}})
+    problems = restored_from(read_journal(tmp_path / "journal"), wire_to(emulator, clock=clock))
+    assert problems == {"last_seen": "last seen: Z-API takes no more calls for now"}
+
+
+def test_an_interrupted_run_reports_what_it_has_found(tmp_path: Path) -> None:
+    def around(call: int, after: bool) -> None:
+        if call == 10:
+            raise KeyboardInterrupt
+
+    result = probe(Plan(), wire_to(emulated(), around=around), tmp_path / "journal")
+    assert result.ended == "interrupted"
+    assert {"status_text", "device_phone", "list_read", "unknown_path"} < result.found.keys()
+    assert "phone_exists" not in result.found
 
 
 def test_a_last_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
