@@ -34,7 +34,7 @@ from airflow_provider_zapi.probe.report import (
     text_of,
 )
 from airflow_provider_zapi.probe.run import Plan, Result, planned, probe, restored_from
-from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, Request
+from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, REFUSED_READS, Request
 from airflow_provider_zapi.probe.wire import MAX_WRITES, Wire
 
 __all__ = ["Outcome", "run_probe"]
@@ -49,6 +49,7 @@ _NAMES = {setting.name: setting for setting in SETTINGS}
 _WITH_LIST = tuple(setting for setting in SETTINGS if setting.list_scope)
 _READS = {request.probe for request in READS}
 _RISKS = {write.probe: write.risk for write in REFUSALS}
+_LEVEL_1 = {*_RISKS, *(request.probe for request in REFUSED_READS), "list_after_refusals"}
 _DOES = {name: write.risk for name, write in CHANGES.items()}
 _HEADINGS = {
     0: "Level 0: reads. Nothing is changed.",
@@ -269,7 +270,7 @@ def _wire(
 def _heading(probe_id: str, plan: Plan | None) -> str:
     if plan is None or probe_id.startswith("restore_"):
         return "What was there before is put back."
-    level = 0 if probe_id in _READS else 1 if probe_id in _RISKS or probe_id == "list_after_refusals" else 2
+    level = 0 if probe_id in _READS else 1 if probe_id in _LEVEL_1 else 2
     return _HEADINGS[level].format(setting=plan.probed.title)
 
 

@@ -9,7 +9,7 @@ from airflow_provider_zapi.privacy.phones import is_contact, split_contacts
 from airflow_provider_zapi.probe.evidence import NO_ANSWER, Seen
 from airflow_provider_zapi.probe.facts import facts
 
-__all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive"]
+__all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive", "requires_client_token"]
 
 #: Answers that say something of the account or the network, and nothing of what was asked.
 _BESIDE_THE_POINT = ("not_connected", "restore_session", "subscription", "instance_not_found", "address_refused")
@@ -46,7 +46,16 @@ def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bo
     if "batch" in answers:
         found["batch"], found["batch_lid"] = _batch(answers["batch"])
     found["list_read"] = _list_read([seen for name, seen in answers.items() if name in _LISTS])
-    return {name: outcome for name, outcome in found.items() if outcome is not None} | answered(answers)
+    found |= answered(answers)
+    if not requires_client_token(answers):
+        found |= dict.fromkeys(name for name in found if name.endswith("_without_client_token"))
+    return {name: outcome for name, outcome in found.items() if outcome is not None}
+
+
+def requires_client_token(answers: Answers) -> bool:
+    """Return whether a call without Client-Token was refused: else it says nothing of what is checked first."""
+    missing = answers.get("client_token_missing")
+    return missing is not None and missing.refused
 
 
 _LISTS = ("list_last_seen", "list_photo", "list_description", "list_group_add")

@@ -1,7 +1,7 @@
 """What was there before the first write, in a file: so that it can be put back even after a kill.
 
 One JSON object a line, each on disk before the next write is sent. Only its owner can read the file: it holds phones.
-A lock on the file ends with the process, so a journal that is left behind can be told from one that is in use.
+A lock on the file ends with the process, so a journal that is left behind differs from one that is in use.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _item(title: str, text: str) -> str:
 
 
 def folded(text: str, indent: int = 0) -> str:
-    """Return a text with no line longer than a terminal, where its words allow it."""
+    """Fold a string into lines that fit a terminal, as far as its words allow it."""
     lines = textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from airflow_provider_zapi.privacy.phones import is_contact, same_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, SETTINGS, PrivacySetting
 from airflow_provider_zapi.probe.changes import Changes
 from airflow_provider_zapi.probe.evidence import Seen
-from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads
+from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads, requires_client_token
 from airflow_provider_zapi.probe.journal import Before, Journal, Prior
 from airflow_provider_zapi.probe.restore import restore
 from airflow_provider_zapi.probe.steps import (
@@ -23,6 +23,7 @@ from airflow_provider_zapi.probe.steps import (
     OWN,
     READS,
     REFUSALS,
+    REFUSED_READS,
     Request,
     list_read,
     setting_request,
@@ -93,6 +94,7 @@ def planned(plan: Plan) -> list[tuple[int, Request, str]]:
             if not each.needs_list or plan.current.get(probed.name) == CONTACT_BLACKLIST
         ]
         rows += [(1, list_read(setting, "list_after_refusals"), "") for setting in _LISTS]
+        rows += [(1, request, "") for request in REFUSED_READS]
     if plan.writes:
         rows += [(2, CONTACT_BATCH, "looks up the names of the contact")]
         rows += [(2, write_request(each, probed), each.risk) for each in CHANGES.values()]
@@ -170,13 +172,14 @@ def _write_all(
     lists = {setting.name: contacts_of(answers[f"list_{setting.name}"]) for setting in _LISTS}
     if lists[plan.probed.name] is None:
         raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
-    # Level 2 alone writes one setting, so the journal needs no other list.
+    # Level 2 writes one setting, so without level 1 the journal needs no other list.
     written = SETTINGS if plan.refusals else (plan.probed,)
     settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in written}
     journal.begin(Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
     try:
         if plan.refusals:
             _refusals(plan, wire, journal, phones, result)
+            _refused_reads(wire, requires_client_token(answers), phones, result)
             if plan.writes and plan.probed.name in journal.prior.written:
                 # The next level begins with what was there.
                 result.problems |= restore(journal.prior, wire)
@@ -216,6 +219,12 @@ def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str
     result.found["lists_after_refusals"] = "changed" if differ else "unchanged"
     for name in differ:
         journal.write_follows(name)
+
+
+def _refused_reads(wire: Wire, token_required: bool, phones: Mapping[str, str], result: Result) -> None:
+    for request in REFUSED_READS:
+        if request.sent_as == "own" or token_required:
+            result.found |= answered({request.probe: wire.send(request, phones)})
 
 
 def _put_back(journal: Journal, wire: Wire, result: Result) -> None:

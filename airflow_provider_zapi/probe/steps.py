@@ -20,6 +20,7 @@ __all__ = [
     "CONTACT_BATCH",
     "READS",
     "REFUSALS",
+    "REFUSED_READS",
     "Request",
     "Write",
     "filled",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 #: What a refused value and an unknown path are called: nobody's own name, so that its owner's log shows who called.
-UNKNOWN_VALUE = "PROBE_UNKNOWN"
+UNKNOWN_VALUE, UNKNOWN_PATH = "PROBE_UNKNOWN", "probe-of-an-unknown-path"
 #: Not a phone.
 BAD_PHONE = "0"
 
@@ -156,6 +157,11 @@ def _told(value: Any) -> str:
 _SHOWN = 3
 
 
+_WITHOUT_CONTENT_TYPE: tuple[tuple[str, ClientToken], ...] = (
+    ("body_without_content_type", "own"),
+    ("content_type_without_client_token", "none"),
+)
+
 #: Level 0. At most 20 calls.
 READS: tuple[Request, ...] = (
     Request("status", "GET", "status"),
@@ -163,12 +169,14 @@ READS: tuple[Request, ...] = (
     Request("me", "GET", "me"),
     *(list_read(setting) for setting in SETTINGS if setting.list_scope),
     Request("list_scope_unknown", "GET", "privacy/disallowed-contacts", {"type": "probe"}),
-    Request("unknown_path", "GET", "probe-of-an-unknown-path"),
+    Request("unknown_path", "GET", UNKNOWN_PATH),
     Request("wrong_method", "PUT", "status"),
     Request("value_read", "GET", "privacy/last-seen"),
     Request("read_without_content_type", "GET", "status", content_type=False),
     Request("client_token_wrong", "GET", "status", sent_as="wrong"),
     Request("client_token_missing", "GET", "status", sent_as="none"),
+    Request("unknown_path_without_client_token", "GET", UNKNOWN_PATH, sent_as="none"),
+    Request("wrong_method_without_client_token", "PUT", "status", sent_as="none"),
     Request("phone_exists", "GET", f"phone-exists/{OWN}"),
     Request("phone_exists_bad", "GET", f"phone-exists/{BAD_PHONE}"),
     Request("batch", "POST", "phone-exists-batch", json={"phones": [OWN]}),
@@ -206,6 +214,12 @@ REFUSALS: tuple[Write, ...] = (
         (),
         needs_list=True,
     ),
+)
+
+#: Level 1: further calls that should be refused. They read, so nothing can come of them.
+REFUSED_READS: tuple[Request, ...] = tuple(
+    Request(probe, "POST", "phone-exists-batch", json={"phones": [OWN]}, content_type=False, sent_as=sent_as)
+    for probe, sent_as in _WITHOUT_CONTENT_TYPE
 )
 
 #: Level 2: how Z-API names the contact.

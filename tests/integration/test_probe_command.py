@@ -74,7 +74,7 @@ def seen_by_owner(zapi: RunningEmulator) -> dict[str, Any]:
 
 
 def one_line(text: str) -> str:
-    """Return a text without the line breaks that fit it into a terminal."""
+    """Undo the line breaks that fit a string into a terminal."""
     return " ".join(text.split())
 
 
@@ -103,8 +103,8 @@ def test_reads_change_nothing_and_write_a_report_that_was_shown(
     written = (here / "report.json").read_text()
     assert json.loads(written) == data
     assert written in told
-    assert text.startswith("# Probe report\n\nLevel 0; 18 calls, 0 of them writes; complete.")
-    assert "9 more" in text
+    assert text.startswith("# Probe report\n\nLevel 0; 20 calls, 0 of them writes; complete.")
+    assert "11 more" in text
     assert "needs --refusals" in text
     assert re.findall(r"^ +\d+  (.*)$", told, re.MULTILINE)[0] == "GET status -> 200 object"
     assert not leaks(text, told)

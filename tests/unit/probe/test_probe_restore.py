@@ -33,7 +33,7 @@ def test_a_kill_at_a_random_moment_leaves_what_restore_puts_back(seed: int) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("at", [24, 40, 55])
+@pytest.mark.parametrize("at", [26, 42, 57])
 def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals, at: int, tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
@@ -77,7 +77,7 @@ def test_lost_answers_while_restoring_are_repeated(tmp_path: Path) -> None:
 def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_path: Path) -> None:
     emulator, journal = emulated(), tmp_path / "journal"
     with pytest.raises(Killed):
-        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(19, False)), journal)
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(21, False)), journal)
     assert not list(emulator.instance("instance-1").history)
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     first, *others = [json.loads(line) for line in journal.read_text().splitlines()]
