@@ -94,7 +94,8 @@ def run_probe(
         _say(
             folded(
                 f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only "
-                "you can read it (mode 0600). If this process is killed, put everything back with:"
+                "you can read it (mode 0600). Ctrl-C ends the probe and puts everything back. If the process is "
+                "killed, put everything back with:"
             )
         )
         _say(f"  probe {arguments.conn_id} --restore {journal}")
@@ -164,7 +165,7 @@ def _asked_value() -> str:
 def _asked(question: str, option: str) -> str:
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
-    return _answer(f"{question}: ")
+    return _answer(f"{folded(question)}: ")
 
 
 def _answer(question: str) -> str:
@@ -276,8 +277,6 @@ def _heading(probe_id: str, plan: Plan | None) -> str:
 
 def _listing(plan: Plan) -> Outcome:
     lines = _lines(plan, plan.levels)
-    if plan.writes:
-        lines += ["Level 2 reads the list after each write.", ""]
     lines.append(folded(_LISTED))
     data = {"requests": [{"level": level, "request": request.line()} for level, request, _ in planned(plan)]}
     return data, "\n".join(lines) + "\n", OK

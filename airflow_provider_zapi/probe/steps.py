@@ -192,7 +192,7 @@ REFUSALS: tuple[Write, ...] = (
     Write(
         "write_without_content_type",
         UNKNOWN_VALUE,
-        "new chats get a duration that nobody chose; it is refused twice, for its value too",
+        "new chats get a duration that nobody chose; its value should be refused too",
         setting=MESSAGES_DURATION,
         content_type=False,
     ),

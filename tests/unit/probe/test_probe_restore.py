@@ -87,6 +87,25 @@ def test_the_journal_is_on_disk_before_the_first_write_and_its_owners_only(tmp_p
     assert others == [{"written": "last_seen"}]
 
 
+def test_nobody_else_can_read_the_journal_from_its_first_byte(tmp_path: Path) -> None:
+    part = tmp_path / "journal.part"
+    part.write_text("left by a probe that was killed during its reads")
+    part.chmod(0o666)
+    before = os.umask(0)
+    try:
+        journal = Journal(tmp_path / "journal")
+        assert (stat.S_IMODE(part.stat().st_mode), part.read_bytes()) == (0o600, b"")
+        journal.begin(Prior("instance-1", CONTACT, {}, OWN))
+        journal.close()
+        part.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(ZApiInvalidRequestError, match="cannot be used"):
+            Journal(tmp_path / "journal")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_journal_that_is_there_already_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
