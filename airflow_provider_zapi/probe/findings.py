@@ -9,7 +9,7 @@ from airflow_provider_zapi.privacy.phones import is_contact, split_contacts
 from airflow_provider_zapi.probe.evidence import NO_ANSWER, Seen
 from airflow_provider_zapi.probe.facts import facts
 
-__all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive", "requires_client_token"]
+__all__ = ["answered", "cannot_be_probed", "contacts_of", "findings_of_reads", "inconclusive", "requires_client_token"]
 
 #: Answers that say something of the account or the network, and nothing of what was asked.
 _BESIDE_THE_POINT = ("not_connected", "restore_session", "subscription", "instance_not_found", "address_refused")
@@ -17,6 +17,26 @@ _MILLISECONDS = 1_262_304_000_000  # the year 2010
 _BATCH_KEYS = {"exists", "inputPhone", "outputPhone", "lid"}
 
 Answers = Mapping[str, Seen]
+
+
+#: Answers to the first call after which no other call would find out more.
+_REFUSED = (
+    "client_token_refused",
+    "client_token_not_configured",
+    "null_not_allowed",
+    "subscription",
+    "instance_not_found",
+    "address_refused",
+)
+
+
+def cannot_be_probed(seen: Seen) -> str | None:
+    """Return why nothing can be found out about an account, by the answer to its first call."""
+    if seen.answer == NO_ANSWER:
+        return "Z-API cannot be reached"
+    if seen.status in (401, 402) or any(seen.answer.endswith(f"error:{each}") for each in _REFUSED):
+        return "Z-API refuses this connection, and the command check says why"
+    return None
 
 
 def inconclusive(seen: Seen) -> bool:

@@ -13,7 +13,13 @@ from airflow_provider_zapi.privacy.phones import is_contact, same_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, SETTINGS, PrivacySetting
 from airflow_provider_zapi.probe.changes import Changes
 from airflow_provider_zapi.probe.evidence import Seen
-from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads, requires_client_token
+from airflow_provider_zapi.probe.findings import (
+    answered,
+    cannot_be_probed,
+    contacts_of,
+    findings_of_reads,
+    requires_client_token,
+)
 from airflow_provider_zapi.probe.journal import Before, Journal, Prior
 from airflow_provider_zapi.probe.restore import restore
 from airflow_provider_zapi.probe.steps import (
@@ -148,6 +154,8 @@ def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, st
             if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
                 continue
             answers[request.probe] = seen = wire.send(request, phones)
+            if request.probe == "status" and (reason := cannot_be_probed(seen)):
+                raise Stopped(reason)
             if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
                 phones[OWN] = own
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import requests
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.probe.facts import FILE
@@ -188,6 +189,34 @@ def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: P
     emulator.instance("instance-1").patch({"switches": {"fail_next": [busy[0]] * 40}})
     problems = restored_from(read_journal(tmp_path / "journal"), wire_to(emulator, clock=clock))
     assert problems == {"last_seen": "last seen: Z-API takes no more calls for now"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"token": "another"}, "refuses this connection"),
+        ({"client_token": "another"}, "refuses this connection"),
+        ({"subscription": "lapsed"}, "refuses this connection"),
+        ({"switches": {"address_allowed": False}}, "refuses this connection"),
+        ({}, "cannot be reached"),
+    ],
+)
+def test_a_connection_that_does_not_work_ends_the_run_after_one_call(
+    changes: dict[str, object], why: str, tmp_path: Path
+) -> None:
+    emulator = emulated()
+    emulator.instance("instance-1").patch(changes)
+
+    def around(call: int, after: bool) -> None:
+        if not changes:
+            raise requests.ConnectionError
+
+    wire = wire_to(emulator, around=around)
+    result = probe(ALL_LEVELS, wire, tmp_path / "journal")
+    report = made(ALL_LEVELS, wire, result)
+    assert (report["calls"], report["writes"], outcomes(report)) == (1, 0, {})
+    assert why in report["ended"]
+    jsonschema.validate(report, SCHEMA)
 
 
 def test_an_interrupted_run_reports_what_it_has_found(tmp_path: Path) -> None:
