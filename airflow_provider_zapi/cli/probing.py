@@ -270,7 +270,7 @@ def _wire(
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
     if plan is None or probe_id.startswith("restore_"):
-        return "What was there before is put back."
+        return "What was there before is put back. Ctrl-C is ignored until it is done."
     level = 0 if probe_id in _READS else 1 if probe_id in _LEVEL_1 else 2
     return _HEADINGS[level].format(setting=plan.probed.title)
 

@@ -35,6 +35,7 @@ from airflow_provider_zapi.panel import (
     INSTANCES_PAGE,
     SECURITY_PAGE,
 )
+from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.wording import counted
 
 __all__ = [
@@ -57,6 +58,8 @@ _READ_OF_TEXT = 16_384
 #: What is dropped from the end of a cut string, because half a secret there would not be found. Every encoded secret is
 #: shorter than this.
 _LOST_AT_CUT = 8_192
+#: So many digits in a row may be a phone, which is personal data.
+_PHONE = re.compile("[0-9]{8,}")
 
 
 class Again(enum.Enum):
@@ -341,13 +344,14 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
-    """Return the server's string on one line, cut and without secrets."""
+    """Return the server's string on one line, cut, without secrets and without whole phones."""
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):
         # Scrubbing may shorten the string a lot.
         scrubbed = scrubbed[: -min(_LOST_AT_CUT, -(-len(scrubbed) // 2))]
-    return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
+    named = _PHONE.sub(lambda digits: hide_phone(digits[0]), scrubbed)
+    return " ".join(named.split())[:MAX_SERVER_TEXT]
 
 
 def _by_text(text: str) -> Failure | None:

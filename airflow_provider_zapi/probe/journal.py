@@ -79,10 +79,10 @@ class Journal:
         self.path = path
         # Another name at first, so that a kill leaves a whole journal or none.
         self._part = path.with_name(f"{path.name}.part")
-        self._file: int | None = _locked(self._part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
+        self._file: int | None = _locked(path, self._part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
         if path.exists():
             self.close()
-            os.close(_locked(path, os.O_RDONLY))
+            os.close(_locked(path, path, os.O_RDONLY))
             raise ZApiInvalidRequestError(
                 f"the journal {str(path)!r} exists already",
                 "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
@@ -170,15 +170,15 @@ def held(path: Path) -> Iterator[Prior]:
 
     :raises ZApiInvalidRequestError: it is in use, cannot be read, or is none
     """
-    file = _locked(path, os.O_RDONLY)
+    file = _locked(path, path, os.O_RDONLY)
     try:
         yield read_journal(path)
     finally:
         os.close(file)
 
 
-def _locked(path: Path, flags: int) -> int:
-    """Open a file that only its owner can read, and lock it until it is closed."""
+def _locked(journal: Path, path: Path, flags: int) -> int:
+    """Open a file that only its owner can read, and lock it until it is closed. Errors name the journal."""
 
     def locked() -> int:
         file = os.open(path, flags, 0o600)
@@ -198,11 +198,11 @@ def _locked(path: Path, flags: int) -> int:
     file = caught(locked, OSError)
     if isinstance(file, BlockingIOError):
         raise ZApiInvalidRequestError(
-            f"the journal {str(path)!r} is in use",
+            f"the journal {str(journal)!r} is in use",
             "Another probe or --restore is running. Wait until it ends. Nothing was sent.",
         )
     if isinstance(file, OSError):
-        raise _unusable(path, file)
+        raise _unusable(journal, file)
     return file
 
 

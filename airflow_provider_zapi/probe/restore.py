@@ -54,7 +54,7 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
     ours = _names(prior)
     # Without a look first: a read may lag behind, and the list would only seem to be as before.
     changes = [{"action": "remove", "phone": name} for name in ours if name not in wanted]
-    accepted = False
+    accepted = was_read = False
     for _ in range(_ROUNDS):
         # A call that is refused for one of its changes does not set the value either.
         accepted |= _write(setting, CONTACT_BLACKLIST, changes, wire) or (
@@ -66,6 +66,7 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
             found = contacts_of(wire.send(list_read(setting, "restore_read"), {}, restoring=True))
         if found is None:
             continue
+        was_read = True
         # Z-API may refuse an empty list, and a read may show contacts that are gone: then only the whole list helps.
         missing = [contact for contact in wanted if not accepted or contact not in found]
         extra = [entry for entry in found if entry not in wanted and any(same_contact(entry, name) for name in ours)]
@@ -75,6 +76,8 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
             *({"action": "remove", "phone": entry} for entry in extra),
             *({"action": "add", "phone": contact} for contact in missing),
         ]
+    if not was_read:
+        return "its list cannot be read; run --restore again"
     return "its list does not read as before; run --restore again, or look at it with `show --contacts`"
 
 

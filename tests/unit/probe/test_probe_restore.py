@@ -178,6 +178,24 @@ def test_an_account_that_refuses_an_empty_list_is_as_before(leaving: str, contac
         assert report["ended"].startswith("an empty list is not accepted")
 
 
+def test_a_restore_that_fails_can_be_repeated(tmp_path: Path) -> None:
+    emulator = emulated()
+    before = state(emulator)
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(45, True)), tmp_path / "journal")
+
+    def around(call: int, after: bool) -> None:
+        raise requests.ConnectionError
+
+    unreachable = wire_to(emulator, around=around)
+    problems = restored_from(read_journal(tmp_path / "journal"), unreachable)
+    assert problems == {"last_seen": "last seen: its list cannot be read; run --restore again"}
+    assert unreachable.writes <= MAX_WRITES
+    for _ in range(2):
+        assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
+        assert state(emulator) == before
+
+
 def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: Path) -> None:
     emulator, clock = emulated(), Clock()
     with pytest.raises(Killed):
