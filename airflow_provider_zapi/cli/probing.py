@@ -165,12 +165,19 @@ def _asked_value() -> str:
 def _asked(question: str, option: str) -> str:
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
-    return _answer(f"{folded(question)}: ")
+    if not (answer := _answer(f"{folded(question)}: ")):
+        raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
+    return answer
 
 
 def _answer(question: str) -> str:
+    """Ask a question; Ctrl-C answers nothing."""
     _say(question, end="")
-    return sys.stdin.readline().strip()
+    answer: str | KeyboardInterrupt = caught(sys.stdin.readline, KeyboardInterrupt)
+    if isinstance(answer, KeyboardInterrupt):
+        _say("")
+        return ""
+    return answer.strip()
 
 
 def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:

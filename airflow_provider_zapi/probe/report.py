@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import textwrap
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ VERSION = 1
 WIDTH = 80
 SETTLED, CONTRADICTS, NOT_SETTLED = "settled", "contradicts the docs", "not settled"
 _WRITE_LEVELS = {1: "--refusals", 2: "--writes"}
+_NOT_REACHED = "not reached: "
 _LATER = tuple(f"needs {option}" for option in _WRITE_LEVELS.values())
 
 
@@ -74,7 +76,7 @@ def _why_not(fact: Fact, result: Result, plan: Plan) -> str:
     if fact.level not in plan.levels:
         return f"needs {_WRITE_LEVELS[fact.level]}"
     if result.ended != "complete":
-        return f"not reached: {result.ended}"
+        return f"{_NOT_REACHED}{result.ended}"
     return f"needs {fact.needs}" if fact.needs else "no answer of this run says it"
 
 
@@ -104,9 +106,10 @@ def markdown(report: Mapping[str, Any]) -> str:
     unsettled = [(facts()[name], each["how"]) for name, each in answers.items() if each["verdict"] == NOT_SETTLED]
     if unsettled:
         lines += ["", f"## Not settled: {len(unsettled)}", ""]
-        later = [how for _, how in unsettled if how in _LATER]
-        lines += [_item(fact.title, how) for fact, how in unsettled if how not in _LATER]
-        lines += [_item(f"{later.count(how)} more", how) for how in _LATER if how in later]
+        # Reasons that have nothing to do with the fact are said once.
+        alike = Counter(how for _, how in unsettled if how in _LATER or how.startswith(_NOT_REACHED))
+        lines += [_item(fact.title, how) for fact, how in unsettled if how not in alike]
+        lines += [_item(f"{count} more", how) for how, count in alike.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -32,11 +32,20 @@ from tests.support import CLIENT_TOKEN, TOKEN, JumpClock, leaks
 SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
 
 
+CTRL_C = "\x03"
+
+
 class Terminal(io.StringIO):
     """A terminal at which somebody types these lines."""
 
     def isatty(self) -> bool:
         return True
+
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+        line = super().readline()
+        if line == f"{CTRL_C}\n":
+            raise KeyboardInterrupt
+        return line
 
 
 @pytest.fixture
@@ -142,6 +151,23 @@ def test_a_terminal_is_asked_for_what_is_missing_and_for_a_yes(
     assert "was not written" in text
 
 
+def test_ctrl_c_at_the_last_question_keeps_the_summary(
+    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(monkeypatch, CTRL_C)
+    _, text, code = run(number, "--report", "report.json")
+    assert (code, list(here.iterdir())) == (0, [])
+    assert text.startswith("# Probe report")
+    assert text.endswith("\nThe report was not written to report.json.\n")
+
+
+def test_why_a_run_ended_is_said_once(number: RunningEmulator, here: Path) -> None:
+    number.emulator.instance("instance-1").patch({"connected": False})
+    data, text, code = run(number, "--refusals", "--yes")
+    assert (code, data["ended"]) == (3, "the instance is not connected, so nothing was written")
+    assert one_line(text).count("more: not reached: the instance is not connected, so nothing was written") == 1
+
+
 def test_a_report_that_was_said_yes_to_is_written(
     number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +181,9 @@ def test_a_report_that_was_said_yes_to_is_written(
     [
         (WRITES[:-1], None, "need --yes without a terminal"),
         (WRITES[:-1], ["no"], "not confirmed"),
+        (WRITES[:-1], [CTRL_C], "not confirmed"),
+        (["--writes"], [CTRL_C], "--writes needs --contact"),
+        (["--writes", "--contact", CONTACT], [""], "--writes needs --current"),
         (["--refusals"], [""], "not confirmed"),
         (["--writes"], None, "--writes needs --contact"),
         (["--writes", "--contact", CONTACT], None, "--writes needs --current"),
