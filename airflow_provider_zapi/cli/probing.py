@@ -172,8 +172,12 @@ def _asked(question: str, option: str) -> str:
 
 def _answer(question: str) -> str:
     """Ask a question; Ctrl-C answers nothing."""
-    _say(question, end="")
-    answer: str | KeyboardInterrupt = caught(sys.stdin.readline, KeyboardInterrupt)
+
+    def asked() -> str:
+        _say(question, end="")
+        return sys.stdin.readline()
+
+    answer: str | KeyboardInterrupt = caught(asked, KeyboardInterrupt)
     if isinstance(answer, KeyboardInterrupt):
         _say("")
         return ""
