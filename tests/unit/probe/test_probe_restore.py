@@ -19,6 +19,7 @@ from airflow_provider_zapi.probe.facts import FILE
 from airflow_provider_zapi.probe.journal import Journal, Prior, held, read_journal
 from airflow_provider_zapi.probe.report import made
 from airflow_provider_zapi.probe.run import Plan, probe, restored_from
+from airflow_provider_zapi.probe.steps import Request
 from airflow_provider_zapi.probe.wire import MAX_WRITES
 from tests.killing.simulated import Killed, dead_from, random_case, run_case
 from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, outcomes, probed, state, wire_to
@@ -130,13 +131,16 @@ def test_a_second_probe_does_not_begin_while_the_first_one_runs(begun: bool, tmp
     assert [path.name for path in tmp_path.iterdir()] == (["journal"] if begun else [])
 
 
-@pytest.mark.parametrize("at", [18, 19, 30])
+@pytest.mark.parametrize("at", [20, 21, 41])
 def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: Path) -> None:
     emulator, journal = emulated(), tmp_path / "journal"
     before = state(emulator)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def around(call: int, after: bool) -> None:
+        if journal.exists():
+            # A cut line would spoil the lines after it.
+            assert journal.read_text().endswith("}\n")
         if call == at and after:
             # The next line finds place for a part of it only.
             size = journal.stat().st_size if journal.exists() else 0
@@ -194,6 +198,24 @@ def test_a_restore_that_fails_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
         assert state(emulator) == before
+
+
+def test_a_list_that_is_gone_comes_back_although_an_empty_list_is_refused_and_the_read_shows_it(tmp_path: Path) -> None:
+    emulator = emulated(list_after_leaving="stale", empty_list="refused")
+    before = state(emulator)
+    left = False
+
+    def tell(request: Request) -> None:
+        nonlocal left
+        left = left or request.probe == "value_again"
+        if left:
+            raise Killed
+
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, tell=tell), tmp_path / "journal")
+    assert state(emulator)["last_seen"] == {"value": "NONE", "exceptions": []}
+    assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
+    assert state(emulator) == before
 
 
 def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: Path) -> None:
