@@ -74,7 +74,7 @@ soak-emulator: $(NEWEST_VENV)/.made ## Send 100,000 requests to the emulator, an
 simulate: $(NEWEST_VENV)/.made ## Apply 10,000 random policies to a simulated number with lag, faults and other writers. ARGS='--seed 1' repeats a run.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.simulation $(ARGS)
 
-kills: $(NEWEST_VENV)/.made ## Kill the probe at 1,000 simulated and 200 real moments, and check that it restores the state.
+kills: $(NEWEST_VENV)/.made ## Kill the probe at 1,000 simulated and 200 real moments, probe all combinations of switches, and check that the state is restored.
 	$(NEWEST_VENV)/bin/python -W ignore -m tests.killing $(ARGS)
 
 kills-fleet: $(NEWEST_VENV)/.made ## Kill 100 fleet runs at random moments, run them again, and count what was sent twice.

@@ -8,7 +8,7 @@ from typing import TypeVar
 __all__ = ["caught"]
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Exception)
+E = TypeVar("E", bound=BaseException)
 
 
 def caught(function: Callable[[], T], *kinds: type[E]) -> T | E:

@@ -19,7 +19,7 @@ _HEAD = """\
 # How Z-API behaves
 
 What this provider and its [emulator](emulator.md) assume about Z-API, and how surely each fact is known. Nobody of this
-project has a Z-API account yet, so no fact is probed so far. If you have one, you can settle most of them in
+project has a Z-API account yet.{none_probed} If you have one, you can settle most of them in
 [ten minutes](howto/probe-your-account.md).
 
 This page is made from `airflow_provider_zapi/facts.json` by `make facts`. The probe and the emulator (its switch
@@ -41,7 +41,8 @@ _SECTIONS = (
 def page() -> str:
     """Return the page."""
     grades = "\n".join(f"| {grade} | {meaning} |" for grade, meaning in _GRADES.items())
-    parts = [_HEAD.format(grades=grades)]
+    probed = any(fact.grade == "probed" for fact in facts().values())
+    parts = [_HEAD.format(grades=grades, none_probed="" if probed else " So far, no fact is probed.")]
     for heading, level, lead in _SECTIONS:
         rows = [fact for fact in facts().values() if fact.level == level]
         parts.append(f"## {heading}\n\n{lead}\n\n{_table(rows)}")

@@ -28,6 +28,8 @@ CONTACT = "5544991111111"
 OTHERS = ["5544992222222", "5544993333333"]
 #: A function that is called with the number of each request, before and after it is carried out.
 Hook = Callable[[int, bool], None]
+#: Called with an answer's body; returns the body and the headers to answer with.
+Echo = Callable[[Any], tuple[Any, dict[str, str]]]
 
 
 def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None, **switches: Any) -> Emulator:
@@ -50,15 +52,17 @@ def emulated(value: str = "CONTACT_BLACKLIST", contacts: list[str] | None = None
 class EmulatedAdapter(BaseAdapter):
     """A transport that calls an emulator instead of the network.
 
-    :param around: called before and after each request is carried out; an exception from it ends the exchange
+    :param around: called before and after each request is carried out; what it raises ends the exchange
+    :param echo: makes an answer's body and headers of the emulator's
     """
 
-    def __init__(self, emulator: Emulator, target: Credentials, around: Hook, count: list[int]) -> None:
+    def __init__(self, emulator: Emulator, target: Credentials, around: Hook, count: list[int], echo: Echo) -> None:
         super().__init__()
         self._emulator = emulator
         self._target = target
         self._around = around
         self._count = count
+        self._echo = echo
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         self._count[0] += 1
@@ -75,8 +79,9 @@ class EmulatedAdapter(BaseAdapter):
         )
         result = respond(self._emulator, incoming).answer
         self._around(self._count[0], True)
-        raw = result.body if isinstance(result.body, str) else json.dumps(result.body)
-        headers = {"Content-Type": "application/json", **result.headers}
+        body, more = self._echo(result.body)
+        raw = body if isinstance(body, str) else json.dumps(body)
+        headers = {"Content-Type": "application/json", **result.headers, **more}
         response = requests.Response()
         response.status_code = result.status
         response.headers.update(headers)
@@ -95,18 +100,23 @@ def nothing(number: int, carried_out: bool) -> None:
     pass
 
 
+def as_it_is(body: Any) -> tuple[Any, dict[str, str]]:
+    return body, {}
+
+
 def wire_to(
     emulator: Emulator,
     *,
     around: Hook = nothing,
     clock: Clock | None = None,
     tell: Callable[[Request], None] = lambda request: None,
+    echo: Echo = as_it_is,
 ) -> Wire:
     """Return a wire to the emulator's instance."""
     clock, count = clock or Clock(), [0]
 
     def connect(target: Credentials) -> Transport:
-        adapter = EmulatedAdapter(emulator, target, around, count)
+        adapter = EmulatedAdapter(emulator, target, around, count, echo)
         return Transport(target, adapter=adapter, clock=clock, sleep=clock.sleep)
 
     target = Credentials("instance-1", TOKEN, CLIENT_TOKEN)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +22,34 @@ from airflow_provider_zapi.privacy.phones import hide_phone, normalize_contact
 from airflow_provider_zapi.privacy.settings import SETTINGS
 from airflow_provider_zapi.probe.evidence import Seen
 from airflow_provider_zapi.probe.facts import facts
-from airflow_provider_zapi.probe.journal import read_journal
-from airflow_provider_zapi.probe.report import differences, made, markdown, read_report, text_of
+from airflow_provider_zapi.probe.journal import Prior, held
+from airflow_provider_zapi.probe.report import (
+    WIDTH,
+    differences,
+    folded,
+    made,
+    markdown,
+    read_report,
+    settled_once,
+    text_of,
+)
 from airflow_provider_zapi.probe.run import Plan, Result, planned, probe, restored_from
-from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, Request
+from airflow_provider_zapi.probe.steps import CHANGES, READS, REFUSALS, REFUSED_READS, Request
 from airflow_provider_zapi.probe.wire import MAX_WRITES, Wire
-from airflow_provider_zapi.tables import text_table
 
 __all__ = ["Outcome", "run_probe"]
 
 _TRY_AGAIN = "The journal is kept. To restore the state in it, run: probe {conn_id} --restore {journal}"
 _NOTHING_SENT = "Nothing was sent."
+_LISTED = (
+    "Calls that do not apply to the account are left out, and a write may be sent again. Names in braces stand for "
+    f"phones. {_NOTHING_SENT}"
+)
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _WITH_LIST = tuple(setting for setting in SETTINGS if setting.list_scope)
 _READS = {request.probe for request in READS}
 _RISKS = {write.probe: write.risk for write in REFUSALS}
+_LEVEL_1 = {*_RISKS, *(request.probe for request in REFUSED_READS), "list_after_refusals"}
 _DOES = {name: write.risk for name, write in CHANGES.items()}
 _HEADINGS = {
     0: "Level 0: reads. Nothing is changed.",
@@ -62,11 +77,14 @@ def run_probe(
     :raises ZApiInvalidRequestError: the arguments are invalid; nothing was sent
     """
     if arguments.restore:
+        _require_alone(arguments)
         return _restore(arguments, connection, _wire(connection, None, clock, sleep))
     plan = _plan_of(arguments)
     if arguments.dry_run:
         return _listing(plan)
     other = read_report(Path(arguments.compare)) if arguments.compare else None
+    if arguments.report:
+        _require_place(Path(arguments.report))
     if len(plan.levels) > 1:
         _confirm(plan, arguments)
         _require_phone(connection)
@@ -74,9 +92,13 @@ def run_probe(
     journal = Path(arguments.journal or f"zapi-probe-{arguments.conn_id}.journal")
     if len(plan.levels) > 1:
         _say(
-            f"{journal} records what must be restored, until that is done. The file holds phone numbers, and only you "
-            "can read it (mode 0600)."
+            folded(
+                f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only "
+                "you can read it (mode 0600). Ctrl-C ends the probe and puts everything back. If the process is "
+                "killed, put everything back with:"
+            )
         )
+        _say(f"  probe {arguments.conn_id} --restore {journal}")
     try:
         result = probe(plan, wire, journal)
     except ZApiError:
@@ -86,14 +108,14 @@ def run_probe(
             _say(f"\n{_TRY_AGAIN.format(conn_id=arguments.conn_id, journal=journal)}")
         raise
     report = made(plan, wire, result)
-    text = markdown(report) + _not_put_back(result, arguments.conn_id)
+    text = markdown(report) + _left(result, arguments.conn_id)
     if arguments.report:
         text += _written(report, Path(arguments.report), ask=not arguments.yes)
     code = OK if result.ended == "complete" and not result.problems else ACCOUNT
     if other is None:
         return report, text, code
     differ = differences(other, report)
-    told, comparison = _comparison(differ)
+    told, comparison = _comparison(differ, len(settled_once(other, report)))
     return {**report, "differences": told}, comparison, DIFFERENT if differ and code == OK else code
 
 
@@ -112,6 +134,8 @@ def _plan_of(arguments: argparse.Namespace) -> Plan:
             )
         current[name] = value
     contact = arguments.contact
+    if arguments.dry_run:  # nothing is asked for, because nothing is sent
+        return Plan(arguments.refusals, arguments.writes, current)
     if arguments.writes:
         contact = contact or _asked("A contact to add and remove, with country code", "--contact")
         if not any(setting.name in current for setting in _WITH_LIST):
@@ -141,12 +165,23 @@ def _asked_value() -> str:
 def _asked(question: str, option: str) -> str:
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
-    return _answer(f"{question}: ")
+    if not (answer := _answer(f"{folded(question)}: ")):
+        raise ZApiInvalidRequestError(f"--writes needs {option}", _NOTHING_SENT)
+    return answer
 
 
 def _answer(question: str) -> str:
-    _say(question, end="")
-    return sys.stdin.readline().strip()
+    """Ask a question; Ctrl-C answers nothing."""
+
+    def asked() -> str:
+        _say(question, end="")
+        return sys.stdin.readline()
+
+    answer: str | KeyboardInterrupt = caught(asked, KeyboardInterrupt)
+    if isinstance(answer, KeyboardInterrupt):
+        _say("")
+        return ""
+    return answer.strip()
 
 
 def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
@@ -155,15 +190,21 @@ def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
         return
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError("--refusals and --writes need --yes without a terminal", _NOTHING_SENT)
-    _say(f"Besides the reads, connection {arguments.conn_id!r} gets these writes, at most {MAX_WRITES}:\n")
+    _say(f"Besides the reads, connection {arguments.conn_id!r} sends these, at most {MAX_WRITES} writes:\n")
     _say("\n".join(_lines(plan, plan.levels[1:])))
     if plan.contact is not None:
         _say(
-            f"The contact is {hide_phone(plan.contact)}. For about a minute, it is added to and removed from the list, "
-            f"and the value of {plan.probed.title} changes."
+            folded(
+                f"The contact is {hide_phone(plan.contact)}. For about a minute it is added to and removed from the "
+                f"list, and {plan.probed.title} changes its value."
+            )
         )
     stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
-    _say(f"Restored at the end: the lists, and {stated or 'no value, because none is stated (--current)'}.")
+    _say(
+        f"At the end the lists are put back, and {stated}."
+        if stated
+        else "At the end the lists are put back. No value is, because --current states none."
+    )
     if _answer("Send them? Type yes: ").lower() != "yes":
         raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
 
@@ -174,11 +215,32 @@ def _lines(plan: Plan, levels: list[int]) -> list[str]:
         lines += [_HEADINGS[level].format(setting=plan.probed.title), ""]
         for each, request, note in planned(plan):
             if each == level:
-                lines.append(f"  {request.line()}")
+                lines.append(folded(f"  {request.line()}", 4))
                 if note:
-                    lines.append(f"      {'if it is not refused: ' if level == 1 else ''}{note}")
+                    lines.append(folded(f"      {note}", 6))
         lines.append("")
     return lines
+
+
+def _require_alone(arguments: argparse.Namespace) -> None:
+    others = ("refusals", "writes", "contact", "current", "report", "compare", "journal")
+    if given := [f"--{name}" for name in others if getattr(arguments, name)]:
+        raise ZApiInvalidRequestError(f"--restore cannot be used with {', '.join(given)}", _NOTHING_SENT)
+
+
+def _require_place(path: Path) -> None:
+    """Find out before the first call whether the report can be written after the last."""
+    problem = (
+        "it is a directory"
+        if path.is_dir()
+        else "its directory does not exist"
+        if not path.parent.is_dir()
+        else "permission denied"
+        if not os.access(path if path.exists() else path.parent, os.W_OK)
+        else None
+    )
+    if problem:
+        raise ZApiInvalidRequestError(f"the report cannot be written to {str(path)!r}: {problem}", _NOTHING_SENT)
 
 
 def _require_phone(connection: InstanceConnection) -> None:
@@ -191,22 +253,25 @@ def _wire(
     connection: InstanceConnection, plan: Plan | None, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Wire:
     mask(connection.target)
-    number, heading = 0, ""
+    number, heading, column = 0, "", 0
 
     def tell(request: Request) -> None:
-        nonlocal number, heading
+        nonlocal number, heading, column
         number += 1
         if (found := _heading(request.probe, plan)) != heading:
             heading = found
             _say(f"\n{heading}")
         if request.probe in _RISKS:
-            _say(f"      If the next one is not refused: {_RISKS[request.probe]}.")
+            _say(folded(f"      If the next call is not refused: {_RISKS[request.probe]}.", 6))
         elif request.probe in _DOES:
-            _say(f"      The next one {_DOES[request.probe]}.")
-        _say(f"{number:>4}  {request.line()}", end="")
+            _say(folded(f"      The next call {_DOES[request.probe]}.", 6))
+        line = folded(f"{number:>4}  {request.line()}", 6)
+        column = len(line.rpartition("\n")[2])
+        _say(line, end="")
 
     def told(seen: Seen) -> None:
-        _say(f" -> {seen.answer}")
+        answer = f"-> {seen.answer}"
+        _say(f" {answer}" if column + 1 + len(answer) <= WIDTH else f"\n      {answer}")
 
     def connect(target: Credentials) -> Transport:
         return Transport(target, read_timeout=connection.read_timeout or READ_SECONDS)
@@ -216,58 +281,78 @@ def _wire(
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
     if plan is None or probe_id.startswith("restore_"):
-        return "The earlier state is restored."
-    level = 0 if probe_id in _READS else 1 if probe_id in _RISKS or probe_id == "list_after_refusals" else 2
+        return "What was there before is put back. Ctrl-C is ignored until it is done."
+    level = 0 if probe_id in _READS else 1 if probe_id in _LEVEL_1 else 2
     return _HEADINGS[level].format(setting=plan.probed.title)
 
 
 def _listing(plan: Plan) -> Outcome:
     lines = _lines(plan, plan.levels)
-    if plan.writes:
-        lines += ["Level 2 reads the list after each of these, and skips those that do not apply.", ""]
-    lines.append("Names in braces stand for phones. Nothing was sent.")
+    lines.append(folded(_LISTED))
     data = {"requests": [{"level": level, "request": request.line()} for level, request, _ in planned(plan)]}
     return data, "\n".join(lines) + "\n", OK
 
 
 def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire: Wire) -> Outcome:
     path = Path(arguments.restore)
-    prior = read_journal(path)
-    if prior.instance_id != connection.target.instance_id:
-        raise ZApiConfigurationError(
-            "The journal belongs to another instance",
-            f"Use the connection of that probe. {_NOTHING_SENT}",
-            conn_id=arguments.conn_id,
-        )
-    _require_phone(connection)
-    problems = restored_from(prior, wire)
-    wire.close()
-    done = [setting.name for setting in SETTINGS if setting.name in prior.written]
+    with held(path) as prior:
+        if prior.instance_id != connection.target.instance_id:
+            raise ZApiConfigurationError(
+                "The journal belongs to another instance",
+                f"Give the connection that the probe ran with. {_NOTHING_SENT}",
+                conn_id=arguments.conn_id,
+            )
+        done = [setting for setting in SETTINGS if setting.name in prior.written]
+        if arguments.dry_run:
+            lines = [f"  {setting.title}: {_before(prior, setting.name)}" for setting in done]
+            lines = ["This is put back without --dry-run:", "", *lines, ""] if done else ["Nothing has to be put back."]
+            return {"settings": sorted(prior.written)}, "\n".join([*lines, _NOTHING_SENT]) + "\n", OK
+        _require_phone(connection)
+        try:
+            problems = restored_from(prior, wire)
+        finally:
+            wire.close()
+        # A retry cannot restore a value that nobody stated.
+        kept = any(prior.settings[name].value is not None for name in problems)
+        deleted = not kept and not isinstance(caught(path.unlink, OSError), OSError)
     data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
-    lines = [f"Restored: {', '.join(name for name in done if name not in problems) or 'nothing had been written'}."]
-    lines += [f"NOT restored: {problem}" for problem in problems.values()]
-    # A retry cannot restore a value that nobody stated.
-    kept = any(prior.settings[name].value is not None for name in problems)
-    lines.append(f"The journal {path} is {'kept' if kept else 'deleted'}.")
-    if not kept:
-        path.unlink()
+    names = [setting.name for setting in done if setting.name not in problems]
+    lines = [f"Put back: {', '.join(names)}."] if names else []
+    lines += [] if done else ["Nothing had been written, so nothing had to be put back."]
+    lines += [f"NOT put back: {problem}" for problem in problems.values()]
+    lines.append(f"The journal {path} is {'deleted' if deleted else 'kept'}." if kept or deleted else _undeleted(path))
     return data, "\n".join(lines) + "\n", ACCOUNT if problems else OK
 
 
-def _not_put_back(result: Result, conn_id: str) -> str:
-    if not result.problems:
-        return ""
-    lines = ["", "NOT everything was restored:", *(f"- {problem}" for problem in result.problems.values())]
+def _before(prior: Prior, name: str) -> str:
+    before = prior.settings[name]
+    contacts = prior.in_force.get(name, before.contacts)
+    listed = f", with {len(contacts)} excluded contacts" if contacts is not None else ""
+    return f"{before.value or 'its value is not known'}{listed}"
+
+
+def _undeleted(path: Path) -> str:
+    return f"The journal {path} could not be deleted. It is no longer needed and holds phone numbers: delete it."
+
+
+def _left(result: Result, conn_id: str) -> str:
+    """Return what a run leaves to its user."""
+    lines = []
+    if result.problems:
+        lines += ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems.values())]
     if result.journal is not None:
         lines.append(_TRY_AGAIN.format(conn_id=conn_id, journal=result.journal))
-    return "\n".join(lines) + "\n"
+    if result.undeleted is not None:
+        lines += ["", _undeleted(result.undeleted)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
     """Show a report, and write it to a file unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
-    if ask and sys.stdin.isatty() and _answer(f"Write it to {path}? Type yes: ").lower() != "yes":
+    instead = ", in place of the file that is there" if path.exists() else ""
+    if ask and sys.stdin.isatty() and _answer(f"Write it to {path}{instead}? Type yes: ").lower() != "yes":
         return f"\nThe report was not written to {path}.\n"
     failed = caught(lambda: path.write_text(text, encoding="utf-8"), OSError)
     if isinstance(failed, OSError):
@@ -275,18 +360,23 @@ def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
     return f"\nThe report was written to {path}. It holds no phone, token, name or address.\n"
 
 
-def _comparison(differ: list[tuple[str, str, str]]) -> tuple[list[dict[str, str]], str]:
+def _comparison(differ: list[tuple[str, str, str]], settled_in_one: int) -> tuple[list[dict[str, str]], str]:
     told = [{"fact": name, "report": first, "this_account": second} for name, first, second in differ]
-    if not differ:
-        return told, "0 differences from the report.\n"
-    rows: list[tuple[str, ...]] = [("fact", "in the report", "this account")]
-    rows += [
-        (facts()[name].title, facts()[name].means(first), facts()[name].means(second)) for name, first, second in differ
-    ]
-    return told, f"{text_table(rows)}\n\nDifferences from the report: {len(differ)}.\n"
+    lines = []
+    for name, first, second in differ:
+        fact = facts()[name]
+        lines.append(folded(f"- {fact.title}", 2))
+        lines.append(folded(f"  in the report: {fact.means(first)}", 4))
+        lines.append(folded(f"  this account: {fact.means(second)}", 4))
+    lines += [""] if lines else []
+    lines.append(f"{len(differ)} difference{'' if len(differ) == 1 else 's'} from the report.")
+    if settled_in_one:
+        lines.append(f"{settled_in_one} facts cannot be compared: only one of the two runs settled them.")
+    return told, "\n".join(lines) + "\n"
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # stdout is for the report.
-    sys.stderr.write(text + end)
-    sys.stderr.flush()
+    # Airflow's stdout is for the report. A terminal that was closed must not keep anything from being put back.
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text + end)
+        sys.stderr.flush()

@@ -36,6 +36,7 @@ from airflow_provider_zapi.panel import (
     INSTANCES_PAGE,
     SECURITY_PAGE,
 )
+from airflow_provider_zapi.privacy.phones import hide_phone
 from airflow_provider_zapi.wording import counted
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "clean",
     "object_without_error",
     "read_answer",
+    "retry_after",
     "success_is_true",
 ]
 
@@ -57,6 +59,8 @@ _READ_OF_TEXT = 16_384
 #: How many characters are dropped from the end of a cut string, because half a secret there would not be found. Every
 #: encoded secret is shorter than this.
 _LOST_AT_CUT = 8_192
+#: So many digits in a row may be a phone, which is personal data.
+_PHONE = re.compile("[0-9]{8,}")
 
 
 class Again(enum.Enum):
@@ -292,7 +296,7 @@ def read_answer(
         failure = _by_text(text) or _filled(_by_status(status), text)
     if failure.error is ZApiUnexpectedAnswerError:
         failure = replace(failure, advice=f"{failure.advice} {_SHAPE.format(shape=_shape(payload, body))}")
-    return replace(failure, status=status, retry_after=_retry_after(headers.get("Retry-After"), now))
+    return replace(failure, status=status, retry_after=retry_after(headers.get("Retry-After"), now))
 
 
 #: The shape helps with a bug report. It holds no secret.
@@ -342,13 +346,14 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
-    """Return the server's string on one line, shortened and without secrets."""
+    """Return the server's string on one line, cut, without secrets and without whole phones."""
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):
         # Scrubbing may shorten the string a lot, so it is cut after that.
         scrubbed = scrubbed[: -min(_LOST_AT_CUT, -(-len(scrubbed) // 2))]
-    return " ".join(scrubbed.split())[:MAX_SERVER_TEXT]
+    named = _PHONE.sub(lambda digits: hide_phone(digits[0]), scrubbed)
+    return " ".join(named.split())[:MAX_SERVER_TEXT]
 
 
 def _by_text(text: str) -> Failure | None:
@@ -373,7 +378,7 @@ def _filled(failure: Failure, text: str, **groups: str) -> Failure:
     return replace(failure, what=what)
 
 
-def _retry_after(value: str | None, now: float) -> float | None:
+def retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds in ``Retry-After``, or None if it is absent, past or unreadable."""
     if value is None:
         return None

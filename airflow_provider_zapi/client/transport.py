@@ -49,7 +49,6 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"airflow-provider-zapi/{__version__}",
 }
-_HEADERS_WITHOUT_TYPE = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +267,12 @@ class Transport:
             call.method,
             # The adapter adds the secrets.
             f"{self._target.base_url}/{call.path}",
-            headers=_HEADERS if call.content_type else _HEADERS_WITHOUT_TYPE,
+            headers=_HEADERS,
             params=call.params,
             json=call.json,
         ).prepare()
+        if not call.content_type:
+            del request.headers["Content-Type"]
         remaining = max(self._deadline.remaining(), 0.001)
         with self._session.send(
             request,

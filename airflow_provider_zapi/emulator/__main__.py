@@ -17,7 +17,7 @@ from airflow_provider_zapi import __version__
 from airflow_provider_zapi.emulator.checks import InvalidInputError
 from airflow_provider_zapi.emulator.console import Console
 from airflow_provider_zapi.emulator.fleet import account_connection, fleet_numbers
-from airflow_provider_zapi.emulator.probed import read_switches
+from airflow_provider_zapi.emulator.probed import not_emulated, read_report, switches_of
 from airflow_provider_zapi.emulator.server import DEMO_INSTANCE, listen, serve, url_of
 from airflow_provider_zapi.emulator.state import Emulator
 from airflow_provider_zapi.emulator.statefile import load, save, saved_to
@@ -125,7 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InvalidInputError(f"{options.state} already has instances; leave out --instance and --numbers")
         doing = f"cannot read {options.as_in}: "
         if options.as_in is not None:
-            probed = read_switches(options.as_in)
+            report = read_report(options.as_in)
+            probed = switches_of(report)
+            if names := not_emulated(report):
+                print(f"emulator: not emulated from {options.as_in}: {', '.join(names)}", file=sys.stderr)
             for instance in emulator.instances.values():
                 instance.patch({"switches": probed})
         if options.state is not None:

@@ -22,7 +22,7 @@ from airflow_provider_zapi.emulator.contract import (
     Setting,
 )
 
-__all__ = ["as_probed", "is_probed", "read_switches", "switches_of"]
+__all__ = ["as_probed", "is_probed", "not_emulated", "read_report", "switches_of"]
 
 FACTS = Path(__file__).parents[1] / "facts.json"
 #: The names for kinds of bodies in outcomes, besides ``error:<id of a text>``.
@@ -74,7 +74,7 @@ def switches_of(report: object) -> dict[str, Any]:
     probed: dict[str, str] = {}
     for name, answer in answers.items():
         outcome = answer.get("outcome") if isinstance(answer, dict) else None
-        if outcome is None or name not in _table()[0]:
+        if not isinstance(outcome, str) or name not in _table()[0]:
             continue
         if _is_outcome(name, outcome):
             probed[name] = outcome
@@ -83,18 +83,33 @@ def switches_of(report: object) -> dict[str, Any]:
     return {**switches, "probed": probed}
 
 
-def read_switches(path: Path) -> dict[str, Any]:
-    """Return the switches that a report file sets.
+def not_emulated(report: Mapping[str, Any]) -> list[str]:
+    """Return the facts of a report whose outcome no switch can play: the instance answers as usual there."""
+    found = []
+    for name, answer in report["answers"].items():
+        outcome = answer.get("outcome") if isinstance(answer, dict) else None
+        if not isinstance(outcome, str):
+            continue
+        fact = _table()[0].get(name, {})
+        played = outcome in fact.get("expected", ()) or "switches" in fact.get("outcomes", {}).get(outcome, {})
+        if not played and not _is_outcome(name, outcome):
+            found.append(name)
+    return found
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Return the report in a file.
 
     :raises InvalidInputError: the file cannot be read, or is not a report
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"--as-in: {path} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None
-    return switches_of(report)
+    switches_of(report)
+    return report
 
 
 def as_probed(instance: Any, incoming: Any, path: str, carry_out: Callable[[Any, Any, str], Answer]) -> Answer:
@@ -135,14 +150,19 @@ def _is_welcome(instance: Any, incoming: Any) -> bool:
 
 def _fact_of(instance: Any, incoming: Any, path: str, result: Answer) -> str:
     token = incoming.headers.get("client-token")
+    without = "_without_client_token" if instance.client_token is not None and not token else ""
+    # These are answered before the credentials are checked.
+    if result.status == 415:
+        if without:
+            return f"content_type{without}"
+        return "body_without_content_type" if incoming.body else "write_without_content_type"
+    if result.status == 405:
+        read = incoming.method == "GET" and path in SETTING_BY_PATH
+        return "value_read" if read and not without else f"wrong_method{without}"
+    if isinstance(result.body, dict) and result.body.get("error") == "NOT_FOUND":
+        return f"unknown_path{without}"
     if instance.client_token is not None and token != instance.client_token and result.status >= 400:
         return "client_token_wrong" if token else "client_token_missing"
-    if result.status == 415:
-        return "write_without_content_type"
-    if result.status == 405:
-        return "value_read" if incoming.method == "GET" and path in SETTING_BY_PATH else "wrong_method"
-    if isinstance(result.body, dict) and result.body.get("error") == "NOT_FOUND":
-        return "unknown_path"
     if incoming.method == "GET" and "content-type" not in incoming.headers:
         return "read_without_content_type"
     if path == "privacy/disallowed-contacts" and incoming.query.get("type") not in SETTING_BY_SCOPE:

@@ -12,10 +12,10 @@ from airflow_provider_zapi.probe.journal import Journal
 from airflow_provider_zapi.probe.steps import (
     CHANGES,
     CONTACT,
+    CONTACT_BATCH,
     ENTRY,
     LID,
     OTHER_FORM,
-    Request,
     list_read,
     write_request,
 )
@@ -67,8 +67,7 @@ class Changes:
         self._leave_and_return()
 
     def _look_up_contact(self) -> None:
-        request = Request("contact_batch", "POST", "phone-exists-batch", json={"phones": [CONTACT]})
-        seen = self._wire.send(request, self._phones)
+        seen = self._wire.send(CONTACT_BATCH, self._phones)
         row = seen.payload[0] if isinstance(seen.payload, list) and seen.payload else None
         if seen.status != 200 or not isinstance(row, dict):
             return
@@ -93,10 +92,20 @@ class Changes:
             self._journal.note_in_force(self._setting.name, self._before)
         else:
             self._before = before.contacts or ()
+            if not self._before:
+                self._require_empty_list()
         if any(self._is_contact(entry) for entry in self._before):
             raise Stopped("the contact is already on the list; use one that is not")
         if len(self._before) > LONGEST_LIST:
             raise Stopped(f"the list has more than {LONGEST_LIST} contacts; use a setting with a shorter list")
+
+    def _require_empty_list(self) -> None:
+        changed_before = self._setting.name in self._journal.prior.written
+        seen = self._write("enter")
+        if seen.refused and not changed_before:
+            self._journal.nothing_written(self._setting.name)
+        if not seen.done:
+            raise Stopped("an empty list is not accepted, so the contact could not be removed again")
 
     def _add(self) -> str:
         seen = self._write("add")
@@ -178,9 +187,15 @@ class Changes:
         away = set(self._read_settled())
         # The call that keeps the list: the value only, if this was seen to work, or else with a change without effect.
         keeps = self._value_only_accepted and self.found["list_after_blacklist"] == "kept"
+        others = {entry for entry in before if not self._is_contact(entry)}
         if not self._write("return" if keeps else "enter").done:
-            raise Stopped("CONTACT_BLACKLIST was not accepted")
-        back = set(self._read_settled())
+            # An account that refuses an empty list refuses this one if it is gone. With a contact it is not empty.
+            if not others or not self._write("add_back").done:
+                raise Stopped("CONTACT_BLACKLIST was not accepted")
+            back = set(self._read_settled())
+            back = back if others & back else set()
+        else:
+            back = set(self._read_settled())
         kept, empty = before, set[str]()
         words = {(0, 0): "kept", (1, 0): "hidden", (1, 1): "empty", (0, 1): "stale"}
         if away in (kept, empty) and back in (kept, empty):

@@ -9,7 +9,7 @@ from airflow_provider_zapi.privacy.phones import is_contact, split_contacts
 from airflow_provider_zapi.probe.evidence import NO_ANSWER, Seen
 from airflow_provider_zapi.probe.facts import facts
 
-__all__ = ["answered", "contacts_of", "findings_of_reads", "inconclusive"]
+__all__ = ["answered", "cannot_be_probed", "contacts_of", "findings_of_reads", "inconclusive", "requires_client_token"]
 
 #: Answers that depend on the account or the network, and do not settle the fact that was tested.
 _BESIDE_THE_POINT = ("not_connected", "restore_session", "subscription", "instance_not_found", "address_refused")
@@ -17,6 +17,26 @@ _MILLISECONDS = 1_262_304_000_000  # the year 2010
 _BATCH_KEYS = {"exists", "inputPhone", "outputPhone", "lid"}
 
 Answers = Mapping[str, Seen]
+
+
+#: Answers to the first call after which no other call would find out more.
+_REFUSED = (
+    "client_token_refused",
+    "client_token_not_configured",
+    "null_not_allowed",
+    "subscription",
+    "instance_not_found",
+    "address_refused",
+)
+
+
+def cannot_be_probed(seen: Seen) -> str | None:
+    """Return why nothing can be found out about an account, by the answer to its first call."""
+    if seen.answer == NO_ANSWER:
+        return "Z-API cannot be reached"
+    if seen.status in (401, 402) or any(seen.answer.endswith(f"error:{each}") for each in _REFUSED):
+        return "Z-API refuses this connection, and the command check says why"
+    return None
 
 
 def inconclusive(seen: Seen) -> bool:
@@ -39,19 +59,23 @@ def answered(answers: Answers) -> dict[str, str]:
 
 
 def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bool]) -> dict[str, str]:
-    """Return the outcome of each fact that the reads settle."""
-    found: dict[str, str | None] = {
-        "status_text": _status_text(answers["status"]),
-        "device_phone": _device_phone(answers["device"]),
-        "me_token": _me_token(answers["me"], is_instance_token),
-        "me_due": _me_due(answers["me"]),
-        "list_read": _list_read([seen for name, seen in answers.items() if name in _LISTS]),
-    }
-    if "phone_exists" in answers:
-        found["phone_exists"] = _phone_exists(answers["phone_exists"])
+    """Return the outcome of each fact that the reads settle, as far as they were made."""
+    found = {fact: read(answers[name]) for fact, (name, read) in _READ_FROM.items() if name in answers}
+    if "me" in answers:
+        found["me_token"] = _me_token(answers["me"], is_instance_token)
     if "batch" in answers:
         found["batch"], found["batch_lid"] = _batch(answers["batch"])
-    return {name: outcome for name, outcome in found.items() if outcome is not None} | answered(answers)
+    found["list_read"] = _list_read([seen for name, seen in answers.items() if name in _LISTS])
+    found |= answered(answers)
+    if not requires_client_token(answers):
+        found |= dict.fromkeys(name for name in found if name.endswith("_without_client_token"))
+    return {name: outcome for name, outcome in found.items() if outcome is not None}
+
+
+def requires_client_token(answers: Answers) -> bool:
+    """Return whether a call without Client-Token was refused: else it says nothing of what is checked first."""
+    missing = answers.get("client_token_missing")
+    return missing is not None and missing.refused
 
 
 _LISTS = ("list_last_seen", "list_photo", "list_description", "list_group_add")
@@ -132,3 +156,12 @@ def _batch(seen: Seen) -> tuple[str | None, str | None]:
 
 def _has_exists(row: object, kind: type) -> bool:
     return isinstance(row, dict) and isinstance(row.get("exists"), kind)
+
+
+#: Facts that one call settles: the call, and what reads its answer.
+_READ_FROM: Mapping[str, tuple[str, Callable[[Seen], str | None]]] = {
+    "status_text": ("status", _status_text),
+    "device_phone": ("device", _device_phone),
+    "me_due": ("me", _me_due),
+    "phone_exists": ("phone_exists", _phone_exists),
+}

@@ -1,14 +1,17 @@
 """Record the state before the first write in a file, so that it can be restored even after a kill.
 
-The file has one JSON object per line. Each line is on disk before the next write is sent. Only the file's owner can
-read it, because it holds phones.
+One JSON object a line, each on disk before the next write is sent. Only its owner can read the file: it holds phones.
+A lock on the file ends with the process, so a journal that is left behind differs from one that is in use.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,9 @@ from airflow_provider_zapi.catching import caught
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
 from airflow_provider_zapi.privacy.phones import is_contact
 from airflow_provider_zapi.privacy.settings import SETTINGS
+from airflow_provider_zapi.probe.wire import Stopped
 
-__all__ = ["Before", "Journal", "Prior", "read_journal"]
+__all__ = ["Before", "Journal", "Prior", "held", "read_journal"]
 
 VERSION = 1
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -63,29 +67,49 @@ class Prior:
 class Journal:
     """A journal that is being written.
 
-    :raises ZApiInvalidRequestError: the file exists already, or cannot be written
+    Its name is taken before the first call, so a run that could not write it does not begin. The file under that name
+    appears with ``begin``.
+
+    :raises ZApiInvalidRequestError: the file exists already, is in use, or cannot be written; nothing was sent
     """
 
-    def __init__(self, path: Path, prior: Prior) -> None:
+    prior: Prior
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.prior = prior
+        # Another name at first, so that a kill leaves a whole journal or none.
+        self._part = path.with_name(f"{path.name}.part")
+        self._file: int | None = _locked(path, self._part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
         if path.exists():
+            self.close()
+            os.close(_locked(path, path, os.O_RDONLY))
             raise ZApiInvalidRequestError(
-                f"the journal {str(path)!r} already exists",
-                "An earlier probe may not have restored what it changed. Pass the file to --restore, or name another "
-                "file with --journal. Nothing was changed.",
+                f"the journal {str(path)!r} exists already",
+                "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
+                "one with --journal. Nothing was sent.",
             )
+
+    def begin(self, prior: Prior) -> None:
+        """Write what has to be put back.
+
+        :raises Stopped: the file cannot be written; no write was sent
+        """
         settings = {name: {"value": one.value, "contacts": one.contacts} for name, one in prior.settings.items()}
         head = {"instance_id": prior.instance_id, "contact": prior.contact, "own": prior.own, "settings": settings}
-        failed = caught(lambda: self._begin({"journal": VERSION, **head}), OSError)
-        if failed is not None:
-            raise _unusable(path, failed)
+        self.prior = prior
+        self._add_line(self._part, {"journal": VERSION, **head})
+        if isinstance(caught(self._put_in_place, OSError), OSError):
+            self.remove()
+            raise Stopped(_NOT_WRITTEN)
 
     def write_follows(self, setting: str) -> None:
-        """Record that the next write may change a setting."""
+        """Note that a setting may be changed from now on.
+
+        :raises Stopped: this cannot be noted, so the write must not be sent; the other methods raise it too
+        """
         if setting not in self.prior.written:
-            self.prior.written.add(setting)
             self._append(written=setting)
+            self.prior.written.add(setting)
 
     def nothing_written(self, setting: str) -> None:
         """Record that a setting is as before, because its writes were refused or it was restored."""
@@ -109,28 +133,89 @@ class Journal:
         self.prior.lags.append(reads)
         self._append(lag=reads)
 
-    def remove(self) -> None:
-        """Delete the file once everything was restored."""
-        self.path.unlink(missing_ok=True)
+    def remove(self) -> bool:
+        """Delete the file, because all that it says was put back; return whether it could be deleted."""
+        return not isinstance(caught(lambda: self.path.unlink(missing_ok=True), OSError), OSError)
 
-    def _begin(self, head: Mapping[str, Any]) -> None:
-        # Write to another name first, so that a kill leaves a complete journal or none.
-        part = self.path.with_name(f"{self.path.name}.part")
-        part.unlink(missing_ok=True)
-        _write(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), head)
-        part.rename(self.path)
+    def close(self) -> None:
+        """Release the name. A journal that was begun stays."""
+        if self._file is not None:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(self._file), self._part.lstat()):
+                    self._part.unlink()
+            os.close(self._file)
+            self._file = None
+
+    def _put_in_place(self) -> None:
+        self._part.rename(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
 
     def _append(self, **line: Any) -> None:
-        _write(os.open(self.path, os.O_WRONLY | os.O_APPEND), line)
+        self._add_line(self.path, line)
+
+    def _add_line(self, path: Path, line: Mapping[str, Any]) -> None:
+        if isinstance(caught(lambda: _write(path, line), OSError), OSError):
+            raise Stopped(_NOT_WRITTEN)
 
 
-def _write(file: int, line: Mapping[str, Any]) -> None:
-    """Write a line to an open file, wait until it is on disk, and close the file."""
+#: Why a run ends; a report may hold no text of the system.
+_NOT_WRITTEN = "the journal cannot be written"
+
+
+@contextmanager
+def held(path: Path) -> Iterator[Prior]:
+    """Read a journal, and keep others from using it meanwhile.
+
+    :raises ZApiInvalidRequestError: it is in use, cannot be read, or is none
+    """
+    file = _locked(path, path, os.O_RDONLY)
     try:
-        os.write(file, (json.dumps(line) + "\n").encode())
+        yield read_journal(path)
+    finally:
+        os.close(file)
+
+
+def _locked(journal: Path, path: Path, flags: int) -> int:
+    """Open a file that only its owner can read, and lock it until it is closed. Errors name the journal."""
+
+    def locked() -> int:
+        file = os.open(path, flags, 0o600)
+        try:
+            if flags & os.O_CREAT:
+                os.fchmod(file, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file), path.stat()):
+                raise BlockingIOError
+            if flags & os.O_CREAT:
+                os.ftruncate(file, 0)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    file = caught(locked, OSError)
+    if isinstance(file, BlockingIOError):
+        raise ZApiInvalidRequestError(
+            f"the journal {str(journal)!r} is in use",
+            "Another probe or --restore is running. Wait until it ends. Nothing was sent.",
+        )
+    if isinstance(file, OSError):
+        raise _unusable(journal, file)
+    return file
+
+
+def _write(path: Path, line: Mapping[str, Any]) -> None:
+    """Append a whole line or nothing, and wait until it is on disk."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+    try:
+        text = (json.dumps(line) + "\n").encode()
+        size = os.fstat(file).st_size
+        # A full disk can take a part of a line.
+        if os.write(file, text) < len(text):
+            os.ftruncate(file, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     finally:
         os.close(file)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,26 @@ from airflow_provider_zapi.probe.facts import Fact, facts
 from airflow_provider_zapi.probe.run import Plan, Result
 from airflow_provider_zapi.probe.wire import Wire
 
-__all__ = ["CONTRADICTS", "NOT_SETTLED", "SETTLED", "differences", "made", "markdown", "read_report", "text_of"]
+__all__ = [
+    "CONTRADICTS",
+    "NOT_SETTLED",
+    "SETTLED",
+    "WIDTH",
+    "differences",
+    "folded",
+    "made",
+    "markdown",
+    "read_report",
+    "settled_once",
+    "text_of",
+]
 
 VERSION = 1
+#: Columns of a terminal that nobody has widened.
+WIDTH = 80
 SETTLED, CONTRADICTS, NOT_SETTLED = "settled", "contradicts the docs", "not settled"
 _WRITE_LEVELS = {1: "--refusals", 2: "--writes"}
+_NOT_REACHED = "not reached: "
 _LATER = tuple(f"needs {option}" for option in _WRITE_LEVELS.values())
 
 
@@ -59,12 +76,12 @@ def _why_not(fact: Fact, result: Result, plan: Plan) -> str:
     if fact.level not in plan.levels:
         return f"needs {_WRITE_LEVELS[fact.level]}"
     if result.ended != "complete":
-        return f"not reached: {result.ended}"
-    return f"needs {fact.needs}" if fact.needs else "no answer of this run shows it"
+        return f"{_NOT_REACHED}{result.ended}"
+    return f"needs {fact.needs}" if fact.needs else "no answer of this run says it"
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Return a report as a Markdown summary. Its tables are readable in a terminal too."""
+    """Return a report as a summary in Markdown, whose lines fit into a terminal."""
     answers: Mapping[str, Mapping[str, Any]] = report["answers"]
     kinds = {
         "Differs from what the documentation says": [n for n, a in answers.items() if a["verdict"] == CONTRADICTS],
@@ -77,22 +94,22 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = [
         "# Probe report",
         "",
-        f"Level {levels}; {report['calls']} calls, {report['writes']} of them writes; {_ended(report)}.",
+        folded(
+            f"Level{'s' if len(report['levels']) > 1 else ''} {levels}; {report['calls']} calls, {report['writes']} of "
+            f"them writes; {_ended(report)}."
+        ),
     ]
     for heading, names in kinds.items():
         if names:
             lines += ["", f"## {heading}: {len(names)}", ""]
-            lines += _table(
-                ["fact", "this account"],
-                [[facts()[name].title, facts()[name].means(answers[name]["outcome"])] for name in names],
-            )
+            lines += [_item(facts()[name].title, facts()[name].means(answers[name]["outcome"])) for name in names]
     unsettled = [(facts()[name], each["how"]) for name, each in answers.items() if each["verdict"] == NOT_SETTLED]
     if unsettled:
         lines += ["", f"## Not settled: {len(unsettled)}", ""]
-        later = [how for _, how in unsettled if how in _LATER]
-        rows = [[fact.title, how] for fact, how in unsettled if how not in _LATER]
-        rows += [[f"{later.count(how)} more", how] for how in _LATER if how in later]
-        lines += _table(["fact", "why"], rows)
+        # Reasons that have nothing to do with the fact are said once.
+        alike = Counter(how for _, how in unsettled if how in _LATER or how.startswith(_NOT_REACHED))
+        lines += [_item(fact.title, how) for fact, how in unsettled if how not in alike]
+        lines += [_item(f"{count} more", how) for how, count in alike.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -117,23 +134,41 @@ def _ended(report: Mapping[str, Any]) -> str:
     return f"{ended if ended == 'complete' else f'ended early: {ended}'}{put_back}"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table with aligned columns. Cells are not cut, and the last column is not padded."""
-    width = max(len(str(row[0])) for row in [headings, *rows])
-    lines = [f"| {row[0]:<{width}} | {row[1]} |" for row in [headings, *rows]]
-    return [lines[0], f"|{'-' * (width + 2)}|{'-' * (len(headings[1]) + 2)}|", *lines[1:]]
+def _item(title: str, text: str) -> str:
+    return folded(f"- {title}: {text}", 2)
+
+
+def folded(text: str, indent: int = 0) -> str:
+    """Fold a string into lines that fit a terminal, as far as its words allow it."""
+    lines = textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return each fact whose outcome differs between two reports, with both outcomes, for the levels of both."""
+    """Return each fact whose outcome differs between two reports, with both outcomes.
+
+    Only facts that both reports settle are compared: a run that ended early says nothing of the rest.
+    """
     found = []
-    for name, fact in facts().items():
-        if any(fact.level not in report["levels"] for report in (first, second)):
-            continue
-        outcomes = [report["answers"].get(name, {}).get("outcome") or "-" for report in (first, second)]
-        if outcomes[0] != outcomes[1]:
+    for name in facts():
+        outcomes = [_outcome(report, name) for report in (first, second)]
+        if all(outcomes) and outcomes[0] != outcomes[1]:
             found.append((name, outcomes[0], outcomes[1]))
     return found
+
+
+def settled_once(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return the facts that only one of two reports settles, of the levels that both have."""
+    return [
+        name
+        for name, fact in facts().items()
+        if all(fact.level in report["levels"] for report in (first, second))
+        and bool(_outcome(first, name)) != bool(_outcome(second, name))
+    ]
+
+
+def _outcome(report: Mapping[str, Any], name: str) -> str:
+    return str(report["answers"].get(name, {}).get("outcome") or "")
 
 
 def read_report(path: Path) -> dict[str, Any]:

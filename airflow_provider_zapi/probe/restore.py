@@ -54,7 +54,7 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
     ours = _names(prior)
     # Write without reading first. A read may lag behind, and show the list as before although it is not.
     changes = [{"action": "remove", "phone": name} for name in ours if name not in wanted]
-    accepted = False
+    accepted = was_read = False
     for _ in range(_ROUNDS):
         # If Z-API refuses a call because of one change, it does not set the value either.
         accepted |= _write(setting, CONTACT_BLACKLIST, changes, wire) or (
@@ -66,7 +66,9 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
             found = contacts_of(wire.send(list_read(setting, "restore_read"), {}, restoring=True))
         if found is None:
             continue
-        missing = [contact for contact in wanted if contact not in found]
+        was_read = True
+        # Z-API may refuse an empty list, and a read may show contacts that are gone: then only the whole list helps.
+        missing = [contact for contact in wanted if not accepted or contact not in found]
         extra = [entry for entry in found if entry not in wanted and any(same_contact(entry, name) for name in ours)]
         if accepted and not missing and not extra:
             return None  # somebody else added the rest in the meantime
@@ -74,7 +76,9 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
             *({"action": "remove", "phone": entry} for entry in extra),
             *({"action": "add", "phone": contact} for contact in missing),
         ]
-    return "its list is not as before; run --restore again, or check it with `show --contacts`"
+    if not was_read:
+        return "its list cannot be read; run --restore again"
+    return "its list does not read as before; run --restore again, or look at it with `show --contacts`"
 
 
 def _names(prior: Prior) -> list[str]:

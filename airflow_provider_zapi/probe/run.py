@@ -13,10 +13,28 @@ from airflow_provider_zapi.privacy.phones import is_contact, same_contact
 from airflow_provider_zapi.privacy.settings import CONTACT_BLACKLIST, LAST_SEEN, SETTINGS, PrivacySetting
 from airflow_provider_zapi.probe.changes import Changes
 from airflow_provider_zapi.probe.evidence import Seen
-from airflow_provider_zapi.probe.findings import answered, contacts_of, findings_of_reads
+from airflow_provider_zapi.probe.findings import (
+    answered,
+    cannot_be_probed,
+    contacts_of,
+    findings_of_reads,
+    requires_client_token,
+)
 from airflow_provider_zapi.probe.journal import Before, Journal, Prior
 from airflow_provider_zapi.probe.restore import restore
-from airflow_provider_zapi.probe.steps import CHANGES, OWN, READS, REFUSALS, Request, list_read, write_request
+from airflow_provider_zapi.probe.steps import (
+    CHANGES,
+    CONTACT,
+    CONTACT_BATCH,
+    OWN,
+    READS,
+    REFUSALS,
+    REFUSED_READS,
+    Request,
+    list_read,
+    setting_request,
+    write_request,
+)
 from airflow_provider_zapi.probe.wire import Stopped, Wire
 
 __all__ = ["Plan", "Result", "planned", "probe", "restored_from"]
@@ -56,48 +74,69 @@ class Result:
     """The result of a run.
 
     :param found: the outcome of each fact that was settled
-    :param ended: ``complete``, or the reason why the run ended early
-    :param problems: a description of each setting that could not be restored, by setting
-    :param journal: the journal, which is kept if there are such problems
+    :param ended: ``complete``, or why the run ended before
+    :param problems: what could not be put back, in words, by setting
+    :param journal: the journal that was kept because of them
+    :param undeleted: the journal that is no longer needed and could not be deleted
     """
 
     found: dict[str, str] = field(default_factory=dict)
     ended: str = _COMPLETE
     problems: dict[str, str] = field(default_factory=dict)
     journal: Path | None = None
-    #: Whether anything had to be restored.
+    undeleted: Path | None = None
+    #: Whether anything was put back, or had to be.
     wrote: bool = False
 
 
 def planned(plan: Plan) -> list[tuple[int, Request, str]]:
     """Return each request that a plan may send, with its level and what it does or could do."""
     rows = [(0, request, "") for request in READS]
+    probed = plan.probed
     if plan.refusals:
-        rows += [(1, write_request(each, plan.probed), each.risk) for each in REFUSALS]
+        rows += [
+            (1, write_request(each, probed), f"if it is not refused: {each.risk}")
+            for each in REFUSALS
+            if not each.needs_list or plan.current.get(probed.name) == CONTACT_BLACKLIST
+        ]
         rows += [(1, list_read(setting, "list_after_refusals"), "") for setting in _LISTS]
+        rows += [(1, request, "") for request in REFUSED_READS]
     if plan.writes:
-        rows += [(2, write_request(each, plan.probed), each.risk) for each in CHANGES.values()]
+        rows += [(2, CONTACT_BATCH, "looks up the names of the contact")]
+        rows += [(2, write_request(each, probed), each.risk) for each in CHANGES.values()]
+        rows += [(2, list_read(probed, "list_after_write"), "after each write")]
+        removal = [{"action": "remove", "phone": CONTACT}]
+        rows += [(2, setting_request("restore_write", probed, CONTACT_BLACKLIST, removal), "puts the list back")]
+    if plan.refusals or plan.writes:
+        rows += [
+            (plan.levels[-1], setting_request("restore_write", setting, value), "puts the value back if it was changed")
+            for setting in SETTINGS
+            if (value := plan.current.get(setting.name)) is not None
+        ]
     return rows
 
 
 def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
     """Run the levels of a plan, and restore what they changed.
 
-    :param journal_path: the file for the journal, which is deleted once everything is restored
-    :raises ZApiInvalidRequestError: the journal already exists; nothing was changed
+    :param journal_path: where the journal is written; it is deleted once all is put back
+    :raises ZApiInvalidRequestError: the journal exists already, is in use, or cannot be written; nothing was sent
     """
     result = Result()
+    journal = Journal(journal_path) if plan.refusals or plan.writes else None
     with _signals_interrupt():
         try:
             answers, phones = _read_all(wire, result)
-            if plan.refusals or plan.writes:
-                _write_all(plan, wire, journal_path, answers, phones, result)
+            if journal is not None:
+                _write_all(plan, wire, journal, answers, phones, result)
         except Stopped as stopped:
             result.ended = str(stopped)
         except KeyboardInterrupt:
             result.ended = "interrupted"
         finally:
             wire.close()
+            if journal is not None:
+                journal.close()
     return result
 
 
@@ -110,20 +149,24 @@ def restored_from(prior: Prior, wire: Wire) -> dict[str, str]:
 def _read_all(wire: Wire, result: Result) -> tuple[dict[str, Seen], dict[str, str]]:
     answers: dict[str, Seen] = {}
     phones: dict[str, str] = {}
-    for request in READS:
-        if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
-            continue
-        answers[request.probe] = seen = wire.send(request, phones)
-        if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
-            phones[OWN] = own
-    result.found |= findings_of_reads(answers, wire.is_instance_token)
+    try:
+        for request in READS:
+            if request.lacks(phones) or (request.sent_as != "own" and not wire.has_client_token):
+                continue
+            answers[request.probe] = seen = wire.send(request, phones)
+            if request.probe == "status" and (reason := cannot_be_probed(seen)):
+                raise Stopped(reason)
+            if request.probe == "device" and is_contact(own := str(seen.object.get("phone"))):
+                phones[OWN] = own
+    finally:
+        result.found |= findings_of_reads(answers, wire.is_instance_token)
     return answers, phones
 
 
 def _write_all(
     plan: Plan,
     wire: Wire,
-    journal_path: Path,
+    journal: Journal,
     answers: Mapping[str, Seen],
     phones: dict[str, str],
     result: Result,
@@ -137,11 +180,14 @@ def _write_all(
     lists = {setting.name: contacts_of(answers[f"list_{setting.name}"]) for setting in _LISTS}
     if lists[plan.probed.name] is None:
         raise Stopped("the list cannot be read, or holds something other than contacts, so nothing was written")
-    settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in SETTINGS}
-    journal = Journal(journal_path, Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
+    # Level 2 writes one setting, so without level 1 the journal needs no other list.
+    written = SETTINGS if plan.refusals else (plan.probed,)
+    settings = {s.name: Before(plan.current.get(s.name), lists.get(s.name)) for s in written}
+    journal.begin(Prior(wire.instance_id, plan.contact, settings, phones[OWN]))
     try:
         if plan.refusals:
             _refusals(plan, wire, journal, phones, result)
+            _refused_reads(wire, requires_client_token(answers), phones, result)
             if plan.writes and plan.probed.name in journal.prior.written:
                 # The next level must start from the original state.
                 result.problems |= restore(journal.prior, wire)
@@ -183,14 +229,20 @@ def _refusals(plan: Plan, wire: Wire, journal: Journal, phones: Mapping[str, str
         journal.write_follows(name)
 
 
+def _refused_reads(wire: Wire, token_required: bool, phones: Mapping[str, str], result: Result) -> None:
+    for request in REFUSED_READS:
+        if request.sent_as == "own" or token_required:
+            result.found |= answered({request.probe: wire.send(request, phones)})
+
+
 def _put_back(journal: Journal, wire: Wire, result: Result) -> None:
     with _undisturbed():
         result.problems |= restore(journal.prior, wire)
     # Another try cannot restore a value that nobody stated.
     if any(journal.prior.settings[name].value is not None for name in result.problems):
         result.journal = journal.path
-    else:
-        journal.remove()
+    elif not journal.remove():
+        result.undeleted = journal.path
 
 
 @contextmanager

@@ -17,8 +17,10 @@ from airflow_provider_zapi.privacy.settings import (
 
 __all__ = [
     "CHANGES",
+    "CONTACT_BATCH",
     "READS",
     "REFUSALS",
+    "REFUSED_READS",
     "Request",
     "Write",
     "filled",
@@ -28,9 +30,9 @@ __all__ = [
     "write_request",
 ]
 
-#: The name of the unknown value and the unknown path. Nobody else uses it, so the account's log shows who called.
-UNKNOWN_VALUE = "PROBE_UNKNOWN"
-#: An invalid phone.
+#: What a refused value and an unknown path are called: nobody's own name, so that its owner's log shows who called.
+UNKNOWN_VALUE, UNKNOWN_PATH = "PROBE_UNKNOWN", "probe-of-an-unknown-path"
+#: Not a phone.
 BAD_PHONE = "0"
 
 #: The names that stand for phones in the rows and in a listing.
@@ -155,6 +157,11 @@ def _told(value: Any) -> str:
 _SHOWN = 3
 
 
+_WITHOUT_CONTENT_TYPE: tuple[tuple[str, ClientToken], ...] = (
+    ("body_without_content_type", "own"),
+    ("content_type_without_client_token", "none"),
+)
+
 #: Level 0. At most 20 calls.
 READS: tuple[Request, ...] = (
     Request("status", "GET", "status"),
@@ -162,12 +169,14 @@ READS: tuple[Request, ...] = (
     Request("me", "GET", "me"),
     *(list_read(setting) for setting in SETTINGS if setting.list_scope),
     Request("list_scope_unknown", "GET", "privacy/disallowed-contacts", {"type": "probe"}),
-    Request("unknown_path", "GET", "probe-of-an-unknown-path"),
+    Request("unknown_path", "GET", UNKNOWN_PATH),
     Request("wrong_method", "PUT", "status"),
     Request("value_read", "GET", "privacy/last-seen"),
     Request("read_without_content_type", "GET", "status", content_type=False),
     Request("client_token_wrong", "GET", "status", sent_as="wrong"),
     Request("client_token_missing", "GET", "status", sent_as="none"),
+    Request("unknown_path_without_client_token", "GET", UNKNOWN_PATH, sent_as="none"),
+    Request("wrong_method_without_client_token", "PUT", "status", sent_as="none"),
     Request("phone_exists", "GET", f"phone-exists/{OWN}"),
     Request("phone_exists_bad", "GET", f"phone-exists/{BAD_PHONE}"),
     Request("batch", "POST", "phone-exists-batch", json={"phones": [OWN]}),
@@ -183,7 +192,7 @@ REFUSALS: tuple[Write, ...] = (
     Write(
         "write_without_content_type",
         UNKNOWN_VALUE,
-        "new chats get a duration that nobody chose; it is refused twice, for its value too",
+        "new chats get a duration that nobody chose; its value should be refused too",
         setting=MESSAGES_DURATION,
         content_type=False,
     ),
@@ -207,7 +216,16 @@ REFUSALS: tuple[Write, ...] = (
     ),
 )
 
-#: Level 2: the writes that change one setting and one contact. Some are not sent, and some are sent more than once.
+#: Level 1: further calls that should be refused. They read, so nothing can come of them.
+REFUSED_READS: tuple[Request, ...] = tuple(
+    Request(probe, "POST", "phone-exists-batch", json={"phones": [OWN]}, content_type=False, sent_as=sent_as)
+    for probe, sent_as in _WITHOUT_CONTENT_TYPE
+)
+
+#: Level 2: how Z-API names the contact.
+CONTACT_BATCH = Request("contact_batch", "POST", "phone-exists-batch", json={"phones": [CONTACT]})
+
+#: Level 2: what changes one setting and one contact. Not all of them are sent, and some are sent again.
 CHANGES: Mapping[str, Write] = {
     write.probe: write
     for write in (

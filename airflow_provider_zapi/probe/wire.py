@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 
 from airflow_provider_zapi.catching import caught
+from airflow_provider_zapi.client.answers import retry_after
 from airflow_provider_zapi.client.targets import Credentials
 from airflow_provider_zapi.client.transport import Call, Transport
 from airflow_provider_zapi.exceptions import ZApiError
@@ -16,7 +18,12 @@ __all__ = ["MAX_WRITES", "Stopped", "Wire"]
 
 #: Seconds from the start of one call to the start of the next.
 PACE = 1.0
-#: In bytes. A list of WhatsApp's largest size is under 2 MiB.
+#: While restoring, a busy Z-API is given time: as many seconds as it asks for, between these, and in all.
+SHORTEST_WAIT, LONGEST_WAIT, PATIENCE = 10.0, 60.0, 180.0
+#: Statuses that ask for fewer calls.
+_BUSY = (429, 503)
+_NO_MORE_CALLS = "Z-API takes no more calls for now"
+#: A list of WhatsApp's largest size is under 2 MiB.
 MAX_BODY = 8 << 20
 #: The most writes of one run, including those that restore, and how many of them are reserved for restoring.
 MAX_WRITES = 40
@@ -58,6 +65,7 @@ class Wire:
         self._told = told
         self._transports: dict[ClientToken, Transport] = {}
         self._next = clock()
+        self._patience = PATIENCE
         self.calls = 0
         self.writes = 0
         self.seen: list[Seen] = []
@@ -81,9 +89,9 @@ class Wire:
     ) -> Seen:
         """Send a request and return the answer.
 
-        :param phones: the phones for the names in braces
-        :param writes: whether the request counts as a write
-        :raises Stopped: the limit of writes is reached, or Z-API answered 429
+        :param phones: what stands for the names in braces
+        :param writes: whether it counts as a write
+        :raises Stopped: it is one write too many, or Z-API takes no more calls
         """
         if writes and self.writes >= MAX_WRITES - (0 if restoring else KEPT_FOR_RESTORING):
             raise Stopped(f"{self.writes} writes were made, and no more are allowed")
@@ -111,9 +119,19 @@ class Wire:
         )
         self.seen.append(seen)
         self._told(seen)
-        if seen.status == 429 and not restoring:
-            raise Stopped("Z-API answered 429 (too many calls)")
+        if seen.status in _BUSY and restoring:
+            self._wait_as_asked(seen)
+        elif seen.status == 429:
+            raise Stopped(f"{_NO_MORE_CALLS}: it answered 429")
         return seen
+
+    def _wait_as_asked(self, seen: Seen) -> None:
+        header = next((value for name, value in seen.headers.items() if name.lower() == "retry-after"), None)
+        wait = min(max(retry_after(header, time.time()) or 0, SHORTEST_WAIT), LONGEST_WAIT)
+        self._patience -= wait
+        if self._patience < 0:
+            raise Stopped(_NO_MORE_CALLS)
+        self._next = max(self._next, self._clock() + wait)
 
     def close(self) -> None:
         """Close the HTTP connections."""

@@ -25,11 +25,14 @@ from airflow_provider_zapi.emulator import RunningEmulator
 from airflow_provider_zapi.emulator.__main__ import main as emulator_main
 from airflow_provider_zapi.exceptions import ZApiConfigurationError, ZApiInvalidRequestError
 from airflow_provider_zapi.probe.facts import FILE
-from airflow_provider_zapi.probe.journal import Before, Journal, Prior
+from airflow_provider_zapi.probe.journal import Before, Journal, Prior, held
 from tests.probing import CONTACT, OTHERS, OWN
 from tests.support import CLIENT_TOKEN, TOKEN, JumpClock, leaks
 
 SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
+
+
+CTRL_C = "\x03"
 
 
 class Terminal(io.StringIO):
@@ -37,6 +40,12 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+        line = super().readline()
+        if line == f"{CTRL_C}\n":
+            raise KeyboardInterrupt
+        return line
 
 
 @pytest.fixture
@@ -73,6 +82,21 @@ def seen_by_owner(zapi: RunningEmulator) -> dict[str, Any]:
     return {name: {**one, "excluded": sorted(one.get("excluded", []))} for name, one in settings.items()}
 
 
+def one_line(text: str) -> str:
+    """Undo the line breaks that fit a string into a terminal."""
+    return " ".join(text.split())
+
+
+def journal(path: Path, settings: dict[str, Before], *written: str, instance_id: str = "instance-1") -> Path:
+    """Write the journal that a probe leaves when it is killed."""
+    left = Journal(path)
+    left.begin(Prior(instance_id, CONTACT, settings, OWN))
+    for name in written:
+        left.write_follows(name)
+    left.close()
+    return path
+
+
 WRITES = ("--refusals", "--writes", "--contact", CONTACT, "--current", "last_seen=CONTACT_BLACKLIST", "--yes")
 
 
@@ -88,8 +112,8 @@ def test_reads_change_nothing_and_write_a_report_that_was_shown(
     written = (here / "report.json").read_text()
     assert json.loads(written) == data
     assert written in told
-    assert text.startswith("# Probe report\n\nLevel 0; 18 calls, 0 of them writes; complete.")
-    assert "9 more" in text
+    assert text.startswith("# Probe report\n\nLevel 0; 20 calls, 0 of them writes; complete.")
+    assert "11 more" in text
     assert "needs --refusals" in text
     assert re.findall(r"^ +\d+  (.*)$", told, re.MULTILINE)[0] == "GET status -> 200 object"
     assert not leaks(text, told)
@@ -106,8 +130,10 @@ def test_every_level_restores_the_state_before(
     assert list(here.iterdir()) == []
     for heading in ("Level 0: reads.", "Level 1: writes", "Level 2: changes of last seen", "The earlier state"):
         assert f"\n{heading}" in told
-    assert "If the next one is not refused: nobody can add this number to a group." in told
+    assert "If the next call is not refused: nobody can add this number to a group." in told
     assert "mode 0600" in told
+    assert "probe zapi_default --restore zapi-probe-zapi_default.journal" in told
+    assert [line for line in (told + text).splitlines() if len(line) > 80] == []
     assert not [each for each in (OWN, CONTACT, *OTHERS) if each in text + told]
 
 
@@ -119,13 +145,32 @@ def test_a_terminal_is_asked_for_missing_input_and_for_confirmation(
     data, text, code = run(number, "--writes", "--report", "report.json")
     told = capsys.readouterr().err
     assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
-    assert "POST privacy/last-seen visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[add {contact}]" in told
+    assert "visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[add {contact}]" in one_line(told)
     assert "The contact is ***1111." in told
     assert not (here / "report.json").exists()
     assert "was not written" in text
 
 
-def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_at_the_last_question_keeps_the_summary(
+    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(monkeypatch, CTRL_C)
+    _, text, code = run(number, "--report", "report.json")
+    assert (code, list(here.iterdir())) == (0, [])
+    assert text.startswith("# Probe report")
+    assert text.endswith("\nThe report was not written to report.json.\n")
+
+
+def test_why_a_run_ended_is_said_once(number: RunningEmulator, here: Path) -> None:
+    number.emulator.instance("instance-1").patch({"connected": False})
+    data, text, code = run(number, "--refusals", "--yes")
+    assert (code, data["ended"]) == (3, "the instance is not connected, so nothing was written")
+    assert one_line(text).count("more: not reached: the instance is not connected, so nothing was written") == 1
+
+
+def test_a_report_that_was_said_yes_to_is_written(
+    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed(monkeypatch, "yes")
     run(number, "--report", "report.json")
     assert (here / "report.json").exists()
@@ -136,6 +181,9 @@ def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monk
     [
         (WRITES[:-1], None, "need --yes without a terminal"),
         (WRITES[:-1], ["no"], "not confirmed"),
+        (WRITES[:-1], [CTRL_C], "not confirmed"),
+        (["--writes"], [CTRL_C], "--writes needs --contact"),
+        (["--writes", "--contact", CONTACT], [""], "--writes needs --current"),
         (["--refusals"], [""], "not confirmed"),
         (["--writes"], None, "--writes needs --contact"),
         (["--writes", "--contact", CONTACT], None, "--writes needs --current"),
@@ -149,6 +197,11 @@ def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monk
         (["--compare", "bad.json"], None, "not a report"),
         (["--restore", "none.journal"], None, "No such file"),
         (["--restore", "bad.json"], None, "not a journal"),
+        (["--restore", "bad.json", "--writes"], None, "--restore cannot be used with --writes"),
+        (["--report", "missing/report.json"], None, "its directory does not exist"),
+        (["--report", "."], None, "it is a directory"),
+        ([*WRITES, "--journal", "missing/journal"], None, "No such file or directory"),
+        ([*WRITES, "--journal", "bad.json"], None, "exists already"),
     ],
 )
 def test_invalid_arguments_are_an_error_and_nothing_is_sent(
@@ -184,27 +237,53 @@ def test_differences_from_a_report_are_printed_with_exit_code_1(number: RunningE
     assert data["differences"] == [
         {"fact": "unknown_path", "report": "200 error:not_found", "this_account": "404 empty"}
     ]
-    assert 'A path that doesn\'t exist  200, "NOT_FOUND"  404, no body' in text
+    assert text == (
+        '- A path that doesn\'t exist\n  in the report: 200, "NOT_FOUND"\n  this account: 404, no body\n\n'
+        "1 difference from the report.\n"
+    )
 
 
 def test_a_journal_is_restored_and_deleted(number: RunningEmulator, here: Path) -> None:
     before = seen_by_owner(number)
     settings = {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS)), "online": Before(None, None)}
-    journal = Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN))
-    journal.write_follows("last_seen")
+    path = journal(here / "journal", settings, "last_seen")
     number.emulator.instance("instance-1").patch(
         {"settings": {"last_seen": {"value": "NONE", "excluded": [CONTACT, OTHERS[0]]}}}
     )
+    asked_before = len(number.emulator.requests)
+    data, text, code = run(number, "--restore", "journal", "--dry-run")
+    assert (code, len(number.emulator.requests), path.exists()) == (0, asked_before, True)
+    assert "  last seen: CONTACT_BLACKLIST, with 2 excluded contacts\n\nNothing was sent.\n" in text
     data, text, code = run(number, "--restore", "journal")
     assert (data, code) == ({"settings": ["last_seen"], "problems": []}, 0)
     assert text == "Restored: last_seen.\nThe journal journal is deleted.\n"
     assert seen_by_owner(number) == before
-    assert not journal.path.exists()
+    assert not path.exists()
+    with pytest.raises(ZApiInvalidRequestError, match="No such file"):
+        run(number, "--restore", "journal")
+
+
+def test_a_journal_that_another_process_uses_is_not_restored(number: RunningEmulator, here: Path) -> None:
+    path = journal(here / "journal", {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS))}, "last_seen")
+    with held(path), pytest.raises(ZApiInvalidRequestError, match=r"in use. .* is running. Wait until it ends"):
+        run(number, "--restore", "journal")
+    assert number.emulator.requests == []
+
+
+def test_a_terminal_that_was_closed_does_not_keep_anything_from_being_put_back(
+    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = seen_by_owner(number)
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    data, _, code = run(number, *WRITES)
+    assert (code, data["put_back"], seen_by_owner(number)) == (0, True, before)
 
 
 def test_a_journal_whose_state_cannot_be_restored_is_kept(number: RunningEmulator, here: Path) -> None:
     settings = {"last_seen": Before("CONTACT_BLACKLIST", tuple(OTHERS))}
-    Journal(here / "journal", Prior("instance-1", CONTACT, settings, OWN)).write_follows("last_seen")
+    journal(here / "journal", settings, "last_seen")
     number.emulator.instance("instance-1").patch({"switches": {"conflicts": 1000}})
     data, text, code = run(number, "--restore", "journal")
     assert code == 3
@@ -214,7 +293,7 @@ def test_a_journal_whose_state_cannot_be_restored_is_kept(number: RunningEmulato
 
 
 def test_a_journal_of_another_instance_is_refused(number: RunningEmulator, here: Path) -> None:
-    Journal(here / "journal", Prior("instance-2", CONTACT, {}, OWN))
+    journal(here / "journal", {}, instance_id="instance-2")
     with pytest.raises(ZApiConfigurationError, match="another instance"):
         run(number, "--restore", "journal")
     assert number.emulator.requests == []
@@ -238,12 +317,13 @@ def test_a_dry_run_prints_every_request_and_sends_none(
     assert not leaks(printed)
     assert CONTACT not in printed
     lines = printed.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
     assert "  GET status (a made-up Client-Token)" in lines
     assert "  POST privacy/messages-duration value=PROBE_UNKNOWN (no Content-Type)" in lines
-    assert (
-        "  POST privacy/last-seen visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[remove {other form}]" in lines
-    )
-    assert lines[-1].endswith("Nothing was sent.")
+    assert "visualizationType=CONTACT_BLACKLIST, contactsBlacklist=[remove {other form}]" in one_line(printed)
+    assert "POST phone-exists-batch phones=[{contact}]" in printed
+    assert printed.endswith("Nothing was sent.\n")
+    assert main(["probe", "zapi_default", "--dry-run", "--writes"]) == 0
     assert main(["probe", "zapi_default", "--dry-run", "--current", "last_seen=EVERYBODY"]) == 2
 
 

@@ -63,7 +63,7 @@ def random_case(seed: int) -> Case:
         "exact_removal": choose.random() < 0.7,
         "probed": probed,
     }
-    return Case(
+    case = Case(
         value,
         contacts if holds else (),
         switches,
@@ -72,6 +72,10 @@ def random_case(seed: int) -> Case:
         choose.random() < 0.5,
         choose.randint(1, 6) if choose.random() < 0.3 else None,
     )
+    # A list that is empty from the start could not be told from one that was emptied.
+    if case.contacts and choose.random() < 0.3:
+        case.switches["empty_list"] = "refused"
+    return case
 
 
 def run_case(case: Case) -> tuple[bool, Emulator, dict[str, Any]]:

@@ -182,7 +182,13 @@ def test_no_error_assumes_its_caller_or_uses_other_field_names_than_the_form() -
     assert [text for text in said if ASSUMED.search(text)] == []
 
 
-def test_the_servers_string_is_scrubbed_before_it_is_cut() -> None:
+def test_a_phone_in_the_servers_text_is_hidden_but_an_address_is_not() -> None:
+    failure = read(418, json.dumps({"error": "5544991111111, 120363019502650977@lid or 203.0.113.77"}).encode())
+    assert isinstance(failure, Failure)
+    assert failure.what.endswith(": ***1111, ***0977@lid or 203.0.113.77")
+
+
+def test_the_servers_text_is_scrubbed_whole_and_then_cut() -> None:
     text = "x" * 190 + CLIENT_TOKEN + "\x1b[31m\u202eEnd"
     failure = read(400, json.dumps({"error": text}).encode())
     said = failure.what.split(": ", 1)[1]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import random
 from typing import Any
 
 import jsonschema
 import pytest
 
-from airflow_provider_zapi.emulator.probed import switches_of
+from airflow_provider_zapi.emulator.probed import not_emulated, switches_of
 from airflow_provider_zapi.probe.facts import FILE, facts
 from airflow_provider_zapi.probe.report import CONTRADICTS, SETTLED, differences
-from tests.probing import emulated, outcomes, probed, state
+from tests.killing.combinations import combinations, wrong_with
+from tests.probing import ALL_LEVELS, emulated, outcomes, probed, state
 
 TABLE = {row["id"]: row for row in json.loads(FILE.read_text())["facts"]}
 SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
@@ -25,6 +28,10 @@ ANSWERS = {
     "value_read": ["200 object", "404 not_json"],
     "read_without_content_type": ["415 empty", "415 error:unsupported_media_type"],
     "write_without_content_type": ["200 success:true", "400 error:other"],
+    "body_without_content_type": ["200 list", "400 error:other"],
+    "content_type_without_client_token": ["400 error:client_token_not_configured", "403 error:other"],
+    "unknown_path_without_client_token": ["400 error:client_token_not_configured", "404 empty"],
+    "wrong_method_without_client_token": ["400 error:null_not_allowed", "401 empty"],
     "client_token_wrong": ["401 empty", "403 error:other"],
     "client_token_missing": ["403 error:client_token_not_configured", "400 error:null_not_allowed", "401 empty"],
     "phone_exists_bad": ["200 list", "404 empty"],
@@ -52,11 +59,12 @@ def mutants() -> list[tuple[str, str, dict[str, Any]]]:
             if outcome == outcomes(USUAL).get(name) or not {"probed", "switches"} & given.keys():
                 continue
             found.append((name, outcome, given.get("switches") or {"probed": {name: outcome}}))
-    # These runs write the contact in its longer form, so the list cannot lengthen it.
-    return [mutant for mutant in found if mutant[1] != "longer"]
+    return found
 
 
 MUTANTS = mutants()
+#: The contact in its shorter form, which a list can lengthen.
+SHORT = dataclasses.replace(ALL_LEVELS, contact="554491111111")
 #: Accounts on which a removal has no effect. The probe's contact stays on the list, and the probe reports it.
 NOT_REMOVED = [("remove", "ignored"), ("remove", "refused")]
 #: Accounts that accept a value for a setting although the user did not state its previous value.
@@ -71,7 +79,8 @@ def test_the_probe_reports_a_mutant_of_the_emulator_and_the_report_can_be_emulat
 ) -> None:
     emulator = emulated(**switches)
     before = state(emulator)
-    report = probed(emulator)
+    plan = SHORT if outcome == "longer" else ALL_LEVELS
+    report = probed(emulator, plan)
     assert outcomes(report)[fact] == outcome
     assert fact in [name for name, *_ in differences(USUAL, report)]
     put_back = (fact, outcome) not in NOT_REMOVED + NOT_STATED
@@ -79,7 +88,32 @@ def test_the_probe_reports_a_mutant_of_the_emulator_and_the_report_can_be_emulat
     if (fact, outcome) not in NOT_REMOVED:
         assert state(emulator) == before
     jsonschema.validate(report, SCHEMA)
-    assert differences(report, probed(emulated(**switches_of(report)))) == []
+    assert differences(report, probed(emulated(**switches_of(report)), plan)) == []
+
+
+@pytest.mark.parametrize("value", ["CONTACT_BLACKLIST", "CONTACTS"])
+@pytest.mark.parametrize("switches", random.Random(17).sample(list(combinations()), 8), ids=str)
+def test_a_combination_of_switches_is_named_put_back_and_emulated_again(switches: dict[str, Any], value: str) -> None:
+    # `make kills` tries all of them.
+    assert wrong_with(switches, value) == []
+
+
+def test_an_account_that_requires_no_client_token_says_nothing_of_what_is_checked_first() -> None:
+    report = probed(emulated(probed={"client_token_missing": "200 object"}))
+    assert [name for name in outcomes(report) if name.endswith("_without_client_token")] == []
+
+
+def test_an_outcome_that_cannot_be_emulated_is_named() -> None:
+    answers = {"list_read": "other", "add": "200 success:true", "entry_form": "lid", "status_text": "with_error"}
+    report: dict[str, Any] = {
+        "answers": {
+            **{name: {"outcome": each} for name, each in answers.items()},
+            "new": {"outcome": "word"},
+            "bad": {"outcome": []},
+        }
+    }
+    assert not_emulated(report) == ["list_read", "new"]
+    assert switches_of(report) == {"probed": {"add": "200 success:true"}, "list_as": "lid"}
 
 
 def test_every_probed_fact_has_mutants() -> None:
@@ -106,7 +140,7 @@ def test_only_a_difference_from_a_documented_fact_is_a_contradiction() -> None:
 
 def test_the_table_is_consistent() -> None:
     for row in TABLE.values():
-        assert row["grade"] in ("documented", "seen", "inferred")
+        assert row["grade"] in ("documented", "seen", "inferred", "probed")
         assert ("level" in row) != ("not_probed" in row)
         if "level" in row:
             assert row["expected"]

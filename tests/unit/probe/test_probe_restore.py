@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import stat
 from itertools import pairwise
 from pathlib import Path
 
+import jsonschema
 import pytest
+import requests
 
 from airflow_provider_zapi.exceptions import ZApiInvalidRequestError
-from airflow_provider_zapi.probe.journal import read_journal
+from airflow_provider_zapi.probe.facts import FILE
+from airflow_provider_zapi.probe.journal import Journal, Prior, held, read_journal
+from airflow_provider_zapi.probe.report import made
 from airflow_provider_zapi.probe.run import Plan, probe, restored_from
+from airflow_provider_zapi.probe.steps import Request
 from airflow_provider_zapi.probe.wire import MAX_WRITES
 from tests.killing.simulated import Killed, dead_from, random_case, run_case
-from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, probed, state, wire_to
+from tests.probing import ALL_LEVELS, CONTACT, OTHERS, OWN, emulated, outcomes, probed, state, wire_to
 from tests.support import Clock
+
+SCHEMA = json.loads((FILE.parent / "probe" / "report.schema.json").read_text())
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -27,8 +35,8 @@ def test_restore_works_after_a_kill_at_a_random_moment(seed: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("at", [24, 40, 55])
-def test_a_signal_ends_the_probe_and_everything_is_restored(number: signal.Signals, at: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [26, 42, 57])
+def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals, at: int, tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
 
@@ -71,7 +79,7 @@ def test_writes_whose_answers_are_lost_during_a_restore_are_repeated(tmp_path: P
 def test_the_journal_is_on_disk_before_the_first_write_and_private_to_its_owner(tmp_path: Path) -> None:
     emulator, journal = emulated(), tmp_path / "journal"
     with pytest.raises(Killed):
-        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(19, False)), journal)
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(21, False)), journal)
     assert not list(emulator.instance("instance-1").history)
     assert stat.S_IMODE(journal.stat().st_mode) == 0o600
     first, *others = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -81,13 +89,185 @@ def test_the_journal_is_on_disk_before_the_first_write_and_private_to_its_owner(
     assert others == [{"written": "last_seen"}]
 
 
-def test_an_existing_journal_is_not_overwritten(tmp_path: Path) -> None:
+def test_nobody_else_can_read_the_journal_from_its_first_byte(tmp_path: Path) -> None:
+    part = tmp_path / "journal.part"
+    part.write_text("left by a probe that was killed during its reads")
+    part.chmod(0o666)
+    before = os.umask(0)
+    try:
+        journal = Journal(tmp_path / "journal")
+        assert (stat.S_IMODE(part.stat().st_mode), part.read_bytes()) == (0o600, b"")
+        journal.begin(Prior("instance-1", CONTACT, {}, OWN))
+        journal.close()
+        part.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(ZApiInvalidRequestError, match="cannot be used"):
+            Journal(tmp_path / "journal")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_journal_that_is_there_already_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
-    with pytest.raises(ZApiInvalidRequestError, match="already exists"):
-        probe(ALL_LEVELS, wire_to(emulator), tmp_path / "journal")
+    with pytest.raises(ZApiInvalidRequestError, match="exists already"):
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(1, False)), tmp_path / "journal")
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
     assert (tmp_path / "journal").read_text() == "{}\n"
-    assert not list(emulator.instance("instance-1").history)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_second_probe_does_not_begin_while_the_first_one_runs(begun: bool, tmp_path: Path) -> None:
+    first = Journal(tmp_path / "journal")
+    if begun:
+        first.begin(Prior("instance-1", CONTACT, {}, OWN))
+        lock = held(tmp_path / "journal")
+        with pytest.raises(ZApiInvalidRequestError, match="in use"), lock:
+            pass
+    with pytest.raises(ZApiInvalidRequestError, match="in use"):
+        probe(ALL_LEVELS, wire_to(emulated(), around=dead_from(1, False)), tmp_path / "journal")
+    first.close()
+    assert [path.name for path in tmp_path.iterdir()] == (["journal"] if begun else [])
+
+
+@pytest.mark.parametrize("at", [20, 21, 41])
+def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: Path) -> None:
+    emulator, journal = emulated(), tmp_path / "journal"
+    before = state(emulator)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def around(call: int, after: bool) -> None:
+        if journal.exists():
+            # A cut line would spoil the lines after it.
+            assert journal.read_text().endswith("}\n")
+        if call == at and after:
+            # The next line finds place for a part of it only.
+            size = journal.stat().st_size if journal.exists() else 0
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
+
+    wire = wire_to(emulator, around=around)
+    try:
+        result = probe(ALL_LEVELS, wire, journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (result.ended, result.problems) == ("the journal cannot be written", {})
+    jsonschema.validate(made(ALL_LEVELS, wire, result), SCHEMA)
+    assert state(emulator) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_deleted_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+
+    def around(call: int, after: bool) -> None:
+        if journal.is_file() and call > 60:
+            journal.unlink()
+            journal.mkdir()
+
+    result = probe(ALL_LEVELS, wire_to(emulated(), around=around), journal)
+    assert (result.problems, result.journal, result.undeleted) == ({}, None, journal)
+
+
+@pytest.mark.parametrize("contacts", [None, []])
+@pytest.mark.parametrize("leaving", ["kept", "hidden", "empty", "stale"])
+def test_an_account_that_refuses_an_empty_list_is_as_before(leaving: str, contacts: list[str] | None) -> None:
+    emulator = emulated("CONTACT_BLACKLIST", contacts, list_after_leaving=leaving, empty_list="refused")
+    before = state(emulator)
+    report = probed(emulator)
+    assert (report["put_back"], state(emulator)) == (True, before)
+    if contacts is None:
+        assert outcomes(report)["list_after_leaving"] == leaving
+    else:
+        assert report["ended"].startswith("an empty list is not accepted")
+
+
+def test_a_restore_that_fails_can_be_repeated(tmp_path: Path) -> None:
+    emulator = emulated()
+    before = state(emulator)
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(45, True)), tmp_path / "journal")
+
+    def around(call: int, after: bool) -> None:
+        raise requests.ConnectionError
+
+    unreachable = wire_to(emulator, around=around)
+    problems = restored_from(read_journal(tmp_path / "journal"), unreachable)
+    assert problems == {"last_seen": "last seen: its list cannot be read; run --restore again"}
+    assert unreachable.writes <= MAX_WRITES
+    for _ in range(2):
+        assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
+        assert state(emulator) == before
+
+
+def test_a_list_that_is_gone_comes_back_although_an_empty_list_is_refused_and_the_read_shows_it(tmp_path: Path) -> None:
+    emulator = emulated(list_after_leaving="stale", empty_list="refused")
+    before = state(emulator)
+    left = False
+
+    def tell(request: Request) -> None:
+        nonlocal left
+        left = left or request.probe == "value_again"
+        if left:
+            raise Killed
+
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, tell=tell), tmp_path / "journal")
+    assert state(emulator)["last_seen"] == {"value": "NONE", "exceptions": []}
+    assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
+    assert state(emulator) == before
+
+
+def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: Path) -> None:
+    emulator, clock = emulated(), Clock()
+    with pytest.raises(Killed):
+        probe(ALL_LEVELS, wire_to(emulator, around=dead_from(45, True)), tmp_path / "journal")
+    busy = [{"status": 429, "headers": {"Retry-After": "42"}}, {"status": 503}]
+    emulator.instance("instance-1").patch({"switches": {"fail_next": busy}})
+    assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator, clock=clock)) == {}
+    assert [seconds for seconds in clock.slept if seconds > 1] == [42, 10]
+    emulator.instance("instance-1").patch({"switches": {"fail_next": [busy[0]] * 40}})
+    problems = restored_from(read_journal(tmp_path / "journal"), wire_to(emulator, clock=clock))
+    assert problems == {"last_seen": "last seen: Z-API takes no more calls for now"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"token": "another"}, "refuses this connection"),
+        ({"client_token": "another"}, "refuses this connection"),
+        ({"subscription": "lapsed"}, "refuses this connection"),
+        ({"switches": {"address_allowed": False}}, "refuses this connection"),
+        ({}, "cannot be reached"),
+    ],
+)
+def test_a_connection_that_does_not_work_ends_the_run_after_one_call(
+    changes: dict[str, object], why: str, tmp_path: Path
+) -> None:
+    emulator = emulated()
+    emulator.instance("instance-1").patch(changes)
+
+    def around(call: int, after: bool) -> None:
+        if not changes:
+            raise requests.ConnectionError
+
+    wire = wire_to(emulator, around=around)
+    result = probe(ALL_LEVELS, wire, tmp_path / "journal")
+    report = made(ALL_LEVELS, wire, result)
+    assert (report["calls"], report["writes"], outcomes(report)) == (1, 0, {})
+    assert why in report["ended"]
+    jsonschema.validate(report, SCHEMA)
+
+
+def test_an_interrupted_run_reports_what_it_has_found(tmp_path: Path) -> None:
+    def around(call: int, after: bool) -> None:
+        if call == 10:
+            raise KeyboardInterrupt
+
+    result = probe(Plan(), wire_to(emulated(), around=around), tmp_path / "journal")
+    assert result.ended == "interrupted"
+    assert {"status_text", "device_phone", "list_read", "unknown_path"} < result.found.keys()
+    assert "phone_exists" not in result.found
 
 
 def test_a_last_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:

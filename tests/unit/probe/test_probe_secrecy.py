@@ -88,7 +88,40 @@ def test_echoes_of_the_server_are_not_in_the_report_or_on_the_terminal(
     assert json.loads(text_of(report)) == report
 
 
-def test_a_whole_run_reveals_nothing_about_the_account(tmp_path: Path) -> None:
+def echoed(body: Any) -> tuple[Any, dict[str, str]]:
+    """Add secrets to an answer that stays what it is: in keys, values and headers."""
+    more = {TOKEN: CLIENT_TOKEN, NAME: ADDRESS, CONTACT: OWN, "message": f"{OWN} {NAME} {TOKEN}", "value": CONTACT}
+    headers = {TOKEN: CLIENT_TOKEN, "X-Request-Id": TOKEN, f"X-{CONTACT}": NAME, "Server": CLIENT_TOKEN}
+    if isinstance(body, list):
+        return [{**row, **more, "deep": [[more]]} for row in body], headers
+    return ({**more, **body, "deep": [[more]]} if isinstance(body, dict) else body), headers
+
+
+def test_secrets_that_are_echoed_during_a_whole_run_are_nowhere_and_the_journal_has_the_state_only(
+    tmp_path: Path,
+) -> None:
+    lines: list[str] = []
+    journal = tmp_path / "journal"
+    journals: list[str] = []
+
+    def around(call: int, after: bool) -> None:
+        if journal.exists():
+            journals.append(journal.read_text())
+
+    wire = wire_to(emulated(), tell=lambda request: lines.append(request.line()), around=around, echo=echoed)
+    result = probe(ALL_LEVELS, wire, journal)
+    report = made(ALL_LEVELS, wire, result)
+    assert (result.ended, result.problems) == ("complete", {})
+    assert parts(text_of(report), markdown(report), *lines, *(seen.answer for seen in wire.seen), repr(result)) == []
+    jsonschema.validate(report, SCHEMA)
+    assert leaks(*journals) == []
+    assert [text for text in journals if NAME in text or "hooks.example" in text] == []
+    names = {phone for text in journals for phone in re.findall(r"[0-9]{8,}", text)}
+    assert {OWN, CONTACT, *OTHERS} < names
+    assert len(names - {OWN, CONTACT, *OTHERS}) == 1  # the contact's @lid
+
+
+def test_a_whole_run_tells_nothing_of_the_account(tmp_path: Path) -> None:
     lines: list[str] = []
     emulator = emulated()
     emulator.instance("instance-1").patch({"name": NAME})
