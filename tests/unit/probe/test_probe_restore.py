@@ -213,7 +213,7 @@ def test_a_list_that_is_gone_comes_back_although_an_empty_list_is_refused_and_th
 
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulator, tell=tell), tmp_path / "journal")
-    assert state(emulator)["last_seen"] == {"value": "NONE", "exceptions": []}
+    assert state(emulator)["last_seen"] == {"value": "NONE", "excluded": []}
     assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
     assert state(emulator) == before
 
