@@ -201,7 +201,7 @@ def test_a_report_that_was_said_yes_to_is_written(
         (["--report", "missing/report.json"], None, "its directory does not exist"),
         (["--report", "."], None, "it is a directory"),
         ([*WRITES, "--journal", "missing/journal"], None, "No such file or directory"),
-        ([*WRITES, "--journal", "bad.json"], None, "exists already"),
+        ([*WRITES, "--journal", "bad.json"], None, "already exists"),
     ],
 )
 def test_invalid_arguments_are_an_error_and_nothing_is_sent(
