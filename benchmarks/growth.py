@@ -108,7 +108,7 @@ def worst() -> Mapping[str, Worst]:
             end="x",
         ),
         "a Retry-After": Worst(
-            lambda text: answers._retry_after(text, 0.0),
+            lambda text: answers.retry_after(text, 0.0),
             (*spaces, *digits, "Mon, ", ", ", "(", "()", "\\", '"', "1 ", ":", "-"),
             ("client.answers._SECONDS",),
         ),

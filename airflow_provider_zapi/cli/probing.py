@@ -93,7 +93,7 @@ def run_probe(
     if len(plan.levels) > 1:
         _say(
             folded(
-                f"What has to be put back is noted in {journal} until it is done. The file holds phone numbers; only "
+                f"{journal} records what must be restored, until that is done. The file holds phone numbers, and only "
                 "you can read it (mode 0600). Ctrl-C ends the probe and puts everything back. If the process is "
                 "killed, put everything back with:"
             )
@@ -201,9 +201,9 @@ def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
         )
     stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
     _say(
-        f"At the end the lists are put back, and {stated}."
+        f"At the end, the lists are restored, and {stated}."
         if stated
-        else "At the end the lists are put back. No value is, because --current states none."
+        else "At the end, the lists are restored. No value is restored, because --current states none."
     )
     if _answer("Send them? Type yes: ").lower() != "yes":
         raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
@@ -229,7 +229,7 @@ def _require_alone(arguments: argparse.Namespace) -> None:
 
 
 def _require_place(path: Path) -> None:
-    """Find out before the first call whether the report can be written after the last."""
+    """Check before the first call whether the report can be written after the last one."""
     problem = (
         "it is a directory"
         if path.is_dir()
@@ -281,7 +281,7 @@ def _wire(
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
     if plan is None or probe_id.startswith("restore_"):
-        return "What was there before is put back. Ctrl-C is ignored until it is done."
+        return "The earlier state is restored. Ctrl-C is ignored until this is done."
     level = 0 if probe_id in _READS else 1 if probe_id in _LEVEL_1 else 2
     return _HEADINGS[level].format(setting=plan.probed.title)
 
@@ -305,7 +305,7 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
         done = [setting for setting in SETTINGS if setting.name in prior.written]
         if arguments.dry_run:
             lines = [f"  {setting.title}: {_before(prior, setting.name)}" for setting in done]
-            lines = ["This is put back without --dry-run:", "", *lines, ""] if done else ["Nothing has to be put back."]
+            lines = ["Without --dry-run, this is restored:", "", *lines, ""] if done else ["Nothing needs to be restored."]
             return {"settings": sorted(prior.written)}, "\n".join([*lines, _NOTHING_SENT]) + "\n", OK
         _require_phone(connection)
         try:
@@ -317,9 +317,9 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
         deleted = not kept and not isinstance(caught(path.unlink, OSError), OSError)
     data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
     names = [setting.name for setting in done if setting.name not in problems]
-    lines = [f"Put back: {', '.join(names)}."] if names else []
-    lines += [] if done else ["Nothing had been written, so nothing had to be put back."]
-    lines += [f"NOT put back: {problem}" for problem in problems.values()]
+    lines = [f"Restored: {', '.join(names)}."] if names else []
+    lines += [] if done else ["Nothing was written, so nothing had to be restored."]
+    lines += [f"NOT restored: {problem}" for problem in problems.values()]
     lines.append(f"The journal {path} is {'deleted' if deleted else 'kept'}." if kept or deleted else _undeleted(path))
     return data, "\n".join(lines) + "\n", ACCOUNT if problems else OK
 
@@ -336,10 +336,10 @@ def _undeleted(path: Path) -> str:
 
 
 def _left(result: Result, conn_id: str) -> str:
-    """Return what a run leaves to its user."""
+    """Return the lines about problems that the user must solve."""
     lines = []
     if result.problems:
-        lines += ["", "NOT everything was put back:", *(f"- {problem}" for problem in result.problems.values())]
+        lines += ["", "NOT everything was restored:", *(f"- {problem}" for problem in result.problems.values())]
     if result.journal is not None:
         lines.append(_TRY_AGAIN.format(conn_id=conn_id, journal=result.journal))
     if result.undeleted is not None:
@@ -351,7 +351,7 @@ def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
     """Show a report, and write it to a file unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
-    instead = ", in place of the file that is there" if path.exists() else ""
+    instead = ", and replace the existing file" if path.exists() else ""
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}{instead}? Type yes: ").lower() != "yes":
         return f"\nThe report was not written to {path}.\n"
     failed = caught(lambda: path.write_text(text, encoding="utf-8"), OSError)
@@ -376,7 +376,7 @@ def _comparison(differ: list[tuple[str, str, str]], settled_in_one: int) -> tupl
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # Airflow's stdout is for the report. A terminal that was closed must not keep anything from being put back.
+    # stdout is for the report. A closed terminal must not prevent the restore.
     with suppress(OSError, ValueError):
         sys.stderr.write(text + end)
         sys.stderr.flush()

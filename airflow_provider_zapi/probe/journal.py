@@ -77,7 +77,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Another name at first, so that a kill leaves a whole journal or none.
+        # Write to another name first, so that a kill leaves a complete journal or none.
         self._part = path.with_name(f"{path.name}.part")
         self._file: int | None = _locked(path, self._part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
         if path.exists():
@@ -85,12 +85,12 @@ class Journal:
             os.close(_locked(path, path, os.O_RDONLY))
             raise ZApiInvalidRequestError(
                 f"the journal {str(path)!r} exists already",
-                "An earlier probe may not have put back what it changed: pass the file to --restore, or name another "
+                "An earlier probe may not have restored what it changed. Pass the file to --restore, or name another "
                 "one with --journal. Nothing was sent.",
             )
 
     def begin(self, prior: Prior) -> None:
-        """Write what has to be put back.
+        """Write the state that must be restored.
 
         :raises Stopped: the file cannot be written; no write was sent
         """
@@ -103,9 +103,9 @@ class Journal:
             raise Stopped(_NOT_WRITTEN)
 
     def write_follows(self, setting: str) -> None:
-        """Note that a setting may be changed from now on.
+        """Record that the next write may change a setting.
 
-        :raises Stopped: this cannot be noted, so the write must not be sent; the other methods raise it too
+        :raises Stopped: this cannot be recorded, so the write must not be sent; the other methods raise it too
         """
         if setting not in self.prior.written:
             self._append(written=setting)
@@ -134,11 +134,11 @@ class Journal:
         self._append(lag=reads)
 
     def remove(self) -> bool:
-        """Delete the file, because all that it says was put back; return whether it could be deleted."""
+        """Delete the file once everything was restored. Return whether it could be deleted."""
         return not isinstance(caught(lambda: self.path.unlink(missing_ok=True), OSError), OSError)
 
     def close(self) -> None:
-        """Release the name. A journal that was begun stays."""
+        """Release the name. A journal that was started stays."""
         if self._file is not None:
             with suppress(OSError):
                 if os.path.samestat(os.fstat(self._file), self._part.lstat()):
@@ -166,9 +166,9 @@ _NOT_WRITTEN = "the journal cannot be written"
 
 @contextmanager
 def held(path: Path) -> Iterator[Prior]:
-    """Read a journal, and keep others from using it meanwhile.
+    """Read a journal, and lock it so that nobody else uses it.
 
-    :raises ZApiInvalidRequestError: it is in use, cannot be read, or is none
+    :raises ZApiInvalidRequestError: the file is in use, cannot be read, or is not a journal
     """
     file = _locked(path, path, os.O_RDONLY)
     try:
@@ -207,7 +207,7 @@ def _locked(journal: Path, path: Path, flags: int) -> int:
 
 
 def _write(path: Path, line: Mapping[str, Any]) -> None:
-    """Append a whole line or nothing, and wait until it is on disk."""
+    """Append a complete line or nothing, and wait until it is on disk."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         text = (json.dumps(line) + "\n").encode()

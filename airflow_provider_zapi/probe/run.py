@@ -75,7 +75,7 @@ class Result:
 
     :param found: the outcome of each fact that was settled
     :param ended: ``complete``, or why the run ended before
-    :param problems: what could not be put back, in words, by setting
+    :param problems: a description of each setting that could not be restored, by setting
     :param journal: the journal that was kept because of them
     :param undeleted: the journal that is no longer needed and could not be deleted
     """
@@ -85,7 +85,7 @@ class Result:
     problems: dict[str, str] = field(default_factory=dict)
     journal: Path | None = None
     undeleted: Path | None = None
-    #: Whether anything was put back, or had to be.
+    #: Whether anything had to be restored.
     wrote: bool = False
 
 
@@ -119,7 +119,7 @@ def planned(plan: Plan) -> list[tuple[int, Request, str]]:
 def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
     """Run the levels of a plan, and restore what they changed.
 
-    :param journal_path: where the journal is written; it is deleted once all is put back
+    :param journal_path: the file for the journal, which is deleted once everything is restored
     :raises ZApiInvalidRequestError: the journal exists already, is in use, or cannot be written; nothing was sent
     """
     result = Result()

@@ -28,7 +28,7 @@ def main() -> int:
             wrong += 1
         struck += killed
         seed += 1
-    print(f"simulated kills: {struck}, not put back: {wrong}", flush=True)
+    print(f"simulated kills: {struck}, not restored: {wrong}", flush=True)
     kills_wrong = wrong
     tried = 0
     for switches in itertools.islice(combinations.combinations(), options.combinations):
