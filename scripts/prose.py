@@ -2,9 +2,6 @@
 
 It reads the prose of the project: Markdown without its code, and the comments, docstrings and sentences of Python
 files. Each phrase comes with a simpler one to write instead. Spelling is checked by `codespell`.
-
-`scripts/prose-allowed.txt` has the number of finds that an older file may still have. A new file may not have any.
-After you have removed some, run ``python -m scripts.prose --allow`` to lower the numbers.
 """
 
 from __future__ import annotations
@@ -20,10 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PHRASES", "Find", "allowed", "finds_in", "main"]
+__all__ = ["PHRASES", "Find", "finds_in", "main"]
 
 PROJECT = Path(__file__).resolve().parents[1]
-ALLOWED = PROJECT / "scripts" / "prose-allowed.txt"
 
 #: Files that quote the phrases.
 QUOTING = {"scripts/prose.py", "tests/unit/test_prose.py"}
@@ -42,6 +38,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"(?:is|are|be|not) tried again", "is retried"),
     (r"(?:be|is) done twice", "idempotent"),
     (r"anew", "again"),
+    (r"put(?:s|ting)? (?:\w+ )?back", "restore"),
     (r"whoever", "anyone who"),
     (r"of (?:which|whom) (?:none|all|some|each)", "a sentence of its own"),
     (r"(?:lists? of|lists?'s?|the) exceptions(?= list)?(?! (?:tree|module))|exceptions? lists?", "excluded contacts"),
@@ -126,27 +123,14 @@ def _files() -> list[str]:
     return [path for path in listed if path and path not in QUOTING and (PROJECT / path).exists()]
 
 
-def allowed() -> dict[str, int]:
-    """Return the number of finds that each older file may have."""
-    lines = ALLOWED.read_text().splitlines() if ALLOWED.exists() else []
-    return {path: int(count) for count, _, path in (line.partition(" ") for line in lines)}
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Search the files, print the finds that are not allowed, and return the exit code."""
+    """Search the files, print the finds, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.prose", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("files", nargs="*", help="the files to search; by default all files of the project")
-    parser.add_argument("--all", action="store_true", help="also print the finds that are allowed")
-    parser.add_argument("--allow", action="store_true", help="write the current numbers into prose-allowed.txt")
-    given = parser.parse_args(arguments)
-    found = {path: finds_in((PROJECT / path).read_text(), path) for path in given.files or _files()}
-    if given.allow:
-        ALLOWED.write_text("".join(f"{len(finds)} {path}\n" for path, finds in sorted(found.items()) if finds))
-        return 0
-    limits = {} if given.all else allowed()
-    bad = [find for path, finds in found.items() if len(finds) > limits.get(path, 0) for find in finds]
-    print("".join(f"{find}\n" for find in bad), end="")
-    return 1 if bad else 0
+    files = parser.parse_args(arguments).files or _files()
+    found = [find for path in files for find in finds_in((PROJECT / path).read_text(), path)]
+    print("".join(f"{find}\n" for find in found), end="")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ def run_probe(
         _say(
             folded(
                 f"{journal} records what must be restored, until that is done. The file holds phone numbers, and only "
-                "you can read it (mode 0600). Ctrl-C ends the probe and puts everything back. If the process is "
-                "killed, put everything back with:"
+                "you can read it (mode 0600). Ctrl-C ends the probe and restores everything. If the process is killed, "
+                "restore everything with:"
             )
         )
         _say(f"  probe {arguments.conn_id} --restore {journal}")
@@ -115,8 +115,8 @@ def run_probe(
     if other is None:
         return report, text, code
     differ = differences(other, report)
-    told, comparison = _comparison(differ, len(settled_once(other, report)))
-    return {**report, "differences": told}, comparison, DIFFERENT if differ and code == OK else code
+    data, comparison = _comparison(differ, len(settled_once(other, report)))
+    return {**report, "differences": data}, comparison, DIFFERENT if differ and code == OK else code
 
 
 def _plan_of(arguments: argparse.Namespace) -> Plan:
@@ -134,7 +134,7 @@ def _plan_of(arguments: argparse.Namespace) -> Plan:
             )
         current[name] = value
     contact = arguments.contact
-    if arguments.dry_run:  # nothing is asked for, because nothing is sent
+    if arguments.dry_run:  # Nothing is sent, so do not ask for anything.
         return Plan(arguments.refusals, arguments.writes, current)
     if arguments.writes:
         contact = contact or _asked("A contact to add and remove, with country code", "--contact")
@@ -171,7 +171,7 @@ def _asked(question: str, option: str) -> str:
 
 
 def _answer(question: str) -> str:
-    """Ask a question; Ctrl-C answers nothing."""
+    """Ask a question, and return the answer. Ctrl-C counts as an empty answer."""
 
     def asked() -> str:
         _say(question, end="")
@@ -190,20 +190,20 @@ def _confirm(plan: Plan, arguments: argparse.Namespace) -> None:
         return
     if not sys.stdin.isatty():
         raise ZApiInvalidRequestError("--refusals and --writes need --yes without a terminal", _NOTHING_SENT)
-    _say(f"Besides the reads, connection {arguments.conn_id!r} sends these, at most {MAX_WRITES} writes:\n")
+    _say(f"Besides the reads, connection {arguments.conn_id!r} gets these writes, at most {MAX_WRITES}:\n")
     _say("\n".join(_lines(plan, plan.levels[1:])))
     if plan.contact is not None:
         _say(
             folded(
-                f"The contact is {hide_phone(plan.contact)}. For about a minute it is added to and removed from the "
-                f"list, and {plan.probed.title} changes its value."
+                f"The contact is {hide_phone(plan.contact)}. For about a minute, it is added to and removed from the "
+                f"list, and the value of {plan.probed.title} changes."
             )
         )
     stated = ", ".join(f"{name}={value}" for name, value in plan.current.items())
     _say(
-        f"At the end, the lists are restored, and {stated}."
+        f"Restored at the end: the lists, and {stated}."
         if stated
-        else "At the end, the lists are restored. No value is restored, because --current states none."
+        else "Restored at the end: the lists, but no value, because --current states none."
     )
     if _answer("Send them? Type yes: ").lower() != "yes":
         raise ZApiInvalidRequestError("The probe was not confirmed", _NOTHING_SENT)
@@ -229,7 +229,7 @@ def _require_alone(arguments: argparse.Namespace) -> None:
 
 
 def _require_place(path: Path) -> None:
-    """Check before the first call whether the report can be written after the last one."""
+    """Check before the first call that the report can be written after the last one."""
     problem = (
         "it is a directory"
         if path.is_dir()
@@ -269,14 +269,14 @@ def _wire(
         column = len(line.rpartition("\n")[2])
         _say(line, end="")
 
-    def told(seen: Seen) -> None:
+    def show_answer(seen: Seen) -> None:
         answer = f"-> {seen.answer}"
         _say(f" {answer}" if column + 1 + len(answer) <= WIDTH else f"\n      {answer}")
 
     def connect(target: Credentials) -> Transport:
         return Transport(target, read_timeout=connection.read_timeout or READ_SECONDS)
 
-    return Wire(connection.target, connect=connect, clock=clock, sleep=sleep, tell=tell, told=told)
+    return Wire(connection.target, connect=connect, clock=clock, sleep=sleep, tell=tell, told=show_answer)
 
 
 def _heading(probe_id: str, plan: Plan | None) -> str:
@@ -299,13 +299,13 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
         if prior.instance_id != connection.target.instance_id:
             raise ZApiConfigurationError(
                 "The journal belongs to another instance",
-                f"Give the connection that the probe ran with. {_NOTHING_SENT}",
+                f"Use the connection of that probe. {_NOTHING_SENT}",
                 conn_id=arguments.conn_id,
             )
         done = [setting for setting in SETTINGS if setting.name in prior.written]
         if arguments.dry_run:
             lines = [f"  {setting.title}: {_before(prior, setting.name)}" for setting in done]
-            lines = ["Without --dry-run, this is restored:", "", *lines, ""] if done else ["Nothing needs to be restored."]
+            lines = ["Without --dry-run, this is restored:", "", *lines, ""] if done else ["Nothing must be restored."]
             return {"settings": sorted(prior.written)}, "\n".join([*lines, _NOTHING_SENT]) + "\n", OK
         _require_phone(connection)
         try:
@@ -318,7 +318,7 @@ def _restore(arguments: argparse.Namespace, connection: InstanceConnection, wire
     data: dict[str, Any] = {"settings": sorted(prior.written), "problems": list(problems.values())}
     names = [setting.name for setting in done if setting.name not in problems]
     lines = [f"Restored: {', '.join(names)}."] if names else []
-    lines += [] if done else ["Nothing was written, so nothing had to be restored."]
+    lines += [] if done else ["Nothing was written, so there is nothing to restore."]
     lines += [f"NOT restored: {problem}" for problem in problems.values()]
     lines.append(f"The journal {path} is {'deleted' if deleted else 'kept'}." if kept or deleted else _undeleted(path))
     return data, "\n".join(lines) + "\n", ACCOUNT if problems else OK
@@ -332,11 +332,11 @@ def _before(prior: Prior, name: str) -> str:
 
 
 def _undeleted(path: Path) -> str:
-    return f"The journal {path} could not be deleted. It is no longer needed and holds phone numbers: delete it."
+    return f"The journal {path} could not be deleted. Delete it: it is no longer needed, and it holds phone numbers."
 
 
 def _left(result: Result, conn_id: str) -> str:
-    """Return the lines about problems that the user must solve."""
+    """Return lines about what the user must still do after a run."""
     lines = []
     if result.problems:
         lines += ["", "NOT everything was restored:", *(f"- {problem}" for problem in result.problems.values())]
@@ -351,7 +351,7 @@ def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
     """Show a report, and write it to a file unless the user says no."""
     text = text_of(report)
     _say(f"\nThis is the whole report:\n\n{text}")
-    instead = ", and replace the existing file" if path.exists() else ""
+    instead = ", and replace the file that is there" if path.exists() else ""
     if ask and sys.stdin.isatty() and _answer(f"Write it to {path}{instead}? Type yes: ").lower() != "yes":
         return f"\nThe report was not written to {path}.\n"
     failed = caught(lambda: path.write_text(text, encoding="utf-8"), OSError)
@@ -361,7 +361,7 @@ def _written(report: Mapping[str, Any], path: Path, *, ask: bool) -> str:
 
 
 def _comparison(differ: list[tuple[str, str, str]], settled_in_one: int) -> tuple[list[dict[str, str]], str]:
-    told = [{"fact": name, "report": first, "this_account": second} for name, first, second in differ]
+    data = [{"fact": name, "report": first, "this_account": second} for name, first, second in differ]
     lines = []
     for name, first, second in differ:
         fact = facts()[name]
@@ -372,11 +372,11 @@ def _comparison(differ: list[tuple[str, str, str]], settled_in_one: int) -> tupl
     lines.append(f"{len(differ)} difference{'' if len(differ) == 1 else 's'} from the report.")
     if settled_in_one:
         lines.append(f"{settled_in_one} facts cannot be compared: only one of the two runs settled them.")
-    return told, "\n".join(lines) + "\n"
+    return data, "\n".join(lines) + "\n"
 
 
 def _say(text: str, end: str = "\n") -> None:
-    # stdout is for the report. A closed terminal must not prevent the restore.
+    # stdout is for the report. If the terminal was closed, everything must still be restored.
     with suppress(OSError, ValueError):
         sys.stderr.write(text + end)
         sys.stderr.flush()

@@ -67,8 +67,8 @@ class Prior:
 class Journal:
     """A journal that is being written.
 
-    Its name is taken before the first call, so a run that could not write it does not begin. The file under that name
-    appears with ``begin``.
+    It reserves its name before the first call, so a run that cannot write it does not begin. `begin` creates the file
+    with that name.
 
     :raises ZApiInvalidRequestError: the file exists already, is in use, or cannot be written; nothing was sent
     """
@@ -84,9 +84,9 @@ class Journal:
             self.close()
             os.close(_locked(path, path, os.O_RDONLY))
             raise ZApiInvalidRequestError(
-                f"the journal {str(path)!r} exists already",
+                f"the journal {str(path)!r} already exists",
                 "An earlier probe may not have restored what it changed. Pass the file to --restore, or name another "
-                "one with --journal. Nothing was sent.",
+                "file with --journal. Nothing was sent.",
             )
 
     def begin(self, prior: Prior) -> None:
@@ -105,7 +105,7 @@ class Journal:
     def write_follows(self, setting: str) -> None:
         """Record that the next write may change a setting.
 
-        :raises Stopped: this cannot be recorded, so the write must not be sent; the other methods raise it too
+        :raises Stopped: it cannot be recorded, so the write must not be sent; the other methods raise it too
         """
         if setting not in self.prior.written:
             self._append(written=setting)
@@ -134,7 +134,7 @@ class Journal:
         self._append(lag=reads)
 
     def remove(self) -> bool:
-        """Delete the file once everything was restored. Return whether it could be deleted."""
+        """Delete the file once everything was restored, and return whether it could be deleted."""
         return not isinstance(caught(lambda: self.path.unlink(missing_ok=True), OSError), OSError)
 
     def close(self) -> None:
@@ -160,15 +160,15 @@ class Journal:
             raise Stopped(_NOT_WRITTEN)
 
 
-#: Why a run ends; a report may hold no text of the system.
+#: The reason why a run ended. A report must not contain an error text of the operating system.
 _NOT_WRITTEN = "the journal cannot be written"
 
 
 @contextmanager
 def held(path: Path) -> Iterator[Prior]:
-    """Read a journal, and lock it so that nobody else uses it.
+    """Read a journal, and lock it for other processes.
 
-    :raises ZApiInvalidRequestError: the file is in use, cannot be read, or is not a journal
+    :raises ZApiInvalidRequestError: it is in use, cannot be read, or is not a journal
     """
     file = _locked(path, path, os.O_RDONLY)
     try:

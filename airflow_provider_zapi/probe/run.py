@@ -74,9 +74,9 @@ class Result:
     """The result of a run.
 
     :param found: the outcome of each fact that was settled
-    :param ended: ``complete``, or why the run ended before
+    :param ended: ``complete``, or the reason why the run ended early
     :param problems: a description of each setting that could not be restored, by setting
-    :param journal: the journal that was kept because of them
+    :param journal: the journal, which is kept if there are such problems
     :param undeleted: the journal that is no longer needed and could not be deleted
     """
 
@@ -106,10 +106,10 @@ def planned(plan: Plan) -> list[tuple[int, Request, str]]:
         rows += [(2, write_request(each, probed), each.risk) for each in CHANGES.values()]
         rows += [(2, list_read(probed, "list_after_write"), "after each write")]
         removal = [{"action": "remove", "phone": CONTACT}]
-        rows += [(2, setting_request("restore_write", probed, CONTACT_BLACKLIST, removal), "puts the list back")]
+        rows += [(2, setting_request("restore_write", probed, CONTACT_BLACKLIST, removal), "restores the list")]
     if plan.refusals or plan.writes:
         rows += [
-            (plan.levels[-1], setting_request("restore_write", setting, value), "puts the value back if it was changed")
+            (plan.levels[-1], setting_request("restore_write", setting, value), "restores the value if it was changed")
             for setting in SETTINGS
             if (value := plan.current.get(setting.name)) is not None
         ]
@@ -119,7 +119,7 @@ def planned(plan: Plan) -> list[tuple[int, Request, str]]:
 def probe(plan: Plan, wire: Wire, journal_path: Path) -> Result:
     """Run the levels of a plan, and restore what they changed.
 
-    :param journal_path: the file for the journal, which is deleted once everything is restored
+    :param journal_path: where the journal is written; it is deleted once everything is restored
     :raises ZApiInvalidRequestError: the journal exists already, is in use, or cannot be written; nothing was sent
     """
     result = Result()

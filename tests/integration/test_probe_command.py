@@ -168,9 +168,7 @@ def test_the_reason_why_a_run_ended_is_shown_once(number: RunningEmulator, here:
     assert one_line(text).count("more: not reached: the instance is not connected, so nothing was written") == 1
 
 
-def test_a_confirmed_report_is_written(
-    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "yes")
     run(number, "--report", "report.json")
     assert (here / "report.json").exists()
@@ -201,7 +199,7 @@ def test_a_confirmed_report_is_written(
         (["--report", "missing/report.json"], None, "its directory does not exist"),
         (["--report", "."], None, "it is a directory"),
         ([*WRITES, "--journal", "missing/journal"], None, "No such file or directory"),
-        ([*WRITES, "--journal", "bad.json"], None, "exists already"),
+        ([*WRITES, "--journal", "bad.json"], None, "already exists"),
     ],
 )
 def test_invalid_arguments_are_an_error_and_nothing_is_sent(

@@ -72,7 +72,7 @@ def random_case(seed: int) -> Case:
         choose.random() < 0.5,
         choose.randint(1, 6) if choose.random() < 0.3 else None,
     )
-    # A list that is empty from the start could not be distinguished from one that was emptied.
+    # Otherwise a list that is empty from the start looks like one that was emptied.
     if case.contacts and choose.random() < 0.3:
         case.switches["empty_list"] = "refused"
     return case

@@ -23,6 +23,7 @@ BAD = [
     "A failed call is tried again.",
     "Only what may be done twice.",
     "Made anew for every task.",
+    "The list is put back.",
     "Whoever hides it sees nothing.",
     "Two cases, of which none applies.",
     "The list of exceptions is read.",
@@ -81,7 +82,7 @@ def test_comments_docstrings_and_sentences_of_python_are_prose_and_names_are_not
     assert prose.finds_in("x = 1  # it is done, shall it be\n", "module.py")[0].line == 1
 
 
-def test_a_file_may_not_have_more_finds_than_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_find_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text("Alone.\n")
     assert prose.main([str(page)]) == 1
@@ -90,6 +91,6 @@ def test_a_file_may_not_have_more_finds_than_allowed(tmp_path: Path, capsys: pyt
     assert prose.main([str(page)]) == 0
 
 
-def test_the_project_has_no_more_finds_than_allowed() -> None:
+def test_the_project_has_no_finds() -> None:
     done = subprocess.run([sys.executable, "-m", "scripts.prose"], capture_output=True, text=True, cwd=prose.PROJECT)
     assert (done.returncode, done.stdout) == (0, "")

@@ -93,7 +93,9 @@ def test_the_probe_reports_a_mutant_of_the_emulator_and_the_report_can_be_emulat
 
 @pytest.mark.parametrize("value", ["CONTACT_BLACKLIST", "CONTACTS"])
 @pytest.mark.parametrize("switches", random.Random(17).sample(list(combinations()), 8), ids=str)
-def test_a_combination_of_switches_is_reported_restored_and_emulated_again(switches: dict[str, Any], value: str) -> None:
+def test_a_combination_of_switches_is_reported_restored_and_emulated_again(
+    switches: dict[str, Any], value: str
+) -> None:
     # `make kills` tries all of them.
     assert wrong_with(switches, value) == []
 

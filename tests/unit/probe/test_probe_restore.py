@@ -111,7 +111,7 @@ def test_nobody_else_can_read_the_journal_from_its_first_byte(tmp_path: Path) ->
 def test_an_existing_journal_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
-    with pytest.raises(ZApiInvalidRequestError, match="exists already"):
+    with pytest.raises(ZApiInvalidRequestError, match="already exists"):
         probe(ALL_LEVELS, wire_to(emulator, around=dead_from(1, False)), tmp_path / "journal")
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
     assert (tmp_path / "journal").read_text() == "{}\n"
@@ -213,7 +213,7 @@ def test_a_lost_list_is_restored_even_if_an_empty_list_is_refused_and_reads_stil
 
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulator, tell=tell), tmp_path / "journal")
-    assert state(emulator)["last_seen"] == {"value": "NONE", "exceptions": []}
+    assert state(emulator)["last_seen"] == {"value": "NONE", "excluded": []}
     assert restored_from(read_journal(tmp_path / "journal"), wire_to(emulator)) == {}
     assert state(emulator) == before
 
