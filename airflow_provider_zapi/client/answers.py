@@ -59,7 +59,7 @@ _READ_OF_TEXT = 16_384
 #: How many characters are dropped from the end of a cut string, because half a secret there would not be found. Every
 #: encoded secret is shorter than this.
 _LOST_AT_CUT = 8_192
-#: So many digits in a row may be a phone, which is personal data.
+#: A sequence of this many digits may be a phone, which is personal data.
 _PHONE = re.compile("[0-9]{8,}")
 
 
@@ -346,7 +346,7 @@ def _error_text(payload: Any, scrub: Callable[[str], str]) -> str:
 
 
 def clean(text: str, scrub: Callable[[str], str]) -> str:
-    """Return the server's string on one line, cut, without secrets and without whole phones."""
+    """Return the server's string on one line, shortened, without secrets and complete phones."""
     read = text[:_READ_OF_TEXT]
     scrubbed = scrub("".join(character if character.isprintable() else " " for character in read))
     if len(read) < len(text):

@@ -59,7 +59,7 @@ def answered(answers: Answers) -> dict[str, str]:
 
 
 def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bool]) -> dict[str, str]:
-    """Return the outcome of each fact that the reads settle, as far as they were made."""
+    """Return the outcome of each fact that the reads settled."""
     found = {fact: read(answers[name]) for fact, (name, read) in _READ_FROM.items() if name in answers}
     if "me" in answers:
         found["me_token"] = _me_token(answers["me"], is_instance_token)
@@ -73,7 +73,7 @@ def findings_of_reads(answers: Answers, is_instance_token: Callable[[object], bo
 
 
 def requires_client_token(answers: Answers) -> bool:
-    """Return whether a call without Client-Token was refused: else it says nothing of what is checked first."""
+    """Return whether a call without Client-Token was refused. Otherwise, it does not show what is checked first."""
     missing = answers.get("client_token_missing")
     return missing is not None and missing.refused
 

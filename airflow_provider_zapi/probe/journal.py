@@ -138,7 +138,7 @@ class Journal:
         return not isinstance(caught(lambda: self.path.unlink(missing_ok=True), OSError), OSError)
 
     def close(self) -> None:
-        """Release the name. A journal that was begun stays."""
+        """Release the name. A journal that was started stays."""
         if self._file is not None:
             with suppress(OSError):
                 if os.path.samestat(os.fstat(self._file), self._part.lstat()):
@@ -207,7 +207,7 @@ def _locked(journal: Path, path: Path, flags: int) -> int:
 
 
 def _write(path: Path, line: Mapping[str, Any]) -> None:
-    """Append a whole line or nothing, and wait until it is on disk."""
+    """Append a complete line or nothing, and wait until it is on disk."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         text = (json.dumps(line) + "\n").encode()

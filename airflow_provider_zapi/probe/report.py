@@ -77,7 +77,7 @@ def _why_not(fact: Fact, result: Result, plan: Plan) -> str:
         return f"needs {_WRITE_LEVELS[fact.level]}"
     if result.ended != "complete":
         return f"{_NOT_REACHED}{result.ended}"
-    return f"needs {fact.needs}" if fact.needs else "no answer of this run says it"
+    return f"needs {fact.needs}" if fact.needs else "no answer of this run shows it"
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -139,7 +139,7 @@ def _item(title: str, text: str) -> str:
 
 
 def folded(text: str, indent: int = 0) -> str:
-    """Fold a string into lines that fit a terminal, as far as its words allow it."""
+    """Wrap a string into lines that fit a terminal, unless a word is too long."""
     lines = textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines)
 
@@ -147,7 +147,7 @@ def folded(text: str, indent: int = 0) -> str:
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return each fact whose outcome differs between two reports, with both outcomes.
 
-    Only facts that both reports settle are compared: a run that ended early says nothing of the rest.
+    Only facts that both reports settle are compared, because a run that ended early does not show the others.
     """
     found = []
     for name in facts():

@@ -67,7 +67,7 @@ def _restored_list(setting: PrivacySetting, wanted: tuple[str, ...], prior: Prio
         if found is None:
             continue
         was_read = True
-        # Z-API may refuse an empty list, and a read may show contacts that are gone: then only the whole list helps.
+        # Z-API may refuse an empty list, and a read may show contacts that are gone. In that case, send the whole list.
         missing = [contact for contact in wanted if not accepted or contact not in found]
         extra = [entry for entry in found if entry not in wanted and any(same_contact(entry, name) for name in ours)]
         if accepted and not missing and not extra:

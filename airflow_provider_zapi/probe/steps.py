@@ -30,7 +30,7 @@ __all__ = [
     "write_request",
 ]
 
-#: What a refused value and an unknown path are called: nobody's own name, so that its owner's log shows who called.
+#: The name of the unknown value and the unknown path. Nobody else uses it, so the account's log shows who called.
 UNKNOWN_VALUE, UNKNOWN_PATH = "PROBE_UNKNOWN", "probe-of-an-unknown-path"
 #: Not a phone.
 BAD_PHONE = "0"
@@ -216,7 +216,7 @@ REFUSALS: tuple[Write, ...] = (
     ),
 )
 
-#: Level 1: further calls that should be refused. They read, so nothing can come of them.
+#: Level 1: more calls that should be refused. They only read, so they cannot change anything.
 REFUSED_READS: tuple[Request, ...] = tuple(
     Request(probe, "POST", "phone-exists-batch", json={"phones": [OWN]}, content_type=False, sent_as=sent_as)
     for probe, sent_as in _WITHOUT_CONTENT_TYPE

@@ -18,7 +18,7 @@ __all__ = ["MAX_WRITES", "Stopped", "Wire"]
 
 #: Seconds from the start of one call to the start of the next.
 PACE = 1.0
-#: While restoring, a busy Z-API is given time: as many seconds as it asks for, between these, and in all.
+#: While restoring, the seconds to wait for a busy Z-API: at least, at most, and in total.
 SHORTEST_WAIT, LONGEST_WAIT, PATIENCE = 10.0, 60.0, 180.0
 #: Statuses that ask for fewer calls.
 _BUSY = (429, 503)

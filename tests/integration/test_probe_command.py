@@ -151,7 +151,7 @@ def test_a_terminal_is_asked_for_missing_input_and_for_confirmation(
     assert "was not written" in text
 
 
-def test_ctrl_c_at_the_last_question_keeps_the_summary(
+def test_ctrl_c_at_the_last_question_does_not_lose_the_summary(
     number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed(monkeypatch, CTRL_C)
@@ -161,16 +161,14 @@ def test_ctrl_c_at_the_last_question_keeps_the_summary(
     assert text.endswith("\nThe report was not written to report.json.\n")
 
 
-def test_why_a_run_ended_is_said_once(number: RunningEmulator, here: Path) -> None:
+def test_the_reason_why_a_run_ended_is_shown_once(number: RunningEmulator, here: Path) -> None:
     number.emulator.instance("instance-1").patch({"connected": False})
     data, text, code = run(number, "--refusals", "--yes")
     assert (code, data["ended"]) == (3, "the instance is not connected, so nothing was written")
     assert one_line(text).count("more: not reached: the instance is not connected, so nothing was written") == 1
 
 
-def test_a_report_that_was_said_yes_to_is_written(
-    number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_confirmed_report_is_written(number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typed(monkeypatch, "yes")
     run(number, "--report", "report.json")
     assert (here / "report.json").exists()
@@ -270,7 +268,7 @@ def test_a_journal_that_another_process_uses_is_not_restored(number: RunningEmul
     assert number.emulator.requests == []
 
 
-def test_a_terminal_that_was_closed_does_not_keep_anything_from_being_put_back(
+def test_a_closed_terminal_does_not_prevent_the_restore(
     number: RunningEmulator, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = seen_by_owner(number)

@@ -1,4 +1,4 @@
-"""Accounts that differ in everything at once: each combination of the emulator's switches that a probe depends on."""
+"""Probe accounts with every combination of the emulator's switches that a probe depends on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LISTS: dict[str, tuple[Any, ...]] = {
     "read_lag": (0, 1, 3),
     "empty_list": ("accepted", "refused"),
 }
-#: Switches that nothing else depends on, with what the report says of each choice.
+#: Switches on which nothing else depends, and the outcome in the report for each choice.
 OTHERS: dict[str, dict[str, tuple[str, str]]] = {
     "missing_client_token": {
         "not_configured": ("client_token_missing", "400 error:client_token_not_configured"),
@@ -43,8 +43,8 @@ def combinations() -> Iterator[dict[str, Any]]:
 
 
 def wrong_with(switches: dict[str, Any], value: str = "CONTACT_BLACKLIST") -> list[str]:
-    """Probe an account with these switches, and return what is wrong, in words."""
-    # An account that lost its list on leaving CONTACT_BLACKLIST has none with another value.
+    """Probe an account with these switches, and return descriptions of the problems."""
+    # An account that lost its list on leaving CONTACT_BLACKLIST does not have one with another value.
     contacts: list[str] | None = (
         None if value == "CONTACT_BLACKLIST" or switches["list_after_leaving"] in ("kept", "hidden") else []
     )
@@ -66,7 +66,7 @@ def wrong_with(switches: dict[str, Any], value: str = "CONTACT_BLACKLIST") -> li
 
 
 def _named(switches: dict[str, Any], found: dict[str, str]) -> dict[str, bool]:
-    """Return whether a report names what the switches of `LISTS` do; ``mixed`` may be either."""
+    """Return whether a report has the outcomes of the switches of `LISTS`. ``mixed`` may be either."""
     forms = {
         "phone": {"as_sent": ("as_sent",), "with": ("as_sent",), "without": ("shorter",)}.get(
             switches["ninth_digit"], ("as_sent", "shorter")

@@ -14,7 +14,7 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text() == page(), "run `make facts`"
 
 
-#: What the contract lists as unknown, and the facts that say it.
+#: The questions that the contract leaves open, and the facts that answer them.
 UNKNOWN = {
     "the HTTP status of a refused address": "address_refused",
     "the HTTP status of a missing Client-Token": "client_token_missing",
@@ -31,12 +31,12 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("names", UNKNOWN.values(), ids=UNKNOWN)
-def test_what_is_unknown_is_probed_or_the_reason_is_given(names: str) -> None:
+def test_every_open_question_is_probed_or_has_a_reason(names: str) -> None:
     for name in names.split():
         assert facts()[name].level is not None or facts()[name].not_probed
 
 
-def test_what_the_emulator_chose_is_a_fact() -> None:
+def test_every_assumption_of_the_emulator_is_a_fact() -> None:
     text = (PAGE.parent / "emulator.md").read_text()
     chosen = text.partition("### Chosen, because")[2].partition("\n## ")[0]
     rows = [line.rpartition(" | ")[2] for line in chosen.splitlines() if line.startswith("| ")][1:]

@@ -188,7 +188,7 @@ def test_a_phone_in_the_servers_text_is_hidden_but_an_address_is_not() -> None:
     assert failure.what.endswith(": ***1111, ***0977@lid or 203.0.113.77")
 
 
-def test_the_servers_text_is_scrubbed_whole_and_then_cut() -> None:
+def test_the_servers_string_is_scrubbed_before_it_is_cut() -> None:
     text = "x" * 190 + CLIENT_TOKEN + "\x1b[31m\u202eEnd"
     failure = read(400, json.dumps({"error": text}).encode())
     said = failure.what.split(": ", 1)[1]

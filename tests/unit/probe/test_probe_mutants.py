@@ -93,17 +93,19 @@ def test_the_probe_reports_a_mutant_of_the_emulator_and_the_report_can_be_emulat
 
 @pytest.mark.parametrize("value", ["CONTACT_BLACKLIST", "CONTACTS"])
 @pytest.mark.parametrize("switches", random.Random(17).sample(list(combinations()), 8), ids=str)
-def test_a_combination_of_switches_is_named_put_back_and_emulated_again(switches: dict[str, Any], value: str) -> None:
+def test_a_combination_of_switches_is_reported_restored_and_emulated_again(
+    switches: dict[str, Any], value: str
+) -> None:
     # `make kills` tries all of them.
     assert wrong_with(switches, value) == []
 
 
-def test_an_account_that_requires_no_client_token_says_nothing_of_what_is_checked_first() -> None:
+def test_an_account_without_a_client_token_does_not_show_what_is_checked_first() -> None:
     report = probed(emulated(probed={"client_token_missing": "200 object"}))
     assert [name for name in outcomes(report) if name.endswith("_without_client_token")] == []
 
 
-def test_an_outcome_that_cannot_be_emulated_is_named() -> None:
+def test_an_outcome_that_cannot_be_emulated_is_reported() -> None:
     answers = {"list_read": "other", "add": "200 success:true", "entry_form": "lid", "status_text": "with_error"}
     report: dict[str, Any] = {
         "answers": {

@@ -36,7 +36,7 @@ def test_restore_works_after_a_kill_at_a_random_moment(seed: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("at", [26, 42, 57])
-def test_a_signal_ends_the_probe_and_puts_everything_back(number: signal.Signals, at: int, tmp_path: Path) -> None:
+def test_a_signal_ends_the_probe_and_everything_is_restored(number: signal.Signals, at: int, tmp_path: Path) -> None:
     emulator = emulated()
     before = state(emulator)
 
@@ -108,7 +108,7 @@ def test_nobody_else_can_read_the_journal_from_its_first_byte(tmp_path: Path) ->
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_journal_that_is_there_already_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
+def test_an_existing_journal_is_not_overwritten_and_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("{}\n")
     emulator = emulated()
     with pytest.raises(ZApiInvalidRequestError, match="already exists"):
@@ -118,7 +118,7 @@ def test_a_journal_that_is_there_already_is_not_overwritten_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_second_probe_does_not_begin_while_the_first_one_runs(begun: bool, tmp_path: Path) -> None:
+def test_a_second_probe_does_not_start_while_the_first_one_runs(begun: bool, tmp_path: Path) -> None:
     first = Journal(tmp_path / "journal")
     if begun:
         first.begin(Prior("instance-1", CONTACT, {}, OWN))
@@ -132,7 +132,7 @@ def test_a_second_probe_does_not_begin_while_the_first_one_runs(begun: bool, tmp
 
 
 @pytest.mark.parametrize("at", [20, 21, 41])
-def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_probe_and_everything_is_restored(at: int, tmp_path: Path) -> None:
     emulator, journal = emulated(), tmp_path / "journal"
     before = state(emulator)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -142,7 +142,7 @@ def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: 
             # A cut line would spoil the lines after it.
             assert journal.read_text().endswith("}\n")
         if call == at and after:
-            # The next line finds place for a part of it only.
+            # There is space for only a part of the next line.
             size = journal.stat().st_size if journal.exists() else 0
             resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
 
@@ -157,7 +157,7 @@ def test_a_full_disk_ends_the_probe_and_puts_everything_back(at: int, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_journal_that_cannot_be_deleted_is_named(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_deleted_is_reported(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
 
     def around(call: int, after: bool) -> None:
@@ -200,7 +200,7 @@ def test_a_restore_that_fails_can_be_repeated(tmp_path: Path) -> None:
         assert state(emulator) == before
 
 
-def test_a_list_that_is_gone_comes_back_although_an_empty_list_is_refused_and_the_read_shows_it(tmp_path: Path) -> None:
+def test_a_lost_list_is_restored_even_if_an_empty_list_is_refused_and_reads_still_show_it(tmp_path: Path) -> None:
     emulator = emulated(list_after_leaving="stale", empty_list="refused")
     before = state(emulator)
     left = False
@@ -218,7 +218,7 @@ def test_a_list_that_is_gone_comes_back_although_an_empty_list_is_refused_and_th
     assert state(emulator) == before
 
 
-def test_while_restoring_a_busy_server_is_given_the_time_it_asks_for(tmp_path: Path) -> None:
+def test_a_restore_waits_as_long_as_a_busy_server_asks(tmp_path: Path) -> None:
     emulator, clock = emulated(), Clock()
     with pytest.raises(Killed):
         probe(ALL_LEVELS, wire_to(emulator, around=dead_from(45, True)), tmp_path / "journal")

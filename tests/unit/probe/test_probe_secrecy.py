@@ -89,7 +89,7 @@ def test_echoes_of_the_server_are_not_in_the_report_or_on_the_terminal(
 
 
 def echoed(body: Any) -> tuple[Any, dict[str, str]]:
-    """Add secrets to an answer that stays what it is: in keys, values and headers."""
+    """Add secrets to the keys, values and headers of an answer without changing its meaning."""
     more = {TOKEN: CLIENT_TOKEN, NAME: ADDRESS, CONTACT: OWN, "message": f"{OWN} {NAME} {TOKEN}", "value": CONTACT}
     headers = {TOKEN: CLIENT_TOKEN, "X-Request-Id": TOKEN, f"X-{CONTACT}": NAME, "Server": CLIENT_TOKEN}
     if isinstance(body, list):
@@ -97,7 +97,7 @@ def echoed(body: Any) -> tuple[Any, dict[str, str]]:
     return ({**more, **body, "deep": [[more]]} if isinstance(body, dict) else body), headers
 
 
-def test_secrets_that_are_echoed_during_a_whole_run_are_nowhere_and_the_journal_has_the_state_only(
+def test_echoed_secrets_of_a_whole_run_are_nowhere_and_the_journal_has_only_the_state(
     tmp_path: Path,
 ) -> None:
     lines: list[str] = []
@@ -121,7 +121,7 @@ def test_secrets_that_are_echoed_during_a_whole_run_are_nowhere_and_the_journal_
     assert len(names - {OWN, CONTACT, *OTHERS}) == 1  # the contact's @lid
 
 
-def test_a_whole_run_tells_nothing_of_the_account(tmp_path: Path) -> None:
+def test_a_whole_run_reveals_nothing_about_the_account(tmp_path: Path) -> None:
     lines: list[str] = []
     emulator = emulated()
     emulator.instance("instance-1").patch({"name": NAME})
