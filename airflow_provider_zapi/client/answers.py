@@ -107,7 +107,7 @@ NO_SUCH_PATH = Failure(
 REFUSED = Failure(
     ZApiRefusedError,
     "Z-API refused the call: {text}",
-    "Probably nothing was changed. Retry later.",
+    "No change is known to have been made. Retry later.",
 )
 SUCCESS_FALSE = Failure(
     ZApiRefusedError,
@@ -215,7 +215,7 @@ _REDIRECT = Failure(
 _UNEXPECTED = Failure(
     ZApiUnexpectedAnswerError,
     "Z-API sent an answer that this provider does not know{text_after}",
-    f"Probably nothing was changed. Check that {BASE_URL} is Z-API's address. If it is, please report this.",
+    f"No change is known to have been made. Check that {BASE_URL} is Z-API's address. If it is, please report this.",
 )
 _DEFECT = Failure(
     ZApiInvalidRequestError,

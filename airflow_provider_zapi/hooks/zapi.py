@@ -168,15 +168,13 @@ class ZApiHook(BaseHook):
 
         return connection_form_widgets()
 
-    def client_of(self, connection: Any, *, mask: bool = True) -> ZApiClient:
-        """Return a new client for a connection that the caller, such as a trigger, has already looked up.
+    def client_of(self, connection: Any) -> ZApiClient:
+        """Return a new client for a connection that the caller has already looked up.
 
         :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
-        :param mask: whether to register the secrets in all their forms with Airflow's masker. This blocks on the
-            supervisor, so a trigger must not do it
         :raises ZApiError: see ``get_conn``
         """
-        made = self.client_or_refusal(connection, mask=mask)
+        made = self.client_or_refusal(connection)
         # Airflow 3.0 prints the local variables of each frame in `dags test`, and error reporting sends them. This
         # frame and those below hold credentials.
         del connection
@@ -185,7 +183,12 @@ class ZApiHook(BaseHook):
         return made
 
     def client_or_refusal(self, connection: Any, *, mask: bool = True) -> ZApiClient | ZApiError:
-        """Return the client or its error. The traceback of an error raised in a thread would show the arguments."""
+        """Return the client or its error. The traceback of an error raised in a thread would show the arguments.
+
+        :param connection: Airflow's connection object; do not keep it in a variable, which tracebacks show
+        :param mask: whether to register the secrets in all their forms with Airflow's masker. This blocks on the
+            supervisor, so a trigger must not do it
+        """
         return caught(lambda: self._new_client(connection, mask), ZApiError)
 
     def _opened(self) -> ZApiClient | ZApiAccountClient:

@@ -132,12 +132,13 @@ class InstanceConnectedTrigger(BaseTrigger):
     async def _read(self) -> bool:
         # The loop reads again, so one attempt is enough. A single attempt frees the thread sooner for other triggers.
         hook = ZApiHook(self.zapi_conn_id, retry=False, instance=self.instance)
-        client_of = partial(hook.client_of, mask=False)
+        client_of = partial(hook.client_or_refusal, mask=False)
         loop = asyncio.get_running_loop()
-        client = None
+        client: ZApiClient | ZApiError | None = None
         try:
             with suppress(AirflowNotFoundException):
-                # The connection is not kept in a variable, because a traceback would show it.
+                # The connection is not kept in a variable, because a traceback would show it. For the same reason, an
+                # error leaves the thread as a value.
                 client = await loop.run_in_executor(_threads, client_of, await get_async_connection(self.zapi_conn_id))
             if client is None:
                 raise ZApiConfigurationError(
@@ -145,11 +146,13 @@ class InstanceConnectedTrigger(BaseTrigger):
                     conn_id=self.zapi_conn_id,
                     code="ZAPI-CONFIG-NO-CONNECTION",
                 )
+            if isinstance(client, ZApiError):
+                raise client.with_traceback(None)
             return await loop.run_in_executor(_threads, is_connected, client)
         finally:
             # This also stops the thread if the task was cleared in the meantime.
             hook.cancel()
-            if client is not None:
+            if client is not None and not isinstance(client, ZApiError):
                 client.cancel()
                 client.close()
 

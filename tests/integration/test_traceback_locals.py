@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import sentry_sdk
 
 from airflow_provider_zapi.cli import commands
 from airflow_provider_zapi.exceptions import ZApiError
@@ -124,6 +125,12 @@ def shown(error: BaseException) -> list[str]:
         texts += link.format_exception_only()
         texts += [str(frame.locals) for frame in link.stack if frame.filename != __file__]
     return texts
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sentry() -> None:
+    """Sentry puts a frame below each function that runs in a thread, and this frame holds the function's arguments."""
+    sentry_sdk.init()
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.support import CLIENT_TOKEN, TOKEN, leaks
 from tests.ui.browser import Airflow2Form, ConnectionForm
 from tests.ui.conftest import STANDARD
 
-SECRETS = {"password", "client_token"}
+SECRETS = {"password", "client_token", "partner_token"}
 
 
 def good(emulator: RunningEmulator) -> dict[str, str]:
