@@ -165,7 +165,7 @@ def _notes(numbers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if last.get("outcome") == "failed":
             yield f"{_shown(name)}: the last run failed at {_shown(last.get('at'))} ({_shown(last.get('error'))})."
         elif last and not number["settings"]:
-            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It stores no state of each number."
+            yield f"{_shown(name)}: a fleet run at {_shown(last.get('at'))}. It stores no state per number."
     if not numbers:
         yield "Nothing is stored yet. A run of ApplyPrivacyPolicyOperator stores it."
     if any(number["source"] == "event" for number in numbers.values()):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
 import ssl
@@ -103,8 +104,10 @@ def url_of(listening: socket.socket, *, tls: bool = False, host: str | None = No
     """Return the base URL of a listening socket, with its address or with ``host``."""
     address, port = listening.getsockname()[:2]
     if not host:
-        # Nobody can call the address that stands for all of them.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 # nosec B104
+        host = address
+        if ipaddress.ip_address(address).is_unspecified:
+            # Nobody can call the address that stands for all of them.
+            host = "::1" if ":" in address else "127.0.0.1"
     return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 

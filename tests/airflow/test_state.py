@@ -232,7 +232,7 @@ def test_a_fleet_run_is_reported_and_its_account_is_not_shown_as_a_number(
     run(dags["zapi_test_fleet"])
     code, printed = status(capsys, "zapi_account")
     assert code == 0
-    assert re.search(r"zapi_account: a fleet run at .* stores no state of each number", printed)
+    assert re.search(r"zapi_account: a fleet run at .* stores no state per number", printed)
 
 
 # The command line
