@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import stat
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_restore_works_after_a_kill_at_a_random_moment(seed: int) -> None:
     assert state(emulator) == before
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Handle Ctrl-C as in a terminal. A process that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("at", [26, 42, 57])
 def test_a_signal_ends_the_probe_and_everything_is_restored(number: signal.Signals, at: int, tmp_path: Path) -> None:
