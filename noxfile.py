@@ -195,9 +195,10 @@ def ui_test(session: nox.Session) -> None:
         pytest(
             session,
             environment(session, airflow),
+            # This one adds the connection in the form, so it comes first.
+            "tests/ui/test_approval.py",
             "tests/ui/test_privacy_page.py",
             "tests/ui/test_privacy_page_guarded.py",
-            "tests/ui/test_approval.py",
         )
 
 

@@ -19,7 +19,7 @@ def privacy_uri(conn_id: str, instance_id: str | None = None) -> str:
     """Return the URI of the asset that is updated when the privacy of a number changes.
 
     :param conn_id: the number's connection
-    :param instance_id: the instance, if the connection has a whole account
+    :param instance_id: the instance, if the connection covers a whole account
     """
     of_account = "" if instance_id is None else f"/{quote(instance_id, safe='')}"
     return f"zapi://{quote(conn_id, safe='')}{of_account}/privacy"

@@ -29,7 +29,7 @@ def count(name: str, number: int = 1) -> None:
 
 
 def _incr(name: str, number: int) -> None:
-    # This import is not at the top, because a DAG parse counts nothing.
+    # This import is not at the top, because parsing a DAG sends no metrics.
     from airflow.providers.common.compat.sdk import Stats
 
     Stats.incr(name, number)

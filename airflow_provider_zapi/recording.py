@@ -38,7 +38,7 @@ class StateRecord:
 
     :param context: the task's context, which limits the assets whose state the task may write
     :param mode: ``plan`` or ``apply``
-    :param instance: returns the id of the instance if the connection has a whole account, once the task has found it
+    :param instance: returns the id of the instance if the connection covers a whole account, once the task has found it
     """
 
     def __init__(

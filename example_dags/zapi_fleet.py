@@ -56,7 +56,7 @@ with DAG(
 ### All numbers of an account in shards
 
 Eight mapped tasks each handle an eighth of the account. Celery or Kubernetes spreads them over workers. Each number
-always belongs to the same shard. Give the pool as many slots as shards may run at the same time.
+always belongs to the same shard. Give the pool one slot for each shard that may run at the same time.
 """,
     default_args=DEFAULTS,
 ):

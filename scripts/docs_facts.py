@@ -18,11 +18,11 @@ _GRADES = {
 _HEAD = """\
 # How Z-API behaves
 
-What this provider and its [emulator](emulator.md) assume about Z-API, and how surely each fact is known. Nobody of this
-project has a Z-API account yet.{none_probed} If you have one, you can settle most of them in
-[ten minutes](howto/probe-your-account.md).
+What this provider and its [emulator](emulator.md) assume about Z-API, and how certain each fact is. This provider has
+not been tested against a live Z-API account yet.{none_probed} If you have an account, you can settle most of the
+facts in [ten minutes](howto/probe-your-account.md).
 
-This page is made from `airflow_provider_zapi/facts.json` by `make facts`. The probe and the emulator (its switch
+This page is generated from `airflow_provider_zapi/facts.json` by `make facts`. The probe and the emulator (its switch
 `probed` and its option `--as-in`) use the same ids.
 
 | grade | meaning |
@@ -34,7 +34,11 @@ _SECTIONS = (
     ("Reads and credentials", 0, "Settled by level 0, `airflow zapi probe CONN_ID`."),
     ("Writes that should be refused", 1, "Settled by level 1, `--refusals`."),
     ("Lists and values", 2, "Settled by level 2, `--writes`."),
-    ("What no probe asks", None, "These stay as they are until Z-API documents them, or someone reports them."),
+    (
+        "What the probe does not check",
+        None,
+        "These stay as they are until Z-API documents them, or someone reports them.",
+    ),
 )
 
 

@@ -66,7 +66,7 @@ def examples() -> list[Path]:
 
 def examples_page() -> str:
     """Return the page of examples: each file whole, under its own heading."""
-    parts = ["# Example DAGs", "You can run them unchanged, also with the [emulator](emulator.md)."]
+    parts = ["# Example DAGs", "You can run them unchanged, against Z-API or the [emulator](emulator.md)."]
     for path in examples():
         code = path.read_text()
         said = (ast.get_docstring(ast.parse(code)) or "") if path.suffix == ".py" else ""

@@ -27,7 +27,7 @@ SETTINGS = {
     "SCHEDULER__USE_JOB_SCHEDULE": "False",  # DAGs run only when triggered
     "API__HOST": "127.0.0.1",
 }
-#: More settings for Airflow 2, which has another server for its pages.
+#: More settings for Airflow 2, which serves its pages from a separate web server.
 SETTINGS_2 = {
     "WEBSERVER__WORKERS": "1",
     "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",

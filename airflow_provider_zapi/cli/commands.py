@@ -199,7 +199,7 @@ def _probe(arguments: argparse.Namespace) -> Report:
     connection = read_connection(connection_of(arguments.conn_id), arguments.conn_id)
     if not isinstance(connection, InstanceConnection):
         raise ZApiConfigurationError(
-            "The probe needs one instance, but this connection has a whole account",
+            "The probe needs one instance, but this connection covers a whole account",
             "Use a connection with an Instance ID and an Instance token. Nothing was sent.",
             conn_id=arguments.conn_id,
             code="ZAPI-CONFIG-FIELDS",

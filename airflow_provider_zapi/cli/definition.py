@@ -81,7 +81,10 @@ def _output(*more: str) -> Argument:
 _OUTPUT = _output()
 _INSTANCE = Argument(
     ("--instance",),
-    {"metavar": "INSTANCE", "help": "the ID or the exact name of an instance, if the connection has a whole account"},
+    {
+        "metavar": "INSTANCE",
+        "help": "the ID or the exact name of an instance, if the connection covers a whole account",
+    },
 )
 
 

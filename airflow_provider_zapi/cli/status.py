@@ -84,7 +84,7 @@ def _read() -> dict[str, dict[str, Any]]:
 
 
 def _where(uri: str) -> dict[str, str]:
-    """Return the connection in an asset's URI, and the instance if the connection has a whole account."""
+    """Return the connection in an asset's URI, and the instance if the connection covers a whole account."""
     parts = urlsplit(uri)
     instance = unquote(parts.path.removesuffix("/privacy").removeprefix("/"))
     return {"conn_id": unquote(parts.netloc), **({"instance": instance} if instance else {})}

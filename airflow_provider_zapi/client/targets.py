@@ -185,7 +185,9 @@ class Credentials(_OfAccount):
 
 @dataclass(frozen=True)
 class AccountCredentials(_OfAccount):
-    """The address and the credentials of a Z-API account. The integrator token gives access to its list of instances.
+    """The address and the credentials of a Z-API account.
+
+    The integrator token gives access to the account's list of instances.
 
     :param partner_token: the integrator token, sent as the header ``Authorization``
     :param client_token: the account security token that its instances share; None if the account has none

@@ -42,7 +42,7 @@ class Route:
 
 
 class Wire:
-    """One kept HTTP connection, for one call at a time. It is not thread-safe.
+    """A persistent HTTP connection that handles one call at a time. It is not thread-safe.
 
     :param route: how to reach the address
     :param adapter: replaces the network, in tests

@@ -61,7 +61,7 @@ def pick_instance(account: ZApiAccountClient, instance: object, conn_id: str) ->
     """
     if instance is None:
         raise ZApiConfigurationError(
-            "The connection has a whole account, and no instance was named",
+            "The connection covers a whole account, and no instance was named",
             f"{_ACCEPTED[:-1]}, in the parameter 'instance' (on the command line, --instance). {NOTHING_SENT}",
             conn_id=conn_id,
         )

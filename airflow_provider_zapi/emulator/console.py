@@ -10,15 +10,15 @@ from typing import TextIO
 
 __all__ = ["Console"]
 
-#: The most lines that wait for a slow or absent reader. Further lines are dropped and counted.
+#: The maximum number of lines that wait for a slow or absent reader. Further lines are dropped and counted.
 _WAITING = 1_000
 
 
 class Console:
     """Write lines from a separate thread.
 
-    If nobody reads the pipe, if the reader has gone, if the encoding lacks a letter, or if standard output is closed,
-    answers and the end of the process must not block or fail.
+    Output must never block or fail an answer, or the end of the process: not if nobody reads the pipe, the reader has
+    exited, the encoding lacks a character, or standard output is closed.
 
     :param stream: the stream to write to; standard output by default
     """

@@ -17,12 +17,12 @@ __all__ = ["MATCHED_BY", "REMEMBERED_BODY", "check_pattern", "hide_secrets", "ma
 
 #: In bytes. Only the length of a longer body is recorded, so that the record of requests stays small.
 REMEMBERED_BODY = 64 * 1024
-#: The most characters of a path in the record. Longer paths are cut.
+#: The maximum length of a recorded path. Longer paths are cut.
 _REMEMBERED_PATH = 2_000
 _TOKEN = re.compile(r"(/token/+)[^/]+")
 #: The shortest header value that is hidden. Hiding shorter values would remove ordinary words.
 _SHORTEST_SECRET = 6
-#: The part of a recorded path before the path below the instance's address.
+#: The beginning of a recorded path: everything up to and including the token.
 _BELOW = re.compile(r"/instances/[^/]+/token/+\*\*\*/")
 
 #: The names that a description of requests may have.

@@ -55,7 +55,7 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-#: The parts of an instance besides settings and switches: the check and what is accepted, by name.
+#: The fields of an instance besides settings and switches, each with its check and a description of what it accepts.
 PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
     "token": (_is_credential, "letters, digits, _ and -"),
     "client_token": (_is_client_token, "visible ASCII characters, or null"),

@@ -64,7 +64,7 @@ class ZApiHook(BaseHook):
     def get_conn(self) -> ZApiClient:
         """Return the client of the connection's instance. All calls of a task share it.
 
-        If the connection has a whole account, the hook looks up ``instance`` in that account.
+        If the connection covers a whole account, the hook looks up ``instance`` in that account.
 
         :raises ZApiConfigurationError: a field of the connection cannot be used, or ``instance`` is missing; nothing
             was sent

@@ -40,7 +40,7 @@ class ZApiNotifier(BaseNotifier):
     :param phone: the recipient: country code, area code and number, an ``@lid``, or a group's id
         such as ``120363019502650977-group`` or ``120363019502650977@g.us``. (templated)
     :param message: the text of the message. (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection of the number that sends it. (templated)
     """
 

@@ -46,7 +46,7 @@ class ZApiOperator(BaseOperator):
 
     #: The Z-API connection.
     zapi_conn_id: str = DEFAULT_CONN_ID
-    #: The instance, if the connection has a whole account.
+    #: The instance, if the connection covers a whole account.
     instance: str | XComArg | None = None
     #: The id of the instance, once the task has looked it up.
     _picked: str | None = None

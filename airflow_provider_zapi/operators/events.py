@@ -38,7 +38,7 @@ def publish(context: Context, alias: AssetAlias, asset: Any, extra: Mapping[str,
 def last_events(context: Context, alias: AssetAlias, of: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the extras of the last events, newest first. Before Airflow 3, yield nothing.
 
-    :param of: whose events: ``conn_id``, and ``instance`` if the connection has a whole account
+    :param of: whose events: ``conn_id``, and ``instance`` if the connection covers a whole account
     """
     inlets: Any = context.get("inlet_events") if AIRFLOW_V_3_0_PLUS else None
     if inlets is None:

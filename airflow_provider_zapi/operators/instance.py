@@ -32,7 +32,7 @@ class CheckInstanceOperator(ZApiOperator):
         ``phone``. Without either, the phone is not checked. (templated)
     :param require_paid: fail unless Z-API's payment status is ``PAID``. Z-API does not document
         the values of this field. If your account shows another value, set this to False
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiSubscriptionError: the instance is not paid, or it ends too soon; not retried
     :raises ZApiNotConnectedError: the phone is not connected; a retry may help

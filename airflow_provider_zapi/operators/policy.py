@@ -24,7 +24,7 @@ __all__ = ["PRIVACY_ALIAS", "ApplyPrivacyPolicyOperator"]
 #: Tasks publish their changes under this alias, because the connection that names the asset is known only at run time.
 PRIVACY_ALIAS = AssetAlias("zapi_privacy")
 
-#: Prefix of the settings' names in an event that holds their sent values.
+#: Prefix of the event keys that hold the value sent for each setting.
 _ASSERTED = "asserted."
 
 #: In seconds. To wait longer, use a second task with mode="plan" and fail_on_drift=True.
@@ -40,7 +40,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     It reads each list of excluded contacts, sends only the differences, and reads it again. Values cannot be read,
     so they are always sent and are not verified (``verified: null``). Other settings do not change.
     On Airflow 3, a run that changed something updates the asset ``zapi://<connection id>/privacy``, or
-    ``zapi://<connection id>/<instance id>/privacy`` if the connection has a whole account.
+    ``zapi://<connection id>/<instance id>/privacy`` if the connection covers a whole account.
 
     :param policy: a mapping such as ``{"last_seen": {"visible_to": "CONTACT_BLACKLIST", "except": ["5544991111111"]},
         "photo": "CONTACTS"}``, the same in YAML or JSON, or the name of a ``.yaml``, ``.yml`` or ``.json`` file beside
@@ -55,7 +55,7 @@ class ApplyPrivacyPolicyOperator(ZApiOperator):
     :param expected_plan: the ``digest`` that an earlier task with ``mode="plan"`` returned, and that somebody approved.
         The task plans again. If the plan differs, it fails before anything is sent. An empty template is an
         error. (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiPlanChangedError: the plan is not the ``expected_plan``; nothing was changed
     :raises ZApiInvalidRequestError: the policy is invalid (it names all mistakes) or removes too much; nothing was sent

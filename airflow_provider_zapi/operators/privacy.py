@@ -217,7 +217,7 @@ class SetLastSeenPrivacyOperator(VisibilityWithListOperator):
         this parameter, the list does not change. At most 10,000. (templated)
     :param verify: read the list once after the last call. If it does not show every change, the task fails with
         `ZApiNotVerifiedError` and can be retried. The result has ``verified``
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -232,7 +232,7 @@ class SetProfilePhotoPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes to the photo's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -247,7 +247,7 @@ class SetDescriptionPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``NONE``, ``CONTACTS`` or ``CONTACT_BLACKLIST``. (templated)
     :param contacts_blacklist: changes to the description's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -262,7 +262,7 @@ class SetGroupAddPrivacyOperator(VisibilityWithListOperator):
     :param visualization_type: ``ALL``, ``CONTACTS`` or ``CONTACT_BLACKLIST``; Z-API has no ``NONE`` here. (templated)
     :param contacts_blacklist: changes to this setting's own list, as in `SetLastSeenPrivacyOperator`. (templated)
     :param verify: read the list back, as in `SetLastSeenPrivacyOperator`
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -275,7 +275,7 @@ class SetOnlinePrivacyOperator(VisibilityOperator):
     Source: Z-API, ``POST privacy/online``.
 
     :param visualization_type: ``ALL``, or ``SAME_LAST_SEEN`` (the people who see last seen). (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -288,7 +288,7 @@ class SetReadReceiptsOperator(ValueOperator):
     Source: Z-API, ``POST privacy/read-receipts``.
 
     :param value: ``enable`` or ``disable``. (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -301,7 +301,7 @@ class SetMessagesDurationOperator(ValueOperator):
     Source: Z-API, ``POST privacy/messages-duration``.
 
     :param value: ``days90``, ``days7``, ``hours24`` or ``disable``. (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 
@@ -319,7 +319,7 @@ class GetDisallowedContactsOperator(ZApiOperator):
 
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param as_count: return only the number of contacts
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 

@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     PROVEN = "proven"
     #: Applied. The policy has no list, and values cannot be read back.
     ASSERTED = "asserted"
-    #: Applied or planned. All lists were already as wanted. If applied, the values were sent again.
+    #: Applied or planned. All lists already matched the policy. If applied, the values were sent again.
     UNCHANGED = "unchanged"
     #: Planned, with ``mode="plan"`` only. A list differs from the policy.
     DRIFTED = "drifted"

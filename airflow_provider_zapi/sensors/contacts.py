@@ -31,7 +31,7 @@ class DisallowedContactsSensor(ZApiSensor):
     :param setting: ``last_seen``, ``photo``, ``description`` or ``group_add``. (templated)
     :param present: contacts that must be on the list, as a list or a JSON array in a string. (templated)
     :param absent: contacts that must not be on it. (templated)
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     :raises ZApiInvalidRequestError: a parameter cannot be used; nothing was sent
     """

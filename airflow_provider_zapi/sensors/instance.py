@@ -30,7 +30,7 @@ class ZApiInstanceConnectedSensor(ZApiSensor):
     Source: Z-API, ``GET status``.
 
     :param deferrable: wait in the triggerer; the default is Airflow's ``operators.default_deferrable``
-    :param instance: the ID or exact name of the instance, if the connection has a whole account. (templated)
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account. (templated)
     :param zapi_conn_id: the Z-API connection. (templated)
     """
 

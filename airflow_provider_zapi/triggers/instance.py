@@ -75,7 +75,7 @@ class InstanceConnectedTrigger(BaseTrigger):
     :param poke_interval: seconds between two reads, at least 2
     :param max_consecutive_errors: after this many transient errors in a row, the trigger fires with the last one
     :param errors: the number of consecutive transient errors so far
-    :param instance: the ID or exact name of the instance, if the connection has a whole account
+    :param instance: the ID or exact name of the instance, if the connection covers a whole account
     """
 
     def __init__(

@@ -22,7 +22,7 @@ from tests.airflow.support import PROJECT, newest_airflow_only
 
 pytestmark = newest_airflow_only
 
-#: Variables of a caller with another Airflow. The demo must ignore them.
+#: Environment variables of a caller that uses a different Airflow. The demo must ignore them.
 FOREIGN = {
     "AIRFLOW_HOME": "/nonexistent",
     "AIRFLOW__CORE__EXECUTOR": "Nonsense",

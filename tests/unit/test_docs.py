@@ -46,7 +46,7 @@ def blocks(language: str) -> list[Any]:
     return [
         pytest.param(block, id=f"{page.name} {number}")
         for page in PAGES
-        # `tests/airflow/test_own_project.py` runs that page's Python, which would change this process's environment.
+        # Its code would change this process's environment. `tests/airflow/test_own_project.py` runs it instead.
         if (language, page.stem) != ("python", "test-your-own-dag")
         for number, block in enumerate(code_blocks(page.read_text(), language))
     ]
