@@ -15,7 +15,7 @@ __all__ = ["MAX_NUMBERS", "account_connection", "fleet_emulator", "fleet_numbers
 #: An emulator with this many numbers takes about a minute to start.
 MAX_NUMBERS = 100_000
 #: The account security token that all numbers share.
-_CLIENT_TOKEN = "demo-client-token"  # noqa: S105
+_CLIENT_TOKEN = "demo-client-token"  # noqa: S105 - a made-up value of the demo
 _CITIES = ("São Paulo", "Rio de Janeiro", "Maringá", "Curitiba", "Belém", "Recife", "Goiânia", "Porto Alegre")
 _KINDS = ("Store {number} {city}", "{city} - Support {number}", "store-{number}", "Sales {city} #{number}")
 

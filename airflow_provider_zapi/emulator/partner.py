@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 #: The default integrator token.
-DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105
+DEMO_PARTNER_TOKEN = "demo-partner-token"  # noqa: S105 - a made-up value of the demo
 #: Z-API does not document the answers to a missing or wrong integrator token. 401 is an assumption.
 UNAUTHORIZED = refusal("Unauthorized", 401)
 #: The default page size. Z-API does not document it.

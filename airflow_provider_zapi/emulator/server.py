@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
 class _Protocol(H11Protocol):
     """A protocol that passes the connection's transport to the application, for faults that break the connection."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         app = self.app
 
